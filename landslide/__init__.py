@@ -1,0 +1,1 @@
+"""Landslide mapping from SAR datacubes."""

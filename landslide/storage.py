@@ -1,0 +1,50 @@
+"""One object read or written whole, on any filesystem that fsspec knows."""
+
+import uuid
+
+import fsspec
+from fsspec.implementations.local import LocalFileSystem
+
+
+def absolute(uri: str) -> str:
+    """Return `uri` with a local path made absolute, so that another process finds it."""
+    filesystem, path = fsspec.core.url_to_fs(uri)
+    return str(path) if isinstance(filesystem, LocalFileSystem) else uri.rstrip("/")
+
+
+def write_whole(uri: str, data: bytes) -> None:
+    """Write `data` to `uri` so that a reader sees all of it or nothing.
+
+    An object store replaces an object in one step; on a disk that takes a rename.
+
+    Raises
+    ------
+    OSError
+        Where the address cannot be written.
+    """
+    filesystem, path = fsspec.core.url_to_fs(uri)
+    if not isinstance(filesystem, LocalFileSystem):
+        filesystem.pipe_file(path, data)
+        return
+    folder, _, name = path.rpartition("/")
+    filesystem.makedirs(folder, exist_ok=True)
+    unfinished = f"{folder}/.{name}.{uuid.uuid4().hex}"
+    try:
+        filesystem.pipe_file(unfinished, data)
+        filesystem.mv(unfinished, path)
+    except BaseException:
+        if filesystem.exists(unfinished):
+            filesystem.rm_file(unfinished)
+        raise
+
+
+def read_bytes(uri: str) -> bytes:
+    """Return all bytes of the object at `uri`.
+
+    Raises
+    ------
+    FileNotFoundError
+        Where there is no such object.
+    """
+    filesystem, path = fsspec.core.url_to_fs(uri)
+    return bytes(filesystem.cat_file(path))
