@@ -1,0 +1,1 @@
+"""Dask and Ray, on this machine or elsewhere."""

@@ -1,0 +1,44 @@
+"""A Dask client for a while: of a scheduler that runs already, or of this machine."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+
+from distributed import Client, LocalCluster
+
+ADDRESS = "DASK_SCHEDULER_ADDRESS"
+
+
+@contextlib.contextmanager
+def dask_client(address: str | None = None) -> Iterator[Client]:
+    """Give a client, and print where its dashboard is; only what was opened here is closed.
+
+    Parameters
+    ----------
+    address : str, optional
+        A scheduler such as `tcp://scheduler:8786`; by default `DASK_SCHEDULER_ADDRESS`, else
+        threads of this process, which share its memory and listen on loopback alone.
+
+    Raises
+    ------
+    OSError
+        Where no scheduler answers.
+    """
+    address = address or os.environ.get(ADDRESS)
+    with contextlib.ExitStack() as opened:
+        if address is None:
+            cluster = opened.enter_context(
+                LocalCluster(
+                    processes=False, n_workers=1, host="127.0.0.1", dashboard_address="127.0.0.1:0"
+                )
+            )
+            client = opened.enter_context(Client(cluster))
+        else:
+            try:
+                client = opened.enter_context(Client(address, timeout=30))
+            except OSError:
+                raise OSError(
+                    f"no Dask scheduler answers at {address}: start one, or unset {ADDRESS}"
+                ) from None
+        print(f"Dask dashboard: {client.dashboard_link}")
+        yield client

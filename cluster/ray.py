@@ -1,0 +1,109 @@
+"""A Ray cluster for a while: the one a job was submitted to, one at an address, or a local one."""
+
+import contextlib
+import logging
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+# Ray reads these when it is imported. A Ray that listens without a token lets anyone run code.
+os.environ.setdefault("RAY_AUTH_MODE", "token")
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+
+import ray
+
+JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"  # set for the entry point of a submitted job
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What one trial needs; all of it on one node."""
+
+    cpus: float = 1
+    gpus: float = 0
+    """May be a fraction: trials then share a GPU."""
+    accelerator: str | None = None
+    """A Ray accelerator type such as V100."""
+
+    def request(self) -> dict[str, float]:
+        """Return the request under Ray's names."""
+        request = {"CPU": float(self.cpus), "GPU": float(self.gpus)}
+        if self.accelerator:
+            request[f"accelerator_type:{self.accelerator}"] = 0.001
+        return {name: amount for name, amount in request.items() if amount}
+
+
+def in_job() -> bool:
+    """Return whether this process is the entry point of a submitted Ray job."""
+    return JOB in os.environ
+
+
+@contextlib.contextmanager
+def ray_cluster(address: str | None = None) -> Iterator[None]:
+    """Connect to Ray and print where its dashboard is; a local one is stopped at the end.
+
+    Parameters
+    ----------
+    address : str, optional
+        A running cluster. By default that of the submitted job, else a local one of our own:
+        never one that happens to run on this machine.
+
+    Raises
+    ------
+    OSError
+        Where no Ray answers.
+    """
+    ours = address is None and not in_job()
+    try:
+        if ours:
+            context = ray.init(
+                address="local",
+                dashboard_host="127.0.0.1",
+                include_dashboard=True,
+                log_to_driver=False,
+                logging_level=logging.WARNING,
+            )
+        else:
+            context = ray.init(address=address or "auto", logging_level=logging.WARNING)
+    except (ConnectionError, RuntimeError, OSError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise OSError(f"no Ray cluster at {address or 'this machine'}: {reason}") from None
+    try:
+        print(f"Ray dashboard:  http://{context.dashboard_url} (its token: `ray get-auth-token`)")
+        yield
+    finally:
+        ray.shutdown()
+
+
+def require_resources(resources: Resources) -> None:
+    """Raise at once where no node of the cluster, now or after scaling, could run one trial.
+
+    Raises
+    ------
+    ValueError
+        Says what was asked for and what there is.
+    """
+    request = resources.request()
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    # Empty without an autoscaler; with one, what a node of each of its groups would have.
+    config = ray._private.state.state.get_cluster_config()  # noqa: SLF001 - no public way
+    groups = [g for g in (config.node_group_configs if config else ()) if g.max_count]
+    nodes += [dict(group.resources) for group in groups]
+    if not any(all(node.get(k, 0) >= amount for k, amount in request.items()) for node in nodes):
+        kinds = {", ".join(f"{k} {v:g}" for k, v in _shown(node).items()) for node in nodes}
+        asked = ", ".join(f"{name} {amount:g}" for name, amount in request.items())
+        raise ValueError(
+            f"no node can run a trial that needs {asked}; the nodes have "
+            f"{'; '.join(sorted(kinds))}: ask for less with --gpus-per-trial, --cpus-per-trial "
+            "or --accelerator"
+        )
+
+
+def _shown(node: dict[str, float]) -> dict[str, float]:
+    return {k: v for k, v in node.items() if k in {"CPU", "GPU"} or k.startswith("accelerator")}
+
+
+def cluster_has_gpus() -> bool:
+    """Return whether any node that runs now offers a GPU."""
+    return bool(ray.cluster_resources().get("GPU", 0))

@@ -1,0 +1,83 @@
+"""Which channels a model sees, by the names that the paper's table uses."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+TERRAIN = ("dem", "dem_slope_radians", "dem_aspect", "dem_curvature")
+COHERENCE = ("coherence_before", "coherence_event", "coherence_change")
+
+POLARISATIONS = ("vv", "vh")
+STATIC_GROUPS: dict[str, tuple[str, ...]] = {
+    "dem": TERRAIN,
+    "elevation": ("dem",),
+    "slope": ("dem_slope_radians",),
+    "aspect": ("dem_aspect",),
+    "curvature": ("dem_curvature",),
+    "coherence": COHERENCE,
+}
+TERMS = (*POLARISATIONS, *STATIC_GROUPS)
+
+PAPER_INPUTS = ("vv", "vh", "vv+vh", "vv+vh+dem")
+BASELINE = "dem"
+PAPER_TIMESTEPS = (1, 2, 3, 4)
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """A named set of channels, always in the same order."""
+
+    name: str
+    """Canonical name: its terms in the order of `TERMS`, joined by `+`."""
+    polarisations: tuple[str, ...]
+    """Each gives two channels, the composites before and after the event."""
+    static: tuple[str, ...]
+    """Channels that have no timesteps: terrain and coherence."""
+
+    @property
+    def sar_channels(self) -> tuple[str, ...]:
+        """Names of the backscatter channels: `vv_before`, `vv_after` and so on."""
+        return tuple(f"{p}_{side}" for p in self.polarisations for side in ("before", "after"))
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Names of all channels in the order in which a network receives them."""
+        return self.sar_channels + self.static
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """The cube's variables that these channels are made of."""
+        static = ("coherence" if name in COHERENCE else name for name in self.static)
+        return (*self.polarisations, *dict.fromkeys(static))
+
+
+def parse_inputs(name: str) -> Inputs:
+    """Return the channels that a name such as `vv+vh+dem` stands for.
+
+    Raises
+    ------
+    ValueError
+        For a term that is not known, or given twice.
+    """
+    terms = [term.strip().lower() for term in name.split("+")]
+    for term in terms:
+        if term not in TERMS:
+            raise ValueError(
+                f"unknown input {term!r} in {name!r}: join terms of {', '.join(TERMS)} with '+'"
+            )
+    ordered = [term for term in TERMS if term in terms]
+    static = [channel for term in ordered for channel in STATIC_GROUPS.get(term, ())]
+    if len(ordered) != len(terms) or len(set(static)) != len(static):
+        raise ValueError(f"inputs {name!r} name a channel twice: name each once")
+    return Inputs(
+        name="+".join(ordered),
+        polarisations=tuple(term for term in ordered if term in POLARISATIONS),
+        static=tuple(static),
+    )
+
+
+def union(names: Iterable[str]) -> Inputs:
+    """Return every channel that any of the named inputs needs: one pass serves them all."""
+    parsed = [parse_inputs(name) for name in names]
+    polarisations = tuple(p for p in POLARISATIONS if any(p in i.polarisations for i in parsed))
+    static = tuple(s for s in (*TERRAIN, *COHERENCE) if any(s in i.static for i in parsed))
+    return Inputs("+".join((*polarisations, *static)), polarisations, static)

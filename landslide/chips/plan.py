@@ -1,0 +1,92 @@
+"""Which chips to cut: chosen from the labels alone, before any image is read."""
+
+import logging
+from collections import Counter
+
+import numpy as np
+import xarray as xr
+
+from landslide.chips.split import (
+    UNUSED,
+    Chipping,
+    blocked_split,
+    paper_split,
+    split_from_json,
+)
+from landslide.chips.windows import chip_corners, cut
+from landslide.cube.labels import NO_DATA
+
+log = logging.getLogger(__name__)
+
+LEAST_VALID = 0.5  # of a chip's pixels, under the blocked protocol
+
+
+def plan_chips(labels: np.ndarray, chipping: Chipping, split: str | None = None) -> xr.Dataset:
+    """Choose the chips of a scene and the part that each belongs to.
+
+    Parameters
+    ----------
+    labels : uint8 (y, x)
+        1 landslide, 0 none, 255 no-data.
+    chipping : Chipping
+    split : str, optional
+        A saved split (JSON), which then says corners and parts.
+
+    Returns
+    -------
+    Dataset
+        `label` (chip, y, x) with the coordinates `corner_y`, `corner_x` [pixel] and `part`.
+
+    Raises
+    ------
+    ValueError
+        Where no chip qualifies, or too few for a split.
+    """
+    size = chipping.chip_size
+    if split is not None:
+        corners, parts = split_from_json(split, chipping)
+        if (corners >= labels.shape).any() or (corners < 0).any():
+            raise ValueError(
+                f"the split has chips outside this scene of {labels.shape[0]} x {labels.shape[1]} "
+                "pixels: give the split of this cube"
+            )
+        return _plan(labels, corners, parts, size)
+    paper = chipping.protocol == "paper"
+    corners = chip_corners(labels.shape, size, chipping.overlap, pad=not paper)
+    landslides = np.array(
+        [(labels[y : y + size, x : x + size] == 1).sum() for y, x in corners.tolist()]
+    )
+    least = chipping.minimum_landslide_pixels
+    least = int(paper) if least is None else least
+    if paper and least < 1:
+        raise ValueError("the paper protocol keeps chips with at least 1 landslide pixel")
+    chosen = landslides >= least
+    if not paper:
+        valid = [(labels[y : y + size, x : x + size] != NO_DATA).sum() for y, x in corners.tolist()]
+        chosen &= np.array(valid) >= LEAST_VALID * size**2
+    if not landslides[chosen].any():
+        raise ValueError(
+            f"no chip of {size} pixels holds {max(least, 1)} or more landslide pixels "
+            f"(the scene has {int((labels == 1).sum())}): check the labels, or ask for fewer"
+        )
+    corners, landslides = corners[chosen], landslides[chosen]
+    if paper:
+        parts = np.full(len(corners), UNUSED, dtype="U10")
+        for part, indices in paper_split(len(corners)).items():
+            parts[indices] = part
+    else:
+        parts = blocked_split(corners, landslides, chipping)
+    return _plan(labels, corners, parts, size)
+
+
+def _plan(labels: np.ndarray, corners: np.ndarray, parts: np.ndarray, size: int) -> xr.Dataset:
+    log.info("%d chips: %s", len(parts), dict(Counter(parts.tolist())))
+    return xr.Dataset(
+        {"label": (("chip", "y", "x"), cut(labels, corners, size, NO_DATA))},
+        coords={
+            "corner_y": ("chip", corners[:, 0]),
+            "corner_x": ("chip", corners[:, 1]),
+            "part": ("chip", parts),
+        },
+        attrs={"chip_size": size},
+    )

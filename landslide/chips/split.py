@@ -1,0 +1,187 @@
+"""Which chips train, validate and test: the paper's random split and a spatially blocked one."""
+
+import json
+from dataclasses import dataclass
+
+import numpy as np
+
+TRAIN, VALIDATION, TEST, UNUSED = "train", "validation", "test", "unused"
+PARTS = (TRAIN, VALIDATION, TEST, UNUSED)
+
+PAPER_SEED = 42
+SHARES = {TRAIN: 0.6, VALIDATION: 0.2, TEST: 0.2}
+DRAWS = 512
+
+
+@dataclass(frozen=True)
+class Chipping:
+    """How a scene is cut into chips and divided into parts."""
+
+    protocol: str = "paper"
+    """`paper`: chips with landslides, random 70/20/10. `blocked`: spatial blocks, 60/20/20."""
+    chip_size: int = 128
+    """Pixels on a side."""
+    overlap: int = 0
+    """Pixels that neighbouring chips share."""
+    minimum_landslide_pixels: int | None = None
+    """A chip needs as many; by default 1 under `paper` and 0 under `blocked`."""
+    block_size: int = 1024
+    """Side of a spatial block of the blocked split, in pixels."""
+    block_offset: int = 0
+    """Where the first block begins along y and x, in pixels."""
+    buffer: int | None = None
+    """Pixels that keep chips of different parts apart; by default one chip."""
+    split_seed: int = 0
+    """Draws the blocks' parts; the paper protocol always uses the authors' seed 42."""
+
+    def __post_init__(self) -> None:
+        if self.protocol not in {"paper", "blocked"}:
+            raise ValueError(f"unknown protocol {self.protocol!r}: choose paper or blocked")
+        if self.chip_size < 1 or self.block_size < 1:
+            raise ValueError("chip size and block size are at least 1 pixel")
+        if (self.buffer or 0) < 0 or self.overlap < 0:
+            raise ValueError("buffer and overlap are at least 0 pixels")
+
+
+def paper_split(n: int) -> dict[str, np.ndarray]:
+    """Return the authors' random split of n chips: 70 % train, 20 % test, the rest unused.
+
+    It is `torch.utils.data.random_split` with `torch.Generator().manual_seed(42)`, whose
+    permutation is a Fisher-Yates shuffle driven by the 32-bit Mersenne Twister, so that a cube
+    can be split without torch.
+
+    Returns
+    -------
+    dict
+        Indices of the chips for `train`, `test` and `unused`, in the authors' order.
+
+    Raises
+    ------
+    ValueError
+        Where a part would be empty.
+    """
+    train, test = int(0.7 * n), int(0.2 * n)
+    if test < 1:
+        raise ValueError(f"{n} chips with landslides are too few for a split: 5 are the least")
+    words = np.random.RandomState(PAPER_SEED).randint(0, 2**32, size=n, dtype=np.uint32)
+    order = np.arange(n)
+    for i in range(n - 1):
+        j = i + int(words[i]) % (n - i)
+        order[i], order[j] = order[j], order[i]
+    return {TRAIN: order[:train], TEST: order[train : train + test], UNUSED: order[train + test :]}
+
+
+def blocked_split(
+    corners: np.ndarray, landslide_pixels: np.ndarray, chipping: Chipping
+) -> np.ndarray:
+    """Divide chips by spatial blocks, so that no test chip has a neighbour in training.
+
+    A chip belongs to the block that holds its centre. Of many random assignments of blocks to
+    parts (60/20/20) the one is kept that comes nearest these shares in landslide area and in
+    chips. Chips of another part nearer than the buffer to a test chip are then unused, and
+    training chips nearer than it to a validation chip.
+
+    Parameters
+    ----------
+    corners : int (chip, 2)
+        Upper left corners (y, x) in pixels.
+    landslide_pixels : int (chip)
+    chipping : Chipping
+
+    Returns
+    -------
+    str (chip)
+        `train`, `validation`, `test` or `unused`.
+
+    Raises
+    ------
+    ValueError
+        Where there are too few blocks, or a part would lack landslides or chips.
+    """
+    size, side = chipping.chip_size, chipping.block_size
+    centres = corners + size // 2 - chipping.block_offset
+    blocks, block_of_chip = np.unique(centres // side, axis=0, return_inverse=True)
+    block_of_chip = block_of_chip.ravel()
+    advice = "choose a smaller --block-size or --buffer, or another --split-seed"
+    if len(blocks) < len(SHARES):
+        raise ValueError(
+            f"{len(blocks)} blocks of {side} pixels are too few for a split in three: {advice}"
+        )
+    chips = np.bincount(block_of_chip, minlength=len(blocks))
+    area = np.bincount(block_of_chip, weights=landslide_pixels, minlength=len(blocks))
+    if (area > 0).sum() < len(SHARES):
+        raise ValueError(
+            f"landslides lie in {int((area > 0).sum())} blocks of {side} pixels, "
+            f"a split in three needs as many: {advice}"
+        )
+    names = np.array(list(SHARES))
+    part_of_block = _balanced_draw(chips, area, chipping.split_seed)
+    parts = names[part_of_block][block_of_chip].astype("U10")
+    buffer = size if chipping.buffer is None else chipping.buffer
+    parts = _keep_apart(parts, corners, size, buffer)
+    for part in SHARES:
+        inside = parts == part
+        if not landslide_pixels[inside].sum():
+            raise ValueError(f"no landslide is left in the {part} part of the split: {advice}")
+    return parts
+
+
+def _balanced_draw(chips: np.ndarray, area: np.ndarray, seed: int) -> np.ndarray:
+    """Return the part (block) of the most balanced of many random assignments."""
+    random = np.random.default_rng(seed)
+    targets = np.array(list(SHARES.values()))
+    weights = np.stack([chips / chips.sum(), area / area.sum()])
+    best, least = np.zeros(chips.size, dtype=np.int64), np.inf
+    for _ in range(DRAWS):
+        draw = random.choice(targets.size, size=chips.size, p=targets)
+        shares = np.stack([weights[:, draw == p].sum(axis=1) for p in range(targets.size)], axis=1)
+        imbalance = np.abs(shares - targets).max() + np.count_nonzero(shares[1] == 0)
+        if imbalance < least:
+            best, least = draw, imbalance
+    return best
+
+
+def _keep_apart(parts: np.ndarray, corners: np.ndarray, size: int, buffer: int) -> np.ndarray:
+    """Mark as unused what overlaps, or lies nearer than the buffer to, a part held out from it."""
+    parts = parts.copy()
+    for held_out, others in ((TEST, (TRAIN, VALIDATION)), (VALIDATION, (TRAIN,))):
+        for y, x in corners[parts == held_out].tolist():
+            distance = np.abs(corners - (y, x)).max(axis=1) - size
+            near = (distance < buffer) & np.isin(parts, others)
+            parts[near] = UNUSED
+    return parts
+
+
+def split_to_json(corners: np.ndarray, parts: np.ndarray, chipping: Chipping) -> str:
+    """Write a split down: protocol, chip size, and each chip's corner and part."""
+    chips = [
+        {"y": y, "x": x, "part": str(part)}
+        for (y, x), part in zip(corners.tolist(), parts, strict=True)
+    ]
+    head = {"protocol": chipping.protocol, "chip_size": chipping.chip_size}
+    return json.dumps(head)[:-1] + ', "chips": [\n' + ",\n".join(map(json.dumps, chips)) + "\n]}\n"
+
+
+def split_from_json(text: str, chipping: Chipping) -> tuple[np.ndarray, np.ndarray]:
+    """Read a split back: corners (chip, 2) and parts (chip).
+
+    Raises
+    ------
+    ValueError
+        Where the text is no split, or one of another protocol or chip size.
+    """
+    try:
+        split = json.loads(text)
+        corners = np.array([(c["y"], c["x"]) for c in split["chips"]], dtype=np.int64)
+        parts = np.array([c["part"] for c in split["chips"]], dtype="U10")
+        head = (split["protocol"], split["chip_size"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"this is not a saved split ({error}): give the file of a sweep") from None
+    if head != (chipping.protocol, chipping.chip_size):
+        raise ValueError(
+            f"the split is of protocol {head[0]} with chips of {head[1]} pixels, not "
+            f"{chipping.protocol} with {chipping.chip_size}: give the same options as then"
+        )
+    if not np.isin(parts, PARTS).all() or not len(parts):
+        raise ValueError(f"the split names a part that is none of {', '.join(PARTS)}, or no chip")
+    return corners, parts

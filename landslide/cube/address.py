@@ -1,0 +1,147 @@
+"""From the address of a cube to its Zarr group, on any filesystem that fsspec knows.
+
+Credentials and endpoints come from fsspec's own configuration and from the environment
+(`AWS_…`, `GOOGLE_APPLICATION_CREDENTIALS`, `FSSPEC_GS_TOKEN`, …), never from an option of ours.
+"""
+
+import posixpath
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import fsspec
+import zarr
+from fsspec.implementations.asyn_wrapper import AsyncFileSystemWrapper
+from fsspec.implementations.local import LocalFileSystem
+from zarr.storage import FsspecStore, LocalStore
+
+from landslide.storage import absolute
+
+GROUP_FILES = (".zgroup", "zarr.json")
+METADATA_FILES = (*GROUP_FILES, ".zarray", ".zattrs", ".zmetadata")
+UNLISTED = ("http", "https")
+_DENIED = ("Credential", "Permission", "Forbidden", "Unauthorized", "401", "403", "AccessDenied")
+
+
+def is_zip(uri: str) -> bool:
+    """Return whether the address means a zip archive that holds a cube."""
+    return uri.startswith("zip::") or uri.rstrip("/").lower().endswith(".zip")
+
+
+def zip_filesystem(uri: str) -> tuple[fsspec.AbstractFileSystem, str]:
+    """Return the filesystem inside the zip at `uri`, and the folder of the cube in it.
+
+    Zenodo serves `NAME.zip` with `NAME.zarr/` inside; a cube at the top is found too.
+
+    Raises
+    ------
+    ValueError
+        Where it is no zip, or holds no Zarr group, or several.
+    """
+    archive = uri.removeprefix("zip::")
+    try:
+        filesystem = fsspec.filesystem("zip", fo=archive)
+    except zipfile.BadZipFile as error:
+        raise ValueError(f"{archive} is not a whole zip archive: fetch it again") from error
+    folders = {
+        posixpath.dirname(name)
+        for name in filesystem.find("")
+        if posixpath.basename(name) in GROUP_FILES and not name.startswith("__MACOSX")
+    }
+    # Version 3 keeps an array's metadata under the group's file name, but deeper.
+    depth = min((_depth(folder) for folder in folders), default=0)
+    cubes = sorted(folder for folder in folders if _depth(folder) == depth)
+    if len(cubes) != 1:
+        found = f"holds {len(cubes)} ({', '.join(cubes[:4])})" if cubes else "holds no Zarr group"
+        raise ValueError(f"{archive} {found}: give a zip archive with one cube, or unpack it")
+    return filesystem, cubes[0]
+
+
+def _depth(folder: str) -> int:
+    return len(folder.split("/")) if folder else 0
+
+
+def filesystem_of(uri: str) -> tuple[fsspec.AbstractFileSystem, str]:
+    """Return the synchronous filesystem of a cube's address, and the cube's path on it."""
+    if is_zip(uri):
+        return zip_filesystem(uri)
+    filesystem, path = fsspec.core.url_to_fs(absolute(uri))
+    return filesystem, path.rstrip("/")
+
+
+def _store(uri: str) -> LocalStore | FsspecStore:
+    """Return a Zarr store that a Dask worker can be sent."""
+    if is_zip(uri):
+        archive = uri if uri.startswith("zip::") or "::" in uri else absolute(uri)
+        filesystem, folder = zip_filesystem(archive)
+        wrapped = AsyncFileSystemWrapper(filesystem, asynchronous=True)
+        return FsspecStore(wrapped, read_only=True, path=folder)
+    address = absolute(uri)
+    filesystem, path = fsspec.core.url_to_fs(address)
+    if isinstance(filesystem, LocalFileSystem):
+        return LocalStore(path, read_only=True)
+    return FsspecStore.from_url(address, read_only=True)
+
+
+def _exists(uri: str) -> bool:
+    filesystem, path = filesystem_of(uri)
+    return bool(filesystem.exists(path))
+
+
+@contextmanager
+def plain_errors(uri: str) -> Iterator[None]:
+    """Turn what filesystems raise into one line that names the address and the way out."""
+    try:
+        yield
+    except ValueError as error:
+        if "Protocol not known" not in str(error):
+            raise
+        raise ValueError(
+            f"{uri}: fsspec knows no such kind of address; use a local path, gs://, s3:// or "
+            "https://"
+        ) from error
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            f"no cube at {uri}: there is no such address; check the spelling, or fetch or "
+            "simulate a cube there"
+        ) from error
+    except ImportError as error:
+        raise ValueError(f"{uri}: {' '.join(str(error).split())}") from error
+    except Exception as error:
+        summary = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        if any(word in summary for word in _DENIED):
+            raise PermissionError(
+                f"{uri}: access refused ({summary[:200]}); set the store's credentials in the "
+                "environment or in fsspec's configuration"
+            ) from error
+        if isinstance(error, OSError) or "Connection" in summary or "Timeout" in summary:
+            raise ConnectionError(
+                f"{uri} cannot be reached ({summary[:200]}); check the address and the network"
+            ) from error
+        raise
+
+
+def open_group(uri: str) -> zarr.Group:
+    """Open the Zarr group of a cube for reading, with consolidated metadata where it has them.
+
+    Raises
+    ------
+    FileNotFoundError
+        Where there is no such address.
+    PermissionError, ConnectionError
+        Where the address cannot be read.
+    ValueError
+        Where something else than a Zarr group lies there.
+    """
+    with plain_errors(uri):
+        store: Any = _store(uri)
+        try:
+            return zarr.open_group(store, mode="r")
+        except (zarr.errors.NodeNotFoundError, zarr.errors.ContainsArrayError) as error:
+            if not _exists(uri):
+                raise FileNotFoundError(uri) from error
+            raise ValueError(
+                f"{uri} is not a cube: no Zarr group lies there; give the folder that ends in "
+                ".zarr, or the .zip around it"
+            ) from error

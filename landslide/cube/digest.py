@@ -1,0 +1,89 @@
+"""A cube's digest: its metadata, its labels, and its chunks as the store lists them."""
+
+import base64
+import binascii
+import hashlib
+import json
+import posixpath
+import warnings
+from typing import Any
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+from zarr.core.buffer import default_buffer_prototype
+
+from landslide.cube.address import METADATA_FILES, UNLISTED, filesystem_of, open_group, plain_errors
+
+
+def _metadata(node: zarr.Group | zarr.Array[Any]) -> dict[str, Any]:
+    """Return a node's metadata documents without the copies that consolidation makes."""
+    documents = node.metadata.to_buffer_dict(default_buffer_prototype())
+    parsed = {name: json.loads(buffer.to_bytes()) for name, buffer in documents.items()}
+    parsed.pop(".zmetadata", None)
+    if "zarr.json" in parsed:
+        parsed["zarr.json"].pop("consolidated_metadata", None)
+    return parsed
+
+
+def _tag(details: dict[str, Any]) -> str:
+    """Return what a listing says of an object's content: its MD5, else its etag, else its size.
+
+    A cloud store's etag of an object written in one piece is its MD5; Google's etag is not, but
+    it lists the MD5 beside it. So the same object has the same tag in both.
+    """
+    if "md5Hash" in details:
+        return binascii.hexlify(base64.b64decode(details["md5Hash"])).decode()
+    etag = details.get("ETag", details.get("etag"))
+    return str(etag).strip('"') if etag else str(details.get("size"))
+
+
+def _chunk_tags(uri: str, arrays: list[str]) -> dict[str, str]:
+    """Return the tag of each chunk's key; empty where the address cannot be listed."""
+    if uri.startswith(UNLISTED):
+        return {}
+    filesystem, root = filesystem_of(uri)
+    filesystem.invalidate_cache()
+    prefix = f"{root}/" if root else ""
+    tags = {}
+    for path, details in filesystem.find(root, detail=True).items():
+        key = path.removeprefix(prefix)
+        of_array = any(key.startswith(f"{array}/") for array in arrays)
+        if of_array and posixpath.basename(key) not in METADATA_FILES:
+            tags[key] = _tag(details)
+    return tags
+
+
+def cube_digest(uri: str, labels: NDArray[np.uint8] | None = None) -> str:
+    """Return the SHA-256 (hexadecimal) of what determines a score that the cube leads to.
+
+    It covers the Zarr metadata, the label plane, and each chunk's key with its etag or size as
+    the store lists them; an address that cannot be listed, such as https, gives the metadata
+    and the labels alone. It does not depend on the address, on the order of a listing, or on
+    whether metadata is consolidated. No chunk is read.
+
+    Parameters
+    ----------
+    uri
+        Address of the cube.
+    labels
+        The label plane `(y, x)` of `read_labels`, or None where the cube has none.
+
+    Raises
+    ------
+    FileNotFoundError, PermissionError, ConnectionError, ValueError
+        As `open_cube` does.
+    """
+    with warnings.catch_warnings(), plain_errors(uri):
+        warnings.simplefilter("ignore")
+        group = open_group(uri)
+        members = dict(sorted(group.members(max_depth=None)))
+        metadata = {path: _metadata(node) for path, node in {"": group, **members}.items()}
+        arrays = [path for path, node in members.items() if isinstance(node, zarr.Array)]
+        chunks = _chunk_tags(uri, arrays)
+    digest = hashlib.sha256()
+    digest.update(json.dumps([metadata, chunks], sort_keys=True).encode())
+    if labels is not None:
+        digest.update(f"{labels.shape} {labels.dtype}".encode())
+        digest.update(np.ascontiguousarray(labels).data)
+    return digest.hexdigest()

@@ -1,0 +1,215 @@
+"""Fetch a published cube from Zenodo: resumed, verified, unpacked whole or not at all."""
+
+import io
+import json
+import shutil
+import stat
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pooch
+from tqdm import tqdm
+
+from landslide.cube.address import zip_filesystem
+from landslide.cube.events import PUBLISHED, ZENODO_STEMS, published_name
+
+ZENODO_API = "https://zenodo.org/api"
+RECORD = "7248056"
+# Zenodo throttles clients that do not say who they are.
+HEADERS = {"User-Agent": f"landslide-sar-datacubes pooch/{pooch.__version__}"}
+PIECE_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class PublishedFile:
+    """One file of a Zenodo record."""
+
+    name: str
+    """Its name, such as hokkaido_japan.zip."""
+    url: str
+    """Where its bytes are."""
+    checksum: str
+    """What Zenodo publishes, such as md5:…"""
+    size: int
+    """Bytes."""
+
+
+class ResumingDownloader:
+    """A pooch downloader that goes on from what an earlier one left in `partial`.
+
+    It asks pooch's own HTTP downloader for the missing range. A server that does not serve
+    ranges answers with the whole file (status 200 instead of 206), which then starts afresh. A
+    connection that breaks is taken up again as long as every attempt brings something.
+    """
+
+    def __init__(self, partial: Path, size: int, *, progress: bool) -> None:
+        self.partial = partial
+        self.size = size
+        self.progress = progress
+
+    def __call__(self, url: str, output_file: str, _pooch: object) -> None:
+        """Download `url` to `output_file`, as pooch asks for it."""
+        self.partial.touch()
+        if self.partial.stat().st_size > self.size:
+            self.partial.unlink()
+            self.partial.touch()
+        while (had := self.partial.stat().st_size) < self.size:
+            try:
+                self._download_rest(url, had)
+                break
+            except OSError:  # requests' errors are OSErrors
+                if self.partial.stat().st_size <= had:
+                    raise
+        self.partial.replace(output_file)
+
+    def _download_rest(self, url: str, had: int) -> None:
+        with self.partial.open("ab") as file:
+
+            def start_afresh(response: Any, *_: object, **__: object) -> None:
+                if response.status_code == 200:
+                    file.truncate(0)
+
+            download = pooch.HTTPDownloader(
+                progressbar=tqdm(unit="B", unit_scale=True, desc=self.partial.name.lstrip("."))
+                if self.progress
+                else False,
+                chunk_size=PIECE_BYTES,
+                headers=HEADERS | ({"Range": f"bytes={had}-"} if had else {}),
+                hooks={"response": start_afresh},
+            )
+            download(url, file, None)
+
+
+def _published_file(name: str, api: str, record: str) -> PublishedFile:
+    """Return what the record's JSON says of the file `name`."""
+    url = f"{api.rstrip('/')}/records/{record}"
+    answer = io.BytesIO()
+    pooch.HTTPDownloader(headers=HEADERS)(url, answer, None)
+    try:
+        files: list[dict[str, Any]] = json.loads(answer.getvalue())["files"]
+        found = {
+            file["key"]: PublishedFile(
+                file["key"], file["links"]["self"], file["checksum"], int(file["size"])
+            )
+            for file in files
+        }
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{url} does not answer like Zenodo: it lists no files") from error
+    if name not in found:
+        raise ValueError(
+            f"{url} holds no {name} but {', '.join(sorted(found)) or 'nothing'}: "
+            "give another record"
+        )
+    return found[name]
+
+
+def _refuse_unsafe(archive: zipfile.ZipFile, name: str) -> None:
+    """Raise a ValueError where a member would land outside the folder, or is a link."""
+    for member in archive.infolist():
+        path = PurePosixPath(member.filename.replace("\\", "/"))
+        outside = path.is_absolute() or ".." in path.parts or ":" in "".join(path.parts[:1])
+        if outside or stat.S_ISLNK(member.external_attr >> 16):
+            raise ValueError(
+                f"{name} holds {member.filename!r}, a link or a path outside its folder: "
+                "it was not unpacked; do not trust this archive"
+            )
+
+
+def unpack_cube(archive: Path, target: Path, *, progress: bool = False) -> None:
+    """Unpack the one cube in the zip `archive` to the folder `target`, whole or not at all.
+
+    Raises
+    ------
+    ValueError
+        Where the archive is damaged, holds no cube, or would write outside its folder.
+    """
+    unfinished = target.with_name(f".{target.name}.unpacking")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            _refuse_unsafe(opened, archive.name)
+            members = opened.infolist()
+            shown = tqdm(members, desc=f"unpacking {archive.name}", disable=not progress)
+            for member in shown:
+                opened.extract(member, unfinished)
+        _, folder = zip_filesystem(str(archive))
+        (unfinished / folder).replace(target)
+    except zipfile.BadZipFile as error:
+        raise ValueError(f"{archive} is not a whole zip archive: delete it, run again") from error
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def fetch_cube(
+    event_name: str,
+    folder: str | Path,
+    *,
+    api: str = ZENODO_API,
+    record: str = RECORD,
+    progress: bool = True,
+) -> Path:
+    """Download a published cube into `folder` and return the path of its `.zarr`.
+
+    An interrupted download goes on where it stopped; a cube that is there already is returned
+    as it is. The archive is deleted once it is unpacked.
+
+    Parameters
+    ----------
+    event_name
+        hokkaido, kaikoura, puerto_rico or talakmau.
+    folder
+        Where the cube goes; it is made where it is missing.
+    api, record
+        Zenodo's API and the number of the record.
+    progress
+        Whether to show bars on standard error.
+
+    Raises
+    ------
+    ValueError
+        For an unknown event, an archive whose checksum is not the published one, or an unsafe
+        one.
+    ConnectionError
+        Where Zenodo cannot be reached.
+    """
+    event = published_name(event_name)
+    if event is None:
+        raise ValueError(f"no published cube {event_name!r}: name one of {', '.join(PUBLISHED)}")
+    stem = ZENODO_STEMS[event]
+    folder = Path(folder)
+    cube = folder / f"{stem}.zarr"
+    if cube.exists():
+        return cube
+    folder.mkdir(parents=True, exist_ok=True)
+    partial = folder / f".{stem}.zip.part"
+    by_hand = (
+        f"download {stem}.zip by hand from https://zenodo.org/records/{record} and give the "
+        "path of the zip as the cube"
+    )
+    try:
+        file = _published_file(f"{stem}.zip", api, record)
+        archive = pooch.retrieve(
+            file.url,
+            known_hash=file.checksum,
+            fname=file.name,
+            path=folder,
+            downloader=ResumingDownloader(partial, file.size, progress=progress),
+        )
+    except OSError as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise ConnectionError(
+            f"{stem}.zip could not be fetched from {api} ({reason}): "
+            f"run again to go on, or {by_hand}"
+        ) from error
+    except ValueError as error:
+        if "does not match the known hash" not in str(error):
+            raise
+        raise ValueError(
+            f"{stem}.zip arrived damaged (its checksum is not {file.checksum}) and was deleted: "
+            "run again"
+        ) from error
+    unpack_cube(Path(archive), cube, progress=progress)
+    Path(archive).unlink()
+    return cube

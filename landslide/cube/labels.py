@@ -1,0 +1,98 @@
+"""Labels: 0 is no landslide, 1 a landslide, 255 ground that nobody mapped."""
+
+from collections.abc import Callable
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+NO_DATA = 255
+
+
+def decode_label_values(values: NDArray[np.generic]) -> NDArray[np.uint8]:
+    """Return labels as uint8 {0, 1, 255}; NaN reads as no landslide, as published cubes store it.
+
+    Raises
+    ------
+    ValueError
+        Where another value occurs; the message names the values.
+    """
+    known = np.isin(values, (0, 1, 255))
+    if values.dtype.kind == "f":
+        known |= np.isnan(values)
+        values = np.nan_to_num(values, nan=0)
+    if not known.all():
+        wrong = np.unique(values[~known])
+        shown = ", ".join(f"{value:g}" for value in wrong[:5]) + (", ..." if wrong.size > 5 else "")
+        raise ValueError(
+            f"the cube's landslides hold {shown}: a label is 0 (none), 1 (landslide) or "
+            "255 (no data); correct the values and write the variable again"
+        )
+    return values.astype(np.uint8)
+
+
+def _decode_mask(values: NDArray[np.generic]) -> NDArray[np.bool_]:
+    """Return a mask as bool; NaN is False."""
+    if values.dtype.kind == "f":
+        values = np.nan_to_num(values, nan=0)
+    return values.astype(bool)
+
+
+def _lazily(
+    function: Callable[..., object], array: xr.DataArray, dtype: type[np.generic]
+) -> xr.DataArray:
+    if array.dtype.kind not in "fiub":
+        raise ValueError(
+            f"the cube's {array.name} is of type {array.dtype}: it must be a number or a bool"
+        )
+    return xr.apply_ufunc(
+        function, array, dask="parallelized", output_dtypes=[dtype], keep_attrs=True
+    )
+
+
+def decode_mask(array: xr.DataArray) -> xr.DataArray:
+    """Return the mask `array (y, x)` as bool, lazily."""
+    return _lazily(_decode_mask, array, np.bool_)
+
+
+def decode_labels(labels: xr.DataArray, masks: list[xr.DataArray]) -> xr.DataArray:
+    """Return `labels (y, x)` as uint8, lazily; ground outside any of the bool `masks` is 255."""
+    decoded = _lazily(decode_label_values, labels, np.uint8)
+    for mask in masks:
+        decoded = decoded.where(mask, np.uint8(NO_DATA))
+    return decoded
+
+
+def read_labels(cube: xr.Dataset) -> NDArray[np.uint8]:
+    """Load the label plane `(y, x)` of an opened cube, once.
+
+    Raises
+    ------
+    ValueError
+        Where the cube has no labels, or holds values other than 0, 1 and 255; the message
+        names them.
+    """
+    if "landslides" not in cube:
+        source = cube.encoding.get("source", "given")
+        raise ValueError(
+            f"the cube {source} has no `landslides`: labels are needed to train and to score"
+        )
+    labels = np.asarray(cube["landslides"].transpose("y", "x").values)
+    # An opened cube decodes its labels as it reads them; one made by hand may not have been.
+    return labels if labels.dtype == np.uint8 and _clean(labels) else decode_label_values(labels)
+
+
+def _clean(labels: NDArray[np.uint8]) -> bool:
+    return not bool(((labels > 1) & (labels != NO_DATA)).any())
+
+
+def keep_labels(cube: xr.Dataset) -> xr.Dataset:
+    """Return `cube` with its labels in memory, so that who reads them again reads no chunk twice.
+
+    Raises
+    ------
+    ValueError
+        As `read_labels` does.
+    """
+    labels = read_labels(cube)
+    return cube.assign(landslides=(("y", "x"), labels))

@@ -1,0 +1,46 @@
+"""How people and archives spell an instant and an orbit state."""
+
+import datetime as dt
+from types import MappingProxyType
+
+import numpy as np
+import pandas as pd
+
+ORBIT_STATES = MappingProxyType({"a": "ascending", "d": "descending"})
+
+
+def read_window(value: object, key: str, where: str) -> tuple[np.datetime64, np.datetime64]:
+    """Return the first and last instant [ns, UTC] that a TOML or ISO time means.
+
+    An instant is both; a date is its whole day, to the next midnight. A time without an offset
+    is UTC.
+
+    Raises
+    ------
+    ValueError
+        Where `value` of `key` in `where` is neither a date nor an instant.
+    """
+    wrong = f"{where}: `{key}` is {value!r}; write an instant such as 2018-09-05T18:07:59Z"
+    if isinstance(value, str):
+        try:
+            # The standard library refuses the words ("now") that pandas would understand.
+            dt.datetime.fromisoformat(value)
+            stamp = pd.Timestamp(value)
+        except ValueError as error:
+            raise ValueError(wrong) from error
+        whole_day = len(value) <= len("2018-09-05")
+    elif isinstance(value, dt.date):  # a datetime is a date too
+        stamp, whole_day = pd.Timestamp(value), not isinstance(value, dt.datetime)
+    else:
+        raise ValueError(wrong)  # noqa: TRY004
+    if stamp.tzinfo is not None:
+        stamp = stamp.tz_convert("UTC").tz_localize(None)
+    start = np.datetime64(stamp.to_datetime64(), "ns")
+    return start, start + np.timedelta64(1, "D") if whole_day else start
+
+
+def decode_orbit_state(value: object) -> str | None:
+    """Return "ascending" or "descending" for any spelling of it (d, A, b"descending"), or None."""
+    text = value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+    text = text.strip().strip("\0").lower()
+    return next((s for short, s in ORBIT_STATES.items() if text in (short, s)), None)

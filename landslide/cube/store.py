@@ -1,0 +1,157 @@
+"""Open a cube where it lies: lazily, checked, in blocks that fit the store's chunks."""
+
+import os
+import uuid
+import warnings
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import Any, cast
+
+import xarray as xr
+
+from landslide.cube.address import UNLISTED, open_group, plain_errors
+from landslide.cube.digest import cube_digest
+from landslide.cube.schema import LABEL_NAMES, house_schema
+
+__all__ = ["StoredChunks", "block_shape", "cube_digest", "open_cube", "stored_chunks"]
+
+
+@dataclass(frozen=True)
+class StoredChunks:
+    """How one variable lies in its store."""
+
+    chunks: tuple[int, ...]
+    """Pixels of the smallest piece that can be read, in the order of the dimensions."""
+    shards: tuple[int, ...] | None
+    """Pixels of the object that holds many chunks, where the store has such objects."""
+    codecs: str
+    """How a chunk is packed, in words."""
+
+
+def block_shape(
+    dims: tuple[Hashable, ...],
+    shape: tuple[int, ...],
+    chunks: tuple[int, ...],
+    shards: tuple[int, ...] | None,
+    block_pixels: int,
+) -> tuple[int, ...]:
+    """Return the shape of the Dask blocks for an array stored in `chunks` (and `shards`).
+
+    Along y and x a block is a whole number of shards, or of chunks where it has no shards or
+    larger ones than `block_pixels`; as many as fit into `block_pixels`, and at least one. Other
+    dimensions keep the stored chunk, so that one image can be read without the others.
+    """
+    block = []
+    for axis, dim in enumerate(dims):
+        unit = chunks[axis]
+        if dim in ("y", "x"):
+            if shards is not None and shards[axis] <= block_pixels:
+                unit = shards[axis]
+            unit *= max(1, block_pixels // unit)
+        block.append(max(1, min(unit, shape[axis])))
+    return tuple(block)
+
+
+def _in_blocks(variable: xr.Variable, block_pixels: int, name: str) -> xr.Variable:
+    """Return a plane or a stack of planes as a Dask array, anything smaller in memory."""
+    if not {"y", "x"} <= set(variable.dims):
+        return variable.load()
+    chunks, shards = variable.encoding["chunks"], variable.encoding.get("shards")
+    block = block_shape(variable.dims, variable.shape, chunks, shards, block_pixels)
+    chunked = variable.chunk(dict(zip(variable.dims, block, strict=True)), name, inline_array=True)
+    chunked.encoding = variable.encoding
+    return chunked
+
+
+def _undecoded(names: tuple[str, ...]) -> dict[str, bool]:
+    return dict.fromkeys(names, False)
+
+
+def open_cube(uri: str | os.PathLike[str], *, block_pixels: int = 1024) -> xr.Dataset:
+    """Open a cube lazily and check it.
+
+    Parameters
+    ----------
+    uri
+        A local path or an address (`gs://`, `s3://`, `https://`, `memory://`) of a Zarr group of
+        version 2 or 3, or of a `.zip` that holds one, as Zenodo serves it. Credentials and
+        endpoints come from the environment and from fsspec's configuration.
+    block_pixels
+        Side [pixels] of the Dask blocks, where stored chunks are smaller; see `block_shape`.
+
+    Returns
+    -------
+    xr.Dataset
+        The cube in the house's form (see `landslide.cube.schema`), its address in
+        `encoding["source"]`. Only coordinates have been read.
+
+    Raises
+    ------
+    FileNotFoundError
+        Where there is no such address.
+    PermissionError, ConnectionError
+        Where the address cannot be read.
+    ValueError
+        Where no cube lies there.
+    """
+    if block_pixels < 1:
+        raise ValueError(f"block_pixels is {block_pixels}: a block has one pixel or more")
+    uri = os.fspath(uri)
+    with warnings.catch_warnings():
+        # What Zarr warns of (consolidated metadata and string types in version 3, double fill
+        # values) is the writer's business, and nothing that a reader can change.
+        warnings.simplefilter("ignore")
+        group = open_group(uri)
+        with plain_errors(uri):
+            dataset = xr.open_dataset(
+                cast("Any", group.store),  # xarray takes a Zarr store, and does not say so
+                engine="zarr",
+                cache=False,
+                zarr_format=group.metadata.zarr_format,
+                consolidated=group.metadata.consolidated_metadata is not None,
+                mask_and_scale=_undecoded(LABEL_NAMES),
+                decode_timedelta=False,
+            )
+            # A fresh name: what lies at the address may have changed since it was last opened.
+            token = uuid.uuid4().hex
+            variables = {
+                name: _in_blocks(variable, block_pixels, f"{name}-{token}")
+                for name, variable in dataset.variables.items()
+                if name not in dataset.xindexes
+            }
+    if not dataset.variables and uri.startswith(UNLISTED):
+        raise ValueError(
+            f"{uri}: the server lists no variables; run zarr.consolidate_metadata on the cube "
+            "before it is served"
+        )
+    coordinates = [name for name in variables if name in dataset.coords]
+    dataset = dataset.assign(variables).set_coords(coordinates)
+    dataset.encoding = {"source": uri}
+    return house_schema(dataset)
+
+
+def _codec_name(codec: Any) -> str:
+    config = codec.get_config() if hasattr(codec, "get_config") else codec.to_dict()
+    details = config.get("configuration", config)
+    name = str(config.get("id", config.get("name")))
+    kind, level = details.get("cname"), details.get("clevel", details.get("level"))
+    return " ".join(str(part) for part in (name, kind, level) if part is not None)
+
+
+def stored_chunks(cube: xr.Dataset) -> dict[str, StoredChunks]:
+    """Return how each plane or stack of planes of an opened cube lies in its store."""
+    stored = {}
+    for name, variable in cube.variables.items():
+        if "chunks" not in variable.encoding or not {"y", "x"} <= set(variable.dims):
+            continue
+        codecs = [
+            codec
+            for key in ("filters", "compressors")
+            for codec in variable.encoding.get(key) or ()
+        ]
+        stored[str(name)] = StoredChunks(
+            tuple(variable.encoding["chunks"]),
+            variable.encoding.get("shards"),
+            ", ".join(map(_codec_name, codecs)) or "uncompressed",
+        )
+    return stored

@@ -1,0 +1,247 @@
+"""One trial of an experiment: a configuration trained, scored, and written as a row."""
+
+import hashlib
+import json
+import platform
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from landslide.chips.inputs import BASELINE, parse_inputs, union
+from landslide.chips.plan import plan_chips
+from landslide.chips.split import TEST, TRAIN, VALIDATION, Chipping, split_to_json
+from landslide.cube.digest import cube_digest
+from landslide.cube.events import Event, event_to_attribute
+from landslide.cube.labels import NO_DATA, read_labels
+from landslide.results.histograms import class_histograms
+from landslide.results.row import Row
+from landslide.results.table import write_row
+from landslide.training.config import TrainingConfig, determining
+from landslide.training.metrics import change_baselines
+from landslide.training.train import Report, Trained, train
+
+PACKAGES = ("torch", "segmentation-models-pytorch", "xarray", "zarr", "xbatcher", "dask", "ray")
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What all trials of a sweep share, known before any image is read."""
+
+    cube: str
+    """Address of the cube."""
+    cube_digest: str
+    event: Event
+    chipping: Chipping
+    inputs: tuple[str, ...]
+    """All input sets of the sweep: together they make the one mask that scores every row."""
+    timesteps: tuple[int, ...]
+    """All timestep counts of the sweep."""
+    orbit: str | None
+    """The geometry asked for, if any."""
+    split: str
+    """Each chip's corner and part, as JSON."""
+    simulated: bool
+
+    @property
+    def split_digest(self) -> str:
+        """Digest of the chips' corners and parts."""
+        return hashlib.sha256(self.split.encode()).hexdigest()[:16]
+
+
+def plan_experiment(
+    cube: xr.Dataset,
+    event: Event,
+    chipping: Chipping,
+    inputs: Sequence[str],
+    timesteps: Sequence[int],
+    *,
+    orbit: str | None = None,
+    split: str | None = None,
+) -> Experiment:
+    """Fix what determines a sweep's rows; of the cube's pixels only the labels are read.
+
+    Parameters
+    ----------
+    cube : Dataset
+        As `open_cube` gives it.
+    event : Event
+    chipping : Chipping
+    inputs, timesteps : sequences
+        All input sets and timestep counts of the sweep.
+    orbit : str, optional
+        As for `stream_chips`.
+    split : str, optional
+        A saved split to use again.
+
+    Raises
+    ------
+    ValueError
+        As `plan_chips` does.
+    """
+    address = str(cube.encoding["source"])
+    labels = read_labels(cube)
+    chips = plan_chips(labels, chipping, split)
+    return Experiment(
+        cube=address,
+        cube_digest=cube_digest(address, labels),
+        event=event,
+        chipping=chipping,
+        inputs=tuple(sorted({parse_inputs(name).name for name in inputs})),
+        timesteps=tuple(sorted(set(timesteps))),
+        orbit=orbit,
+        split=split_of(chips, chipping),
+        simulated=bool(cube.attrs.get("simulated", False)),
+    )
+
+
+def split_of(chips: xr.Dataset, chipping: Chipping) -> str:
+    """Write down the corners and parts of planned chips."""
+    corners = np.stack([chips["corner_y"], chips["corner_x"]], axis=1)
+    return split_to_json(corners, chips["part"].to_numpy(), chipping)
+
+
+def configurations(
+    base: TrainingConfig, inputs: Iterable[str], timesteps: Iterable[int], seeds: Iterable[int]
+) -> list[TrainingConfig]:
+    """List a sweep's configurations: inputs x timesteps x seeds.
+
+    Inputs without backscatter have no timesteps and come once, with 0.
+    """
+    configs: dict[TrainingConfig, None] = {}
+    for seed in seeds:
+        for count in timesteps:
+            for name in inputs:
+                parsed = parse_inputs(name)
+                steps = count if parsed.polarisations else 0
+                configs[replace(base, inputs=parsed.name, timesteps=steps, seed=seed)] = None
+    return list(configs)
+
+
+def row_key(experiment: Experiment, config: TrainingConfig, precision: str) -> str:
+    """Digest what determines a score: data, split, mask and training, but not device or versions.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    config : TrainingConfig
+    precision : str
+        `float32` or `mixed`, as the device will resolve `auto`.
+    """
+    channels = union(experiment.inputs)
+    determined = {
+        "cube": experiment.cube_digest,
+        "event": event_to_attribute(experiment.event),
+        "orbit": experiment.orbit,
+        "chipping": asdict(experiment.chipping),
+        "split": experiment.split_digest,
+        "mask": [channels.name, list(experiment.timesteps)],
+        "training": determining(config) | {"precision": precision},
+    }
+    return hashlib.sha256(json.dumps(determined, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def run_trial(
+    experiment: Experiment,
+    config: TrainingConfig,
+    chips: xr.Dataset,
+    *,
+    key: str,
+    table: str,
+    checkpoint: str | None = None,
+    report: Report | None = None,
+) -> Trained:
+    """Train a configuration, score it and write its row.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    config : TrainingConfig
+    chips : Dataset
+        The experiment's chips, as `load_chips` gives them.
+    key : str
+        As `row_key` gives it.
+    table : str
+        Address of the table's folder.
+    checkpoint, report
+        As for `train`.
+    """
+    trained = train(chips, config, checkpoint=checkpoint, report=report)
+    write_row(table, earned_row(experiment, trained, chips, key))
+    return trained
+
+
+def earned_row(experiment: Experiment, trained: Trained, chips: xr.Dataset, key: str) -> Row:
+    """Return the row that a trained model earned."""
+    config = trained.config
+    parts = chips["part"].to_numpy()
+    pixels = (chips["label"].to_numpy() != NO_DATA).sum(axis=(1, 2))
+    edges, negative, positive = class_histograms(trained.test_scores, trained.test_labels)
+    untrained = change_baselines(chips, config.timesteps) if config.timesteps else {}
+    chips_trained = config.epochs * int((parts == TRAIN).sum())
+    return Row(
+        **_identity(experiment, config, key),
+        auprc=trained.auprc,
+        prevalence=trained.prevalence,
+        change_auprc=untrained.get("change_auprc"),
+        smoothed_difference_auprc=untrained.get("smoothed_difference_auprc"),
+        parameters=trained.parameters,
+        best_epoch=trained.best_epoch,
+        precision=trained.precision,
+        train_chips=int((parts == TRAIN).sum()),
+        validation_chips=int((parts == VALIDATION).sum()),
+        test_chips=int((parts == TEST).sum()),
+        train_pixels=int(pixels[parts == TRAIN].sum()),
+        test_pixels=int(pixels[parts == TEST].sum()),
+        seconds=trained.seconds,
+        chips_per_second=chips_trained / trained.seconds,
+        device=trained.device,
+        versions=json.dumps(versions()),
+        histogram_edges=edges,
+        histogram_negative=negative.ravel(),
+        histogram_positive=positive.ravel(),
+    )
+
+
+def failed_row(experiment: Experiment, config: TrainingConfig, key: str, error: str) -> Row:
+    """Return the row that keeps a failed trial visible."""
+    return Row(**_identity(experiment, config, key), error=" ".join(error.split())[:500])
+
+
+def _identity(experiment: Experiment, config: TrainingConfig, key: str) -> dict[str, Any]:
+    return {
+        "key": key,
+        "event": experiment.event.name,
+        "cube": experiment.cube,
+        "cube_digest": experiment.cube_digest,
+        "simulated": experiment.simulated,
+        "protocol": experiment.chipping.protocol,
+        "split_digest": experiment.split_digest,
+        "inputs": config.inputs,
+        "timesteps": config.timesteps,
+        "seed": config.seed,
+        "preset": config.preset,
+        "network": config.network,
+        "encoder_weights": config.encoder_weights,
+        "epochs": config.epochs,
+        "batch_size": config.batch_size,
+        "learning_rate": config.learning_rate,
+        "threads": config.threads,
+    }
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that a score may depend on in its last digits."""
+    return {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
+
+
+def with_baseline(inputs: Sequence[str]) -> list[str]:
+    """Add the DEM-only baseline to a sweep that uses all of the terrain."""
+    names = [parse_inputs(name).name for name in inputs]
+    terrain = parse_inputs(BASELINE)
+    if any(set(terrain.static) <= set(parse_inputs(n).static) for n in names):
+        names.append(BASELINE)
+    return list(dict.fromkeys(names))

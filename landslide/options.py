@@ -1,0 +1,68 @@
+"""Options that `landslide train` and the sweeps share."""
+
+import argparse
+from typing import Any
+
+from landslide.chips.split import Chipping
+from landslide.storage import read_bytes
+from landslide.training.config import PRESETS, TrainingConfig, training_config
+
+
+def add_experiment_options(parser: argparse.ArgumentParser) -> None:
+    """Add what says how chips are cut, divided and trained on."""
+    parser.add_argument("cube", help="address of the cube: a path, gs://, s3://, https://, .zip")
+    parser.add_argument("--event", help="a published event's name or a TOML file")
+    parser.add_argument("--preset", choices=tuple(PRESETS), default="paper")
+    parser.add_argument("--epochs", type=int)
+
+    chips = parser.add_argument_group("chips and split")
+    chips.add_argument("--protocol", choices=("paper", "blocked"), default="paper")
+    chips.add_argument("--chip-size", type=int, default=128, help="pixels on a side")
+    chips.add_argument("--overlap", type=int, default=0, help="pixels that neighbours share")
+    chips.add_argument("--min-landslide-pixels", type=int, help="a chip needs as many")
+    chips.add_argument("--block-size", type=int, default=1024, help="blocked: pixels on a side")
+    chips.add_argument("--block-offset", type=int, default=0, help="blocked: first block's edge")
+    chips.add_argument("--buffer", type=int, help="blocked: pixels between parts; default one chip")
+    chips.add_argument("--split-seed", type=int, default=0, help="blocked: draws the split")
+    chips.add_argument("--split", help="a saved split to use again")
+    chips.add_argument("--orbit", help="a relative orbit, ascending, descending, or any (mixed)")
+
+    training = parser.add_argument_group("training (defaults come from the preset)")
+    training.add_argument("--network", help="paper, quick, or ARCHITECTURE/ENCODER")
+    training.add_argument("--encoder-weights", help="none, imagenet (downloads) or a path")
+    training.add_argument("--batch-size", type=int)
+    training.add_argument("--learning-rate", type=float)
+    training.add_argument("--precision", choices=("auto", "float32", "mixed"))
+
+
+def chipping_of(args: argparse.Namespace) -> Chipping:
+    """Return the chipping that the options say."""
+    return Chipping(
+        protocol=args.protocol,
+        chip_size=args.chip_size,
+        overlap=args.overlap,
+        minimum_landslide_pixels=args.min_landslide_pixels,
+        block_size=args.block_size,
+        block_offset=args.block_offset,
+        buffer=args.buffer,
+        split_seed=args.split_seed,
+    )
+
+
+def config_of(args: argparse.Namespace, **changes: Any) -> TrainingConfig:
+    """Return the training configuration that the options say."""
+    return training_config(
+        args.preset,
+        epochs=args.epochs,
+        network=args.network,
+        encoder_weights=args.encoder_weights,
+        batch_size=args.batch_size,
+        learning_rate=args.learning_rate,
+        precision=args.precision,
+        **changes,
+    )
+
+
+def split_text(args: argparse.Namespace) -> str | None:
+    """Return the saved split that the options name, if any."""
+    return read_bytes(args.split).decode() if args.split else None

@@ -1,0 +1,181 @@
+"""The paper's Figure 1: one chip's channels, and its label."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from matplotlib.patheffects import withStroke
+from matplotlib.ticker import MaxNLocator
+
+from landslide.results.looks import look, stretch
+from landslide.results.saving import mark_simulated, save_figure
+
+type Plane = npt.NDArray[Any]
+
+_INK, _FAINT, _LANDSLIDE, _GROUND = "#222222", "#8a8a8a", "#d55e00", "#d9d4c8"
+# Inches: a panel's width, the space between panels, above and below each, and for the title.
+_PANEL, _GAP, _TITLE, _BELOW, _HEADER = 2.1, 0.2, 0.26, 0.38, 0.55
+
+
+def figure1(
+    channels: Mapping[str, Plane],
+    label: Plane,
+    path: str,
+    *,
+    title: str,
+    simulated: bool,
+    pixel_size: float | None = None,
+) -> None:
+    """Draw one chip as the paper's Figure 1 and write it to `path`.
+
+    Parameters
+    ----------
+    channels
+        Planes (y, x) by their names, drawn in their order, such as "VV before [dB]" or
+        "Elevation [m]". The name decides the colours; before and after of one channel share
+        one stretch. What is not finite is hatched as no-data.
+    label
+        (y, x) uint8: 1 landslide, 0 none, 255 no-data.
+    path
+        Any address, any format that matplotlib knows; written whole or not at all.
+    title, simulated
+        What chip this is, and whether its data are simulated, which the figure then says.
+    pixel_size
+        [m]; draws a scale bar.
+
+    Raises
+    ------
+    ValueError
+        Where there is no channel, the shapes differ, or the ending of `path` names no format.
+    """
+    if not channels:
+        raise ValueError(f"no channel to draw in {path}; name at least one")
+    for name, plane in channels.items():
+        if plane.shape != label.shape or plane.ndim != 2:
+            raise ValueError(
+                f"channel {name} has shape {plane.shape} where the label has {label.shape}"
+            )
+    rows = 1 if len(channels) < 3 else 2
+    columns = math.ceil(len(channels) / rows)
+    height = _PANEL * label.shape[0] / label.shape[1]
+    cell = _TITLE + height + _BELOW
+    # The label is as high as the panels' rows together, and its pixels as square as theirs.
+    label_height = rows * cell - _TITLE - _BELOW
+    label_width = label_height * label.shape[1] / label.shape[0]
+    edge = _GAP + columns * (_PANEL + _GAP)
+    page = edge + max(label_width, _PANEL) + 2 * _GAP, _HEADER + rows * cell + 0.1
+    figure = Figure(figsize=page)
+    figure.text(_GAP / page[0], 1 - 0.2 / page[1], title, va="top", fontsize=12.5,
+                fontweight="bold", color=_INK)  # fmt: skip
+    for place, (name, plane) in enumerate(channels.items()):
+        row, column = divmod(place, columns)
+        left, top = _GAP + column * (_PANEL + _GAP), _HEADER + row * cell + _TITLE
+        axis = _axis(figure, left, top, _PANEL, height)
+        bar = _axis(figure, left, top + height + 0.07, _PANEL, 0.07)
+        _channel(figure, axis, bar, name, plane, stretch(name, channels))
+    axis = _axis(figure, edge + _GAP, _HEADER + _TITLE, label_width, label_height)
+    _label(axis, label)
+    if pixel_size is not None:
+        _scale_bar(axis, label.shape[1], pixel_size)
+    if simulated:
+        mark_simulated(figure, 1 - 0.2 / page[1])
+    save_figure(figure, path)
+
+
+def _axis(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:
+    """Return an axis placed in inches from the page's upper left corner."""
+    across, down = figure.get_size_inches()
+    place = (left / across, 1 - (top + height) / down, width / across, height / down)
+    return figure.add_axes(place)
+
+
+def _channel(
+    figure: Figure,
+    axis: Axes,
+    bar: Axes,
+    name: str,
+    plane: Plane,
+    limits: tuple[float, float],
+) -> None:
+    _bare(axis, name)
+    _hatch(axis)
+    image = axis.imshow(
+        np.ma.masked_invalid(plane),
+        cmap=look(name).colours,
+        vmin=limits[0],
+        vmax=limits[1],
+        interpolation="nearest",
+        aspect="auto",
+    )
+    colours = figure.colorbar(image, cax=bar, orientation="horizontal")
+    colours.outline.set_visible(False)
+    if limits == (0.0, 360.0):
+        colours.set_ticks([0, 90, 180, 270, 360])
+    else:
+        colours.locator = MaxNLocator(4)
+    bar.tick_params(labelsize=7, labelcolor=_INK, length=2, width=0.6, color=_FAINT, pad=1.5)
+
+
+def _label(axis: Axes, label: Plane) -> None:
+    _bare(axis, "Label")
+    _hatch(axis)
+    axis.imshow(
+        np.ma.masked_where(label > 1, label),
+        cmap=ListedColormap([_GROUND, _LANDSLIDE]),
+        vmin=0,
+        vmax=1,
+        interpolation="nearest",
+        aspect="auto",
+    )
+    valid = label <= 1
+    share = np.mean(label[valid] == 1) if valid.any() else 0.0
+    handles = [
+        Patch(facecolor=_LANDSLIDE, label=f"landslide ({share:.1%})"),
+        Patch(facecolor=_GROUND, label="none"),
+    ]
+    if not valid.all():
+        handles.append(Patch(facecolor="#f2f2f2", edgecolor="#a8a8a8", hatch="////", linewidth=0,
+                             label="no data"))  # fmt: skip
+    axis.legend(
+        handles=handles,
+        loc="upper center",
+        bbox_to_anchor=(0.5, -0.005),
+        ncols=len(handles),
+        frameon=False,
+        fontsize=8,
+        handlelength=1.1,
+        columnspacing=0.9,
+    )
+
+
+def _bare(axis: Axes, name: str) -> None:
+    axis.set_title(name, fontsize=9.5, color=_INK, pad=4)
+    axis.set_xticks([])
+    axis.set_yticks([])
+    for spine in axis.spines.values():
+        spine.set(color=_FAINT, linewidth=0.6)
+
+
+def _hatch(axis: Axes) -> None:
+    """Hatch the ground of an axis, which shows through where a plane has no data."""
+    axis.patch.set(facecolor="#f2f2f2", edgecolor="#a8a8a8", hatch="////", linewidth=0)
+
+
+def _scale_bar(axis: Axes, width: int, pixel_size: float) -> None:
+    """Draw a bar of a round length, about a quarter of the chip's width."""
+    wanted = width * pixel_size / 4
+    step = 10.0 ** math.floor(math.log10(wanted))
+    metres = max(factor * step for factor in (1, 2, 5) if factor * step <= wanted)
+    share = metres / (width * pixel_size)
+    text = f"{metres / 1000:g} km" if metres >= 1000 else f"{metres:g} m"
+    halo = [withStroke(linewidth=3, foreground="white")]
+    axis.plot([0.04, 0.04 + share], [0.05, 0.05], transform=axis.transAxes, color=_INK,
+              linewidth=2.5, solid_capstyle="butt", path_effects=halo)  # fmt: skip
+    axis.text(0.04 + share / 2, 0.065, text, transform=axis.transAxes, ha="center", va="bottom",
+              fontsize=8.5, color=_INK, path_effects=halo)  # fmt: skip

@@ -1,0 +1,47 @@
+"""The order in which rows and inputs are shown: the paper's first, then by name."""
+
+from collections.abc import Iterable, Sequence
+
+import pandas as pd
+
+PAPER_INPUTS = ("vv", "vh", "vv+vh", "vv+vh+dem")
+
+# What makes two rows comparable: rows that differ in any of these are never averaged. Threads
+# and device are not among them, for they move a score only in its last digits.
+SECTION = (
+    "event",
+    "simulated",
+    "protocol",
+    "preset",
+    "network",
+    "encoder_weights",
+    "epochs",
+    "batch_size",
+    "learning_rate",
+    "precision",
+    "cube_digest",
+    "split_digest",
+)
+
+ROW_ORDER = (*SECTION, "inputs", "timesteps", "seed")
+
+
+def inputs_order(inputs: Iterable[str]) -> list[str]:
+    """Return the distinct `inputs` in the paper's order, others by name, `dem` alone last."""
+
+    def rank(name: str) -> tuple[int, str]:
+        if name in PAPER_INPUTS:
+            return PAPER_INPUTS.index(name), name
+        return len(PAPER_INPUTS) + (name == "dem"), name
+
+    return sorted(set(inputs), key=rank)
+
+
+def ordered(frame: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """Return the rows sorted by `columns`, inputs in their order, numbered from 0."""
+    ranks = {name: place for place, name in enumerate(inputs_order(frame["inputs"]))}
+
+    def sortable(values: pd.Series) -> pd.Series:
+        return values.map(ranks) if values.name == "inputs" else values
+
+    return frame.sort_values(list(columns), key=sortable, kind="stable", ignore_index=True)

@@ -1,0 +1,81 @@
+"""Which rows of a table may be compared: those of one event, protocol, network and split."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from landslide.results.order import ROW_ORDER, SECTION, ordered
+
+type Identity = tuple[object, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Section:
+    """The comparable rows of a table.
+
+    Attributes
+    ----------
+    identity
+        What the rows have in common, by column name; None where a failed trial did not say.
+    scored
+        Rows with a score, one for each inputs, timesteps and seed: the newest.
+    failed
+        Rows of failed trials.
+    """
+
+    identity: dict[str, Any]
+    scored: pd.DataFrame
+    failed: pd.DataFrame
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the rows come from a simulated cube."""
+        return bool(self.identity["simulated"])
+
+    @property
+    def seeds(self) -> list[int]:
+        """The seeds of the scored rows."""
+        return sorted({int(seed) for seed in self.scored["seed"]})
+
+
+def sections(table: pd.DataFrame) -> list[Section]:
+    """Split the rows of `results_table` into sections that are never mixed.
+
+    A failed trial that did not come to know its settings joins the first section that what it
+    does know agrees with.
+    """
+    identities = pd.Series(list(_identities(table)), index=table.index)
+    failed = table["error"].notna()
+    known: dict[Identity, None] = dict.fromkeys(identities[~failed])
+    for row in table.index[failed]:
+        mine = identities[row]
+        match = next((whole for whole in known if _agrees(mine, whole)), mine)
+        known.setdefault(match)
+        identities[row] = match
+    return [
+        Section(
+            identity=dict(zip(SECTION, identity, strict=True)),
+            scored=_newest(table[(identities == identity) & ~failed]),
+            failed=ordered(table[(identities == identity) & failed], ROW_ORDER),
+        )
+        for identity in known
+    ]
+
+
+def _identities(table: pd.DataFrame) -> Iterator[Identity]:
+    for values in table[list(SECTION)].itertuples(index=False):
+        yield tuple(None if pd.isna(value) else value for value in values)
+
+
+def _agrees(part: Identity, whole: Identity) -> bool:
+    return all(mine is None or mine == its for mine, its in zip(part, whole, strict=True))
+
+
+def _newest(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return one row for each inputs, timesteps and seed, the one written last."""
+    latest = rows.sort_values("written_at", kind="stable").drop_duplicates(
+        ["inputs", "timesteps", "seed"], keep="last"
+    )
+    return ordered(latest, ROW_ORDER)

@@ -1,0 +1,151 @@
+"""The table as the paper prints it: inputs by timesteps, the baselines, and the claims."""
+
+import io
+from collections.abc import Iterator
+from typing import Literal
+
+import pandas as pd
+
+from landslide.results.claims import paper_claims
+from landslide.results.order import SECTION
+from landslide.results.pivot import UNTRAINED, baselines, pivot
+from landslide.results.sections import Section, sections
+
+type Form = Literal["text", "csv", "markdown"]
+
+
+def report(table: pd.DataFrame, form: Form = "text") -> str:
+    """Return the rows of `results_table` as the pivot, the baselines and the paper's claims.
+
+    Rows that may not be compared stand in sections of their own. `csv` is one tidy table
+    without the claims.
+
+    Raises
+    ------
+    ValueError
+        Where `form` is not one of text, csv and markdown.
+    """
+    parts = sections(table)
+    if form == "csv":
+        return _csv(parts)
+    if form == "text":
+        return "\n\n".join("\n".join(_text(part)) for part in parts) + "\n"
+    if form == "markdown":
+        return "\n\n".join("\n".join(_markdown(part)) for part in parts) + "\n"
+    raise ValueError(f"unknown format {form!r}; choose text, csv or markdown")
+
+
+def title(section: Section) -> str:
+    """Return a section's event and protocol, and plainly that it is simulated where it is."""
+    mark = ", SIMULATED DATA" if section.simulated else ""
+    return f"{section.identity['event']}, {section.identity['protocol']} protocol{mark}"
+
+
+def settings(section: Section) -> str:
+    """Return on one line what else a section's rows have in common."""
+    known = {name: value for name, value in section.identity.items() if value is not None}
+    shown = [
+        f"{name.replace('_', ' ')} {str(known[name])[:12] if 'digest' in name else known[name]}"
+        for name in SECTION
+        if name in known and name not in {"event", "protocol", "simulated"}
+    ]
+    return ", ".join(shown)
+
+
+def notes(section: Section) -> list[str]:
+    """Return what a reader of the numbers must know: seeds, test pixels and failed trials."""
+    seeds = ", ".join(str(seed) for seed in section.seeds)
+    several = f"AUPRC, mean ± sample standard deviation over seeds {seeds}"
+    lines = [several if len(section.seeds) > 1 else f"AUPRC of seed {seeds or 'none'}, no spread"]
+    pixels = section.scored["test_pixels"].dropna()
+    fewest, most = pixels.min(), pixels.max()
+    if len(pixels) and fewest == most:
+        lines.append(f"Scored on {most:,} test pixels")
+    elif len(pixels):
+        lines.append(
+            f"Scored on {fewest:,} to {most:,} test pixels: rows of several sweeps, compare "
+            "with care"
+        )
+    lines += [
+        f"FAILED {row.inputs}, timesteps {row.timesteps}, seed {row.seed}: {row.error}"
+        for row in section.failed.itertuples()
+    ]
+    return lines
+
+
+def _cells(section: Section) -> list[list[str]]:
+    """Return the pivot and the baselines as rows of text, a header first."""
+    numbers = _tidy(section)
+    steps = sorted({int(n) for n in numbers["timesteps"] if n > 0}) or [0]
+    rows = [["inputs / timesteps", *(str(n) for n in steps)]]
+    names = list(dict.fromkeys(numbers["inputs"]))
+    last = [name for name in names if name == "dem" or name.startswith(tuple(UNTRAINED))]
+    for name in [each for each in names if each not in last] + last:
+        mine = numbers[numbers["inputs"] == name].set_index("timesteps")
+        # DEM alone knows no timesteps: the same number stands under each.
+        places = [0 if n not in mine.index and 0 in mine.index else n for n in steps]
+        label = "dem only" if name == "dem" else name
+        rows.append([label, *(_cell(mine.loc[n]) if n in mine.index else "-" for n in places)])
+    return rows
+
+
+def _cell(number: pd.Series) -> str:
+    lost = f" ({number['failed']} failed)" if number["failed"] else ""
+    if pd.isna(number["mean"]):
+        return "failed"
+    spread = "" if pd.isna(number["spread"]) else f" ± {number['spread']:.3f}"
+    return f"{number['mean']:.3f}{spread}{lost}"
+
+
+def _text(section: Section) -> Iterator[str]:
+    yield title(section)
+    yield settings(section)
+    yield from notes(section)
+    yield ""
+    cells = _cells(section)
+    widths = [max(len(row[place]) for row in cells) for place in range(len(cells[0]))]
+    for row in cells:
+        yield "  ".join(cell.ljust(n) for cell, n in zip(row, widths, strict=True)).rstrip()
+    yield ""
+    yield "The paper's claims here (95 % intervals over seeds, differences paired by seed)"
+    claims = paper_claims(section.scored)
+    width = max(len(claim.outcome) for claim in claims)
+    for number, claim in enumerate(claims, 1):
+        yield f"{number}  {claim.outcome.ljust(width)}  {claim.text}"
+        yield from (f"   {' ' * width}    {each}" for each in claim.comparisons)
+
+
+def _markdown(section: Section) -> Iterator[str]:
+    yield f"## {title(section)}"
+    yield ""
+    yield settings(section)
+    yield ""
+    yield from (f"- {line}" for line in notes(section))
+    yield ""
+    header, *rows = _cells(section)
+    yield from _pipes(header, rows)
+    yield ""
+    claims = [
+        [claim.text, claim.outcome, "; ".join(str(each) for each in claim.comparisons)]
+        for claim in paper_claims(section.scored)
+    ]
+    yield from _pipes(["the paper's claim", "here", "mean [95 % interval over seeds]"], claims)
+
+
+def _pipes(header: list[str], rows: list[list[str]]) -> Iterator[str]:
+    for row in (header, ["---"] * len(header), *rows):
+        yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |"
+
+
+def _csv(parts: list[Section]) -> str:
+    text = io.StringIO()
+    pd.concat([_tidy(part) for part in parts]).to_csv(text, index=False, lineterminator="\n")
+    return text.getvalue()
+
+
+def _tidy(section: Section) -> pd.DataFrame:
+    """Return pivot and baselines in one frame, what the section has in common beside them."""
+    numbers = pd.concat([part for part in (pivot(section), baselines(section)) if len(part)])
+    for name, value in section.identity.items():
+        numbers[name] = value
+    return numbers

@@ -1,0 +1,70 @@
+"""Write a folder of files whole or not at all, on any filesystem that fsspec knows."""
+
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import fsspec
+from fsspec.implementations.local import LocalFileSystem
+
+LAST = (".zmetadata", ".zgroup", "zarr.json")
+"""What makes a folder a Zarr group: an object store gets it when all else is there."""
+
+
+@contextmanager
+def written_whole(uri: str, *, overwrite: bool) -> Iterator[str]:
+    """Give a local folder to write a Zarr group into, and put it at `uri` when all went well.
+
+    On a disk the folder lies beside `uri` and is renamed. An object store has no rename, so the
+    group is written to a temporary folder and copied, what makes it a group last: until then a
+    reader finds no Zarr there, and what a failed copy left is removed.
+
+    Raises
+    ------
+    FileExistsError
+        Where something lies at `uri` and `overwrite` is not set.
+    """
+    filesystem, path = fsspec.core.url_to_fs(uri)
+    if not overwrite and filesystem.exists(path):
+        raise FileExistsError(f"{uri} exists: choose another address, or overwrite it")
+    if not isinstance(filesystem, LocalFileSystem):
+        with tempfile.TemporaryDirectory() as folder:
+            yield folder
+            _copy(filesystem, Path(folder), path)
+        return
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
+    try:
+        yield str(unfinished)
+        if target.exists():
+            _remove(target)
+        unfinished.rename(target)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+
+
+def _copy(filesystem: fsspec.AbstractFileSystem, folder: Path, path: str) -> None:
+    if filesystem.exists(path):
+        filesystem.rm(path, recursive=True)
+    files = sorted(
+        (file.relative_to(folder) for file in folder.rglob("*") if file.is_file()),
+        key=lambda file: str(file) in LAST,
+    )
+    try:
+        for file in files:
+            filesystem.put_file(str(folder / file), f"{path}/{file.as_posix()}")
+    except BaseException:
+        if filesystem.exists(path):
+            filesystem.rm(path, recursive=True)
+        raise

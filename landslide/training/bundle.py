@@ -1,0 +1,104 @@
+"""A trained model as files: weights, and all that a map needs beside them."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+import xarray as xr
+from safetensors.torch import load as load_weights
+from safetensors.torch import save as save_weights
+
+from landslide.chips.inputs import parse_inputs
+from landslide.storage import read_bytes, write_whole
+from landslide.training.config import TrainingConfig
+from landslide.training.network import build_network
+from landslide.training.normalization import Normalization
+from landslide.training.train import Trained
+
+WEIGHTS, DESCRIPTION, SPLIT = "weights.safetensors", "bundle.json", "split.json"
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A model as it is read back."""
+
+    network: torch.nn.Module
+    """On the CPU, in evaluation mode."""
+    config: TrainingConfig
+    normalization: Normalization
+    description: dict[str, Any]
+    """All of `bundle.json`: event, protocol, chip size, orbit, scores, what it was trained on."""
+
+
+def save_bundle(
+    folder: str, trained: Trained, chips: xr.Dataset, split: str, **record: Any
+) -> None:
+    """Write a bundle to a folder on any filesystem.
+
+    The description comes last and names the weights' digest: a folder without it, or with other
+    weights, is no bundle.
+
+    Parameters
+    ----------
+    folder : str
+    trained : Trained
+    chips : Dataset
+        The chips it was trained on.
+    split : str
+        Their split, as `split_to_json` writes it.
+    record
+        More to keep: the cube's address and digest, versions.
+    """
+    state = {k: v.contiguous() for k, v in trained.network.state_dict().items()}
+    weights = save_weights(state)
+    description = {
+        "config": asdict(trained.config),
+        "channels": list(parse_inputs(trained.config.inputs).channels),
+        "normalization": asdict(trained.normalization),
+        "chip_size": int(chips.attrs["chip_size"]),
+        "protocol": chips.attrs["protocol"],
+        "event": json.loads(chips.attrs["event"]),
+        "orbit": chips.attrs.get("orbit"),
+        "simulated": bool(chips.attrs.get("simulated", False)),
+        "scores": {"auprc": trained.auprc, "prevalence": trained.prevalence},
+        "parameters": trained.parameters,
+        "precision": trained.precision,
+        "best_epoch": trained.best_epoch,
+        "history": list(trained.history),
+        "weights_sha256": hashlib.sha256(weights).hexdigest(),
+        **record,
+    }
+    folder = folder.rstrip("/")
+    write_whole(f"{folder}/{WEIGHTS}", weights)
+    write_whole(f"{folder}/{SPLIT}", split.encode())
+    write_whole(f"{folder}/{DESCRIPTION}", (json.dumps(description, indent=1) + "\n").encode())
+
+
+def load_bundle(folder: str) -> Bundle:
+    """Read a bundle back.
+
+    Raises
+    ------
+    FileNotFoundError
+        Where there is none.
+    ValueError
+        Where the weights are not those that the description names.
+    """
+    folder = folder.rstrip("/")
+    try:
+        description = json.loads(read_bytes(f"{folder}/{DESCRIPTION}"))
+        weights = read_bytes(f"{folder}/{WEIGHTS}")
+    except FileNotFoundError:
+        raise FileNotFoundError(
+            f"no trained model at {folder}: name the folder that `landslide train --out` wrote"
+        ) from None
+    if hashlib.sha256(weights).hexdigest() != description["weights_sha256"]:
+        raise ValueError(f"the weights at {folder} are not those of its bundle.json: train again")
+    config = TrainingConfig(**description["config"])
+    kept = description["normalization"]
+    normalization = Normalization(**{name: tuple(values) for name, values in kept.items()})
+    network = build_network(config.network, len(normalization.channels))
+    network.load_state_dict(load_weights(weights))
+    return Bundle(network.eval(), config, normalization, description)

@@ -1,0 +1,78 @@
+"""What determines a training run."""
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """One configuration of the ablation, and how it is trained; the defaults are the paper's."""
+
+    inputs: str = "vv+vh"
+    """Channels by name, see `landslide.chips.inputs`."""
+    timesteps: int = 4
+    """Images averaged on each side; 0 for inputs without backscatter."""
+    seed: int = 0
+    """Draws the initial weights and the shuffling."""
+    preset: str = "paper"
+    """Where the rest comes from, for the record."""
+    network: str = "paper"
+    """See `landslide.training.network.build_network`."""
+    encoder_weights: str = "none"
+    """`none`, `imagenet` or a path."""
+    epochs: int = 100
+    batch_size: int = 64
+    learning_rate: float = 0.01
+    """Initial rate of Adam."""
+    weight_decay: float = 1e-4
+    plateau_factor: float = 0.1
+    """The rate is multiplied by it where the watched loss no longer falls."""
+    plateau_patience: int = 10
+    """Epochs to wait before that."""
+    plateau_threshold: float = 1e-4
+    """Relative fall of the loss that counts."""
+    precision: str = "auto"
+    """`float32`; `mixed`, which is bfloat16 or float16 by the GPU; `auto`: mixed on a GPU."""
+    threads: int = 2
+    """CPU threads; they change the last bits of a CPU run."""
+    checkpoint_every: int = 10
+    """Epochs between checkpoints; changes no result."""
+
+
+PRESETS: dict[str, TrainingConfig] = {
+    "paper": TrainingConfig(),
+    "quick": TrainingConfig(
+        preset="quick",
+        network="quick",
+        epochs=40,
+        batch_size=8,
+        learning_rate=0.003,
+        plateau_patience=5,
+        threads=1,
+    ),
+}
+
+
+def training_config(preset: str, **changes: Any) -> TrainingConfig:
+    """Return a preset with changes; those that are None leave the preset's value.
+
+    Raises
+    ------
+    ValueError
+        For an unknown preset or a value that cannot be.
+    """
+    if preset not in PRESETS:
+        raise ValueError(f"unknown preset {preset!r}: choose {' or '.join(PRESETS)}")
+    config = replace(PRESETS[preset], **{k: v for k, v in changes.items() if v is not None})
+    if config.epochs < 1 or config.batch_size < 1 or config.threads < 1:
+        raise ValueError("epochs, batch size and threads are at least 1")
+    if config.precision not in {"auto", "float32", "mixed"}:
+        raise ValueError(f"unknown precision {config.precision!r}: choose auto, float32 or mixed")
+    return config
+
+
+def determining(config: TrainingConfig) -> dict[str, Any]:
+    """Return the settings that determine a score, which is all but the checkpoints' rhythm."""
+    settings = asdict(config)
+    del settings["checkpoint_every"], settings["preset"]
+    return settings

@@ -1,0 +1,115 @@
+#!/usr/bin/env python
+"""The ablation of Boehm et al. 2022: which channels, and how many images, find landslides.
+
+Four input sets, each with one to four images averaged before and after the event, and the terrain
+alone: all are trained on the same chips, which stream out of the cube in one pass, and scored on
+the same pixels. Each trial writes its row into the shared AUPRC table.
+
+    sweeps/ablation.py CUBE
+    ray job submit --working-dir . -- python sweeps/ablation.py gs://…/CUBE --table gs://…/TABLE
+"""
+
+import argparse
+import sys
+
+from cluster.dask import dask_client
+from cluster.ray import Resources, cluster_has_gpus, in_job, ray_cluster, require_resources
+from landslide.chips.inputs import PAPER_INPUTS, PAPER_TIMESTEPS
+from landslide.chips.stream import load_chips, stream_chips
+from landslide.cube.events import find_event
+from landslide.cube.labels import keep_labels
+from landslide.cube.store import open_cube
+from landslide.experiment import configurations, plan_experiment, row_key, with_baseline
+from landslide.options import add_experiment_options, chipping_of, config_of, split_text
+from landslide.results.ablation_figure import figure4
+from landslide.results.summary import report
+from landslide.results.table import check_writable, results_table, row_keys
+from landslide.storage import absolute, write_whole
+from sweeps.trial import run_trials
+
+
+def options(arguments: list[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    add_experiment_options(parser)
+    sweep = parser.add_argument_group("sweep")
+    sweep.add_argument("--table", help="folder of the shared table; ./table where run by hand")
+    sweep.add_argument("--inputs", nargs="+", default=list(PAPER_INPUTS))
+    sweep.add_argument("--timesteps", nargs="+", type=int, default=list(PAPER_TIMESTEPS))
+    sweep.add_argument("--seeds", nargs="+", type=int, default=[0])
+    sweep.add_argument("--force", action="store_true", help="train what the table holds, too")
+    sweep.add_argument("--storage", help="folder of checkpoints; runs/ beside the table")
+    ray_options = parser.add_argument_group("cluster")
+    ray_options.add_argument("--gpus-per-trial", type=float, help="default: 1 where there are any")
+    ray_options.add_argument("--cpus-per-trial", type=int, help="default: the preset's threads")
+    ray_options.add_argument("--accelerator", help="Ray's accelerator type, such as V100")
+    args = parser.parse_args(arguments)
+    if args.table is None and in_job():
+        parser.error("a submitted job needs --table, an address that every worker can reach")
+    return args
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the sweep; 1 where a trial failed."""
+    args = options(arguments)
+    table = absolute(args.table or "table")
+    beside = table.rsplit("/", 1)[0]
+    runs = absolute(args.storage or f"{beside}/runs")
+
+    cube = keep_labels(open_cube(absolute(args.cube)))
+    event = find_event(cube, args.event)
+    chipping, inputs = chipping_of(args), with_baseline(args.inputs)
+    experiment = plan_experiment(
+        cube, event, chipping, inputs, args.timesteps, orbit=args.orbit, split=split_text(args)
+    )
+    check_writable(table)
+    split_address = f"{beside}/split-{experiment.split_digest}.json"
+    write_whole(split_address, experiment.split.encode())
+
+    with ray_cluster():
+        gpus = args.gpus_per_trial
+        gpus = float(cluster_has_gpus()) if gpus is None else gpus
+        base = config_of(args, threads=args.cpus_per_trial)
+        precision = "mixed" if gpus and base.precision != "float32" else "float32"
+        resources = Resources(base.threads, gpus, args.accelerator)
+        require_resources(resources)
+
+        configs = configurations(base, inputs, args.timesteps, args.seeds)
+        keys = {row_key(experiment, config, precision): config for config in configs}
+        done = set() if args.force else row_keys(table)
+        waiting = {key: config for key, config in keys.items() if key not in done}
+        print(f"{len(configs)} configurations, {len(keys) - len(waiting)} in the table already")
+        failures = 0
+        if waiting:
+            with dask_client():
+                chips = load_chips(
+                    stream_chips(
+                        cube,
+                        event,
+                        inputs=inputs,
+                        timesteps=args.timesteps,
+                        chipping=chipping,
+                        orbit=args.orbit,
+                        split=experiment.split,
+                    )
+                )
+            failures = run_trials(experiment, waiting, chips, resources, table=table, runs=runs)
+
+    rows = results_table(table)
+    print(report(rows))
+    figure4(rows, f"{beside}/figure4.png")
+    print(f"table:  {table}\nfigure: {beside}/figure4.png\nsplit:  {split_address}")
+    return int(failures > 0)
+
+
+def command() -> int:
+    """Run `main`; what is wrong with the input is one line on standard error."""
+    try:
+        return main()
+    except (ValueError, OSError, KeyError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(command())

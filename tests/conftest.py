@@ -1,0 +1,218 @@
+"""Loopback servers that stand for the stores a cube may lie in, one of each for a whole run."""
+
+import functools
+import hashlib
+import http.server
+import json
+import logging
+import os
+import re
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+# Read by gcsfs and fsspec as they are imported, so set before anything of ours is.
+os.environ["GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT"] = "false"
+os.environ["NO_GCE_CHECK"] = "true"
+os.environ["FSSPEC_GS_TOKEN"] = "anon"
+
+import fsspec
+import pytest
+import zarr
+
+FLOODS = Path(__file__).parents[2] / "shared" / "data" / "floods-sentinel1.zarr"
+
+
+def _forget(filesystem: Any) -> None:
+    """Close the connections of a class of filesystems; Zarr leaves them open until the end."""
+    for instance in filesystem._cache.values():
+        session = getattr(instance, "_s3", None) or getattr(instance, "_session", None)
+        if session is not None:
+            zarr.core.sync.sync(session.close())
+    filesystem.clear_instance_cache()
+
+
+@contextmanager
+def _serving(handler: Any) -> Iterator[str]:
+    """Serve HTTP on a free port of this machine alone, and say under which address."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+class QuietHandler(http.server.BaseHTTPRequestHandler):
+    """Serves bytes, whole or by range, and lists nothing, like most web servers of data."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # a small answer waits for nothing
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+    def answer(self, content: bytes | None, *, ranges: bool = True, at_most: int = -1) -> None:
+        """Send `content` (None: not found); break the connection after `at_most` bytes."""
+        asked = re.fullmatch(r"bytes=(\d*)-(\d*)", self.headers.get("Range", ""))
+        if content is None:
+            self.send_response(404)
+            content = b""
+        elif asked and ranges:
+            first, last = asked.groups()
+            size = len(content)
+            start = int(first) if first else size - int(last)
+            stop = min(int(last) + 1, size) if first and last else size
+            self.send_response(206)
+            self.send_header("Content-Range", f"bytes {start}-{stop - 1}/{size}")
+            content = content[start:stop]
+        else:
+            self.send_response(200)
+        if ranges:
+            self.send_header("Accept-Ranges", "bytes")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(content if at_most < 0 else content[:at_most])
+            self.close_connection |= 0 <= at_most < len(content)
+
+
+class FolderHandler(QuietHandler):
+    """Serves the files of a folder."""
+
+    def __init__(self, *args: Any, folder: Path) -> None:
+        self.folder = folder
+        super().__init__(*args)
+
+    def do_GET(self) -> None:
+        """Answer with a file."""
+        path = self.folder / self.path.lstrip("/")
+        self.answer(path.read_bytes() if path.is_file() else None)
+
+    do_HEAD = do_GET  # noqa: N815
+
+
+@pytest.fixture(scope="session")
+def http_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """Address of a web server that lists nothing, and the folder that it serves."""
+    folder = tmp_path_factory.mktemp("web")
+    with _serving(functools.partial(FolderHandler, folder=folder)) as address:
+        yield address, folder
+    _forget(fsspec.get_filesystem_class("http"))
+
+
+@dataclass
+class Zenodo:
+    """A server of the shape of Zenodo's API, and what it was asked."""
+
+    api: str = ""
+    files: dict[str, bytes] = field(default_factory=dict)
+    checksums: dict[str, str] = field(default_factory=dict)
+    ranges: bool = True
+    breaks: list[int] = field(default_factory=list)
+    """Bytes after which the next answers with a file break off."""
+    asked: list[tuple[str, str]] = field(default_factory=list)
+    """Path and Range header of each request."""
+
+    def record(self) -> dict[str, Any]:
+        """Return the record's JSON."""
+        return {
+            "id": 7248056,
+            "files": [
+                {
+                    "key": name,
+                    "size": len(content),
+                    "checksum": self.checksums.get(
+                        name, f"md5:{hashlib.md5(content, usedforsecurity=False).hexdigest()}"
+                    ),
+                    "links": {"self": f"{self.api}/records/7248056/files/{name}/content"},
+                }
+                for name, content in self.files.items()
+            ],
+        }
+
+
+class ZenodoHandler(QuietHandler):
+    """Answers as Zenodo does."""
+
+    def __init__(self, *args: Any, zenodo: Zenodo) -> None:
+        self.zenodo = zenodo
+        super().__init__(*args)
+
+    def do_GET(self) -> None:
+        """Answer with the record or with one of its files."""
+        self.zenodo.asked.append((self.path, self.headers.get("Range", "")))
+        if self.path == "/api/records/7248056":
+            self.answer(json.dumps(self.zenodo.record()).encode())
+            return
+        wanted = re.fullmatch(r"/api/records/7248056/files/([^/]+)/content", self.path)
+        content = self.zenodo.files.get(wanted[1]) if wanted else None
+        at_most = self.zenodo.breaks.pop(0) if self.zenodo.breaks else -1
+        self.answer(content, ranges=self.zenodo.ranges, at_most=at_most)
+
+
+@pytest.fixture
+def zenodo() -> Iterator[Zenodo]:
+    """Return a Zenodo of one's own."""
+    stand_in = Zenodo()
+    with _serving(functools.partial(ZenodoHandler, zenodo=stand_in)) as address:
+        stand_in.api = f"{address}/api"
+        yield stand_in
+
+
+@pytest.fixture(scope="session")
+def s3_bucket() -> Iterator[str]:
+    """Address of an empty bucket of Amazon's protocol; the environment says where it is."""
+    from moto.moto_server.threaded_moto_server import MotoRequestHandler, ThreadedMotoServer
+
+    MotoRequestHandler.disable_nagle_algorithm = True
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+        patch.setenv("AWS_ACCESS_KEY_ID", "nobody")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "nothing")
+        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        import s3fs
+
+        s3fs.S3FileSystem.clear_instance_cache()
+        s3fs.S3FileSystem().mkdir("cubes")
+        yield "s3://cubes"
+        _forget(s3fs.S3FileSystem)
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def gs_bucket() -> Iterator[str]:
+    """Address of an empty bucket of Google's protocol; the environment says where it is."""
+    from gcp_storage_emulator.server import RequestHandler, create_server
+
+    RequestHandler.disable_nagle_algorithm = True
+    logging.getLogger("gcp_storage_emulator").setLevel(logging.ERROR)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = create_server("127.0.0.1", port, in_memory=True, default_bucket="cubes")
+    server.start()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{port}")
+        import gcsfs
+
+        gcsfs.GCSFileSystem.clear_instance_cache()
+        yield "gs://cubes"
+        _forget(gcsfs.GCSFileSystem)
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def floods() -> str:
+    """Address of the mosaic of real Sentinel-1 pairs, where it lies beside the checkout."""
+    if not FLOODS.exists():
+        pytest.skip("the real floods cube is not at ../shared/data beside the checkout")
+    return str(FLOODS)

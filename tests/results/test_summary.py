@@ -1,0 +1,132 @@
+import io
+
+import pandas as pd
+import pytest
+
+from landslide.results.pivot import baselines, pivot
+from landslide.results.sections import sections
+from landslide.results.summary import report
+
+
+def test_the_pivot_holds_mean_sample_spread_and_number_of_seeds(table_of, make_row):
+    rows = [make_row(seed=s, auprc=a) for s, a in enumerate((0.5, 0.6, 0.7))]
+    [section] = sections(table_of([*rows, make_row(inputs="vh", auprc=0.4)]))
+    vv, vh = pivot(section).to_dict("records")
+    assert (vv["mean"], vv["spread"], vv["seeds"]) == pytest.approx((0.6, 0.1, 3))
+    assert vh["seeds"] == 1
+    assert pd.isna(vh["spread"])
+
+
+def test_the_text_has_the_papers_table_and_its_baselines_in_one_layout(table_of, paper_rows):
+    text = report(table_of(paper_rows(2, spread=0)))
+    lines = [line.split("  ") for line in text.splitlines()]
+    cells = {line[0]: [cell.strip() for cell in line[1:] if cell.strip()] for line in lines}
+    assert cells["inputs / timesteps"] == ["1", "2", "3", "4"]
+    assert cells["vv"] == [f"{a:.3f} ± 0.000" for a in (0.610, 0.655, 0.678, 0.690)]
+    assert cells["dem only"] == ["0.150 ± 0.000"] * 4
+    assert cells["random"] == ["0.090"] * 4
+    assert cells["change only"] == ["0.280", "0.310", "0.340", "0.370"]
+    order = [line[0] for line in lines if line[0] in cells and len(line) > 1]
+    assert order.index("vv") < order.index("vv+vh+dem") < order.index("dem only")
+
+
+def test_the_smoothed_difference_stands_where_rows_have_it(table_of, make_row):
+    assert "smoothed difference" not in report(table_of([make_row()]))
+    [section] = sections(table_of([make_row(smoothed_difference_auprc=0.51)]))
+    assert baselines(section).set_index("inputs").loc["smoothed difference", "mean"] == 0.51
+
+
+def test_change_only_is_named_with_its_inputs_where_it_differs_between_them(table_of, make_row):
+    rows = [make_row(change_auprc=0.3), make_row(inputs="vh", change_auprc=0.2)]
+    [section] = sections(table_of(rows))
+    found = baselines(section).set_index("inputs")["mean"]
+    assert found["change only (vv)"] == pytest.approx(0.3)
+    assert found["change only (vh)"] == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize("form", ["text", "markdown"])
+def test_failed_trials_are_listed_and_marked_in_the_pivot(table_of, make_row, form):
+    rows = [
+        make_row(),
+        make_row(seed=1, error="out of\nmemory", epochs=None, network=None, precision=None),
+        make_row(inputs="vh", seed=1, error="node lost"),
+    ]
+    text = report(table_of(rows), form)
+    assert "FAILED vv, timesteps 1, seed 1: out of memory" in text
+    assert "FAILED vh, timesteps 1, seed 1: node lost" in text
+    assert "0.610 (1 failed)" in text
+    assert text.count("paper protocol") == 1
+
+
+def test_a_table_of_failed_trials_alone_is_reported_too(table_of, make_row):
+    text = report(table_of([make_row(error="lost")]))
+    assert "FAILED vv" in text
+    assert "no data" in text
+    assert "failed" in report(table_of([make_row(error="lost")]), "csv")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"event": "kaikoura"},
+        {"protocol": "blocked"},
+        {"network": "unet-resnet18"},
+        {"epochs": 5},
+        {"split_digest": "0dd"},
+        {"cube_digest": "beef", "key": "ab"},
+    ],
+)
+def test_rows_that_differ_in_what_matters_are_never_averaged(table_of, make_row, other):
+    table = table_of([make_row(auprc=0.2), make_row(auprc=0.8, **other)])
+    assert sorted(s.scored["auprc"].tolist() for s in sections(table)) == [[0.2], [0.8]]
+    text = report(table)
+    assert "0.200" in text
+    assert "0.800" in text
+    assert "0.500" not in text
+
+
+def test_of_two_rows_of_one_seed_the_newest_counts(table_of, make_row):
+    first = make_row(auprc=0.2, threads=1, key="aa")
+    again = make_row(auprc=0.8, threads=2, key="ab")
+    [section] = sections(table_of([again, first]))
+    assert section.scored["auprc"].tolist() == [0.8]
+
+
+def test_rows_scored_on_different_pixels_are_reported_with_a_caution(table_of, make_row):
+    rows = [make_row(test_pixels=1000), make_row(seed=1, test_pixels=2500)]
+    assert "1,000 to 2,500 test pixels" in report(table_of(rows))
+
+
+def test_simulated_data_are_said_to_be_so_in_every_form(table_of, make_row):
+    simulated = table_of([make_row(simulated=True)])
+    assert "SIMULATED" in report(simulated).splitlines()[0]
+    assert "SIMULATED" in report(simulated, "markdown").splitlines()[0]
+    assert pd.read_csv(io.StringIO(report(simulated, "csv")))["simulated"].all()
+    assert "SIMULATED" not in report(simulated.assign(simulated=False))
+
+
+def test_csv_is_one_tidy_table(table_of, paper_rows):
+    tidy = pd.read_csv(io.StringIO(report(table_of(paper_rows(2)), "csv")))
+    assert list(tidy.columns[:5]) == ["inputs", "timesteps", "mean", "spread", "seeds"]
+    assert len(tidy) == 16 + 1 + 4 + 4
+    trained = tidy[tidy["seeds"] > 0]
+    assert (trained["seeds"] == 2).all()
+    assert trained["spread"].notna().all()
+
+
+def test_markdown_has_the_pivot_and_the_claims_as_two_tables(table_of, paper_rows):
+    lines = report(table_of(paper_rows(3)), "markdown").splitlines()
+    rules = [line for line in lines if line.startswith("| --- ")]
+    assert [rule.count("---") for rule in rules] == [5, 3]
+    assert any(line.startswith("| VV beats VH | held | vv - vh +0.06") for line in lines)
+
+
+def test_claims_are_printed_with_their_numbers(table_of, paper_rows):
+    one = report(table_of(paper_rows(1, spread=0)))
+    assert "undecided (one seed; points to held)  VV beats VH" in one
+    assert "vv - vh +0.06" in one
+
+
+def test_an_unknown_form_is_an_error_that_names_the_known(table_of, make_row):
+    with pytest.raises(ValueError, match="choose text, csv or markdown"):
+        report(table_of([make_row()]), "html")

@@ -1,0 +1,57 @@
+"""One object written whole, or not at all."""
+
+from pathlib import Path
+
+import fsspec
+import pytest
+
+from landslide.storage import absolute, read_bytes, write_whole
+
+
+@pytest.fixture(params=["local", "memory", "s3", "gs"])
+def folder(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "local":
+        return str(tmp_path / "not" / "yet")
+    if request.param == "memory":
+        return "memory://storage"
+    return f"{request.getfixturevalue(request.param + '_bucket')}/storage"
+
+
+def test_what_is_written_is_read_and_replaced(folder: str) -> None:
+    write_whole(f"{folder}/row.parquet", b"one")
+    assert read_bytes(f"{folder}/row.parquet") == b"one"
+    write_whole(f"{folder}/row.parquet", b"other")
+    assert read_bytes(f"{folder}/row.parquet") == b"other"
+    filesystem, path = fsspec.core.url_to_fs(folder)
+    filesystem.invalidate_cache()
+    assert [name.rpartition("/")[2] for name in filesystem.find(path)] == ["row.parquet"]
+
+
+def test_a_missing_object_is_a_file_not_found_error(folder: str) -> None:
+    with pytest.raises(FileNotFoundError):
+        read_bytes(f"{folder}/none")
+
+
+def test_a_write_that_fails_leaves_the_old_object_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "row"
+    write_whole(str(target), b"old")
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError("no space")
+
+    monkeypatch.setattr("fsspec.implementations.local.LocalFileSystem.mv", fail)
+    with pytest.raises(OSError, match="no space"):
+        write_whole(str(target), b"new")
+    assert [path.name for path in tmp_path.iterdir()] == ["row"]
+    assert target.read_bytes() == b"old"
+
+
+def test_an_address_is_absolute_for_other_processes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert absolute("table") == f"{tmp_path}/table"
+    assert absolute(f"file://{tmp_path}/table") == f"{tmp_path}/table"
+    assert absolute("memory://a/table/") == "memory://a/table"
