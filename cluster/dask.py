@@ -4,9 +4,11 @@ import contextlib
 import os
 from collections.abc import Iterator
 
+import dask
 from distributed import Client, LocalCluster
 
 ADDRESS = "DASK_SCHEDULER_ADDRESS"
+LOCAL_DASHBOARD = "http://127.0.0.1:{port}/status"
 
 
 @contextlib.contextmanager
@@ -27,10 +29,9 @@ def dask_client(address: str | None = None) -> Iterator[Client]:
     address = address or os.environ.get(ADDRESS)
     with contextlib.ExitStack() as opened:
         if address is None:
+            opened.enter_context(dask.config.set({"distributed.dashboard.link": LOCAL_DASHBOARD}))
             cluster = opened.enter_context(
-                LocalCluster(
-                    processes=False, n_workers=1, host="127.0.0.1", dashboard_address="127.0.0.1:0"
-                )
+                LocalCluster(processes=False, n_workers=1, dashboard_address="127.0.0.1:0")
             )
             client = opened.enter_context(Client(cluster))
         else:

@@ -21,7 +21,7 @@ from landslide.cube.labels import keep_labels
 from landslide.cube.store import open_cube
 from landslide.experiment import configurations, plan_experiment, row_key, with_baseline
 from landslide.options import add_experiment_options, chipping_of, config_of, split_text
-from landslide.results.ablation_figure import figure4
+from landslide.results.figures import figure4
 from landslide.results.summary import report
 from landslide.results.table import check_writable, results_table, row_keys
 from landslide.storage import absolute, write_whole

@@ -31,7 +31,7 @@ def _forget(filesystem: Any) -> None:
     """Close the connections of a class of filesystems; Zarr leaves them open until the end."""
     for instance in filesystem._cache.values():
         session = getattr(instance, "_s3", None) or getattr(instance, "_session", None)
-        if session is not None:
+        if instance.asynchronous and session is not None:
             zarr.core.sync.sync(session.close())
     filesystem.clear_instance_cache()
 

@@ -205,7 +205,8 @@ def _cut_layers(
     arrays, rejected = [nothing], da.zeros(len(corners), np.int64)
     for chunks, group in groupby(names, key=lambda name: _chunks(cube[name])):
         variables = list(group)
-        layers = cube[variables].drop_vars(set(cube.coords)).isel(selection)
+        layers = cube[variables].isel(selection)
+        layers = layers.drop_vars(list(layers.coords))
         blocks = blocks_with_chips(corners, size, *chunks)
         shape = (*lead, channels_each * len(variables), size, size)
         assert kernel is not None

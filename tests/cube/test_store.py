@@ -56,8 +56,16 @@ def lay(folder: Path, store: str, request: pytest.FixtureRequest) -> str:
     return address
 
 
-@pytest.mark.parametrize("store", STORES)
-@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize(
+    ("store", "layout"),
+    [
+        (store, layout)
+        for store in STORES
+        for layout in LAYOUTS
+        # The emulator is slow, and what a listing gives is tried on the other stores.
+        if not (store == "gs" and layout.endswith("plain"))
+    ],
+)
 def test_a_cube_reads_the_same_from_every_store_in_every_layout(
     layout: str,
     store: str,
@@ -116,11 +124,13 @@ def test_missing_credentials_are_said_to_be_missing(
         s3.clear_instance_cache()
 
 
-def test_opening_reads_no_chunk_of_a_plane(stored: dict[str, Path], tmp_path: Path) -> None:
+def test_opening_reads_no_chunk_of_a_plane(
+    cube: xr.Dataset, stored: dict[str, Path], tmp_path: Path
+) -> None:
     folder = tmp_path / "cube.zarr"
     shutil.copytree(stored["v2"], folder)
-    for name in ("vv", "vh", "dem", "landslides", "coherence"):
-        for chunk in (folder / name).glob("[0-9]*"):
+    for name in cube.data_vars:
+        for chunk in (folder / str(name)).glob("[0-9]*"):
             chunk.write_bytes(b"rubbish")
     assert open_cube(str(folder)).sizes["x"] == 56
 
@@ -152,10 +162,10 @@ def test_nothing_is_said_while_a_cube_is_opened_or_read(stored: dict[str, Path])
 def test_blocks_of_a_sharded_cube_are_whole_shards_or_whole_chunks_of_large_ones(
     stored: dict[str, Path],
 ) -> None:
-    whole = open_cube(str(stored["sharded"]), block_pixels=50)
-    assert whole.vv.chunks == ((1,) * 4, (32, 8), (32, 24))
-    parts = open_cube(str(stored["sharded"]), block_pixels=16)
-    assert parts.vv.chunks == ((1,) * 4, (16, 16, 8), (16, 16, 16, 8))
+    whole = open_cube(str(stored["sharded"]), block_pixels=64)
+    assert whole.vv.chunks == ((1,) * 4, (40,), (56,))
+    parts = open_cube(str(stored["sharded"]), block_pixels=32)
+    assert parts.vv.chunks == ((1,) * 4, (24, 16), (32, 24))
 
 
 @given(st.data())
@@ -183,13 +193,13 @@ def test_a_block_is_a_whole_number_of_stored_pieces_about_the_size_asked_for(
 
 def test_what_is_stored_can_be_told(stored: dict[str, Path], write: Callable[..., str]) -> None:
     plain = stored_chunks(open_cube(str(stored["v2"])))
-    assert plain["vv"].chunks == (1, 16, 16)
+    assert plain["vv"].chunks == (1, 24, 32)
     assert plain["vv"].shards is None
     assert "blosc" in plain["vv"].codecs
     assert set(plain) >= {"vv", "dem", "landslides"}
     sharded = stored_chunks(open_cube(str(stored["sharded"])))
-    assert sharded["dem"].chunks == (16, 16)
-    assert sharded["dem"].shards == (32, 32)
+    assert sharded["dem"].chunks == (24, 32)
+    assert sharded["dem"].shards == (24, 64)
     assert "zstd" in sharded["dem"].codecs
     turned = xr.Dataset({"vv": (("x", "y", "timestep"), np.ones((56, 40, 4), np.float32))})
     turned = turned.assign_coords(timestep=np.arange(4).astype("datetime64[D]").astype("M8[ns]"))
