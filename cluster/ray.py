@@ -41,19 +41,22 @@ def in_job() -> bool:
 
 @contextlib.contextmanager
 def ray_cluster(address: str | None = None) -> Iterator[None]:
-    """Connect to Ray and print where its dashboard is; a local one is stopped at the end.
+    """Connect to Ray and print where its dashboard is; what was opened here is closed.
 
     Parameters
     ----------
     address : str, optional
-        A running cluster. By default that of the submitted job, else a local one of our own:
-        never one that happens to run on this machine.
+        A running cluster. By default the one that this process is connected to already, that of
+        the submitted job, or else a local one of our own: never one that happens to run here.
 
     Raises
     ------
     OSError
         Where no Ray answers.
     """
+    if ray.is_initialized():
+        yield
+        return
     ours = address is None and not in_job()
     try:
         if ours:

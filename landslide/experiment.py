@@ -150,7 +150,7 @@ def run_trial(
     chips: xr.Dataset,
     *,
     key: str,
-    table: str,
+    table: str | None,
     checkpoint: str | None = None,
     report: Report | None = None,
 ) -> Trained:
@@ -164,13 +164,14 @@ def run_trial(
         The experiment's chips, as `load_chips` gives them.
     key : str
         As `row_key` gives it.
-    table : str
-        Address of the table's folder.
+    table : str or None
+        Address of the table's folder, if the row is wanted.
     checkpoint, report
         As for `train`.
     """
     trained = train(chips, config, checkpoint=checkpoint, report=report)
-    write_row(table, earned_row(experiment, trained, chips, key))
+    if table is not None:
+        write_row(table, earned_row(experiment, trained, chips, key))
     return trained
 
 

@@ -48,3 +48,10 @@ def read_bytes(uri: str) -> bytes:
     """
     filesystem, path = fsspec.core.url_to_fs(uri)
     return bytes(filesystem.cat_file(path))
+
+
+def remove(uri: str) -> None:
+    """Remove the object at `uri`, if there is one."""
+    filesystem, path = fsspec.core.url_to_fs(uri)
+    if filesystem.exists(path):
+        filesystem.rm_file(path)

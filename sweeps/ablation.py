@@ -42,6 +42,7 @@ def options(arguments: list[str] | None) -> argparse.Namespace:
     ray_options = parser.add_argument_group("cluster")
     ray_options.add_argument("--gpus-per-trial", type=float, help="default: 1 where there are any")
     ray_options.add_argument("--cpus-per-trial", type=int, help="default: the preset's threads")
+    ray_options.add_argument("--address", help="a running Ray; default: the job's, or a local one")
     ray_options.add_argument("--accelerator", help="Ray's accelerator type, such as V100")
     args = parser.parse_args(arguments)
     if args.table is None and in_job():
@@ -66,7 +67,7 @@ def main(arguments: list[str] | None = None) -> int:
     split_address = f"{beside}/split-{experiment.split_digest}.json"
     write_whole(split_address, experiment.split.encode())
 
-    with ray_cluster():
+    with ray_cluster(args.address):
         gpus = args.gpus_per_trial
         gpus = float(cluster_has_gpus()) if gpus is None else gpus
         base = config_of(args, threads=args.cpus_per_trial)

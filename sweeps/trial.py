@@ -13,6 +13,7 @@ from tqdm import tqdm
 from cluster.ray import Resources
 from landslide.experiment import Experiment, failed_row, run_trial
 from landslide.results.table import row_keys, write_row
+from landslide.storage import remove
 from landslide.training.config import TrainingConfig
 
 MAX_FAILURES = 2  # restarts of a trial whose worker died
@@ -38,15 +39,17 @@ def trial(
     """
     key: str = parameters["trial"]["key"]
     config: TrainingConfig = parameters["trial"]["config"]
+    checkpoint = f"{runs}/{key}.checkpoint"
     trained = run_trial(
         experiment,
         config,
         chips,
         key=key,
         table=table,
-        checkpoint=f"{runs}/{key}.checkpoint",
+        checkpoint=checkpoint,
         report=tune.report,
     )
+    remove(checkpoint)
     tune.report({"epoch": config.epochs, "auprc": trained.auprc})
 
 

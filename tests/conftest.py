@@ -36,10 +36,27 @@ def _forget(filesystem: Any) -> None:
     filesystem.clear_instance_cache()
 
 
+@pytest.fixture
+def fresh_s3(s3_bucket: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Address of a bucket to which nobody has connected yet."""
+    import s3fs
+
+    monkeypatch.setattr(s3fs.S3FileSystem, "_cache", {})
+    yield s3_bucket
+    _forget(s3fs.S3FileSystem)
+
+
+class QuietServer(http.server.ThreadingHTTPServer):
+    """A server that lets its clients hang up."""
+
+    def handle_error(self, *_: object) -> None:
+        """Say nothing."""
+
+
 @contextmanager
 def _serving(handler: Any) -> Iterator[str]:
     """Serve HTTP on a free port of this machine alone, and say under which address."""
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+    with QuietServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}"

@@ -5,9 +5,10 @@ import json
 import shutil
 import stat
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import IO, Any
 
 import pooch
 from tqdm import tqdm
@@ -65,28 +66,58 @@ class ResumingDownloader:
         self.partial.replace(output_file)
 
     def _download_rest(self, url: str, had: int) -> None:
-        with self.partial.open("ab") as file:
+        rest = f"bytes={had}-" if had else ""
+        with (
+            self.partial.open("ab") as file,
+            tqdm(
+                total=self.size - had,
+                unit="B",
+                unit_scale=True,
+                desc=self.partial.name.lstrip("."),
+                disable=not self.progress,
+            ) as bar,
+        ):
 
-            def start_afresh(response: Any, *_: object, **__: object) -> None:
+            def start_afresh(response: Any) -> None:
                 if response.status_code == 200:
                     file.truncate(0)
 
-            download = pooch.HTTPDownloader(
-                progressbar=tqdm(unit="B", unit_scale=True, desc=self.partial.name.lstrip("."))
-                if self.progress
-                else False,
-                chunk_size=PIECE_BYTES,
-                headers=HEADERS | ({"Range": f"bytes={had}-"} if had else {}),
-                hooks={"response": start_afresh},
+            _download(
+                url, file, bar=bar if self.progress else False, rest=rest, on_answer=start_afresh
             )
-            download(url, file, None)
+
+
+def _download(
+    url: str,
+    file: IO[bytes],
+    *,
+    bar: Any = False,
+    rest: str = "",
+    on_answer: Callable[[Any], None] = lambda _: None,
+) -> None:
+    """Write what `url` answers to `file`; `rest` is a Range header, if any."""
+    answers: list[Any] = []
+
+    def remember(response: Any, *_: object, **__: object) -> None:
+        answers.append(response)
+        on_answer(response)
+
+    headers = HEADERS | ({"Range": rest} if rest else {})
+    download = pooch.HTTPDownloader(
+        progressbar=bar, chunk_size=PIECE_BYTES, headers=headers, hooks={"response": remember}
+    )
+    try:
+        download(url, file, None)
+    finally:
+        for answer in answers:  # a broken one keeps its connection otherwise
+            answer.close()
 
 
 def _published_file(name: str, api: str, record: str) -> PublishedFile:
     """Return what the record's JSON says of the file `name`."""
     url = f"{api.rstrip('/')}/records/{record}"
     answer = io.BytesIO()
-    pooch.HTTPDownloader(headers=HEADERS)(url, answer, None)
+    _download(url, answer)
     try:
         files: list[dict[str, Any]] = json.loads(answer.getvalue())["files"]
         found = {

@@ -20,7 +20,7 @@ def decode_label_values(values: NDArray[np.generic]) -> NDArray[np.uint8]:
     known = np.isin(values, (0, 1, 255))
     if values.dtype.kind == "f":
         known |= np.isnan(values)
-        values = np.nan_to_num(values, nan=0)
+        values = np.where(np.isnan(values), 0, values)
     if not known.all():
         wrong = np.unique(values[~known])
         shown = ", ".join(f"{value:g}" for value in wrong[:5]) + (", ..." if wrong.size > 5 else "")
@@ -34,7 +34,7 @@ def decode_label_values(values: NDArray[np.generic]) -> NDArray[np.uint8]:
 def _decode_mask(values: NDArray[np.generic]) -> NDArray[np.bool_]:
     """Return a mask as bool; NaN is False."""
     if values.dtype.kind == "f":
-        values = np.nan_to_num(values, nan=0)
+        values = np.where(np.isnan(values), 0, values)
     return values.astype(bool)
 
 

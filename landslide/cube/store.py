@@ -63,10 +63,6 @@ def _in_blocks(variable: xr.Variable, block_pixels: int, name: str) -> xr.Variab
     return chunked
 
 
-def _undecoded(names: tuple[str, ...]) -> dict[str, bool]:
-    return dict.fromkeys(names, False)
-
-
 def open_cube(uri: str | os.PathLike[str], *, block_pixels: int = 1024) -> xr.Dataset:
     """Open a cube lazily and check it.
 
@@ -109,7 +105,7 @@ def open_cube(uri: str | os.PathLike[str], *, block_pixels: int = 1024) -> xr.Da
                 cache=False,
                 zarr_format=group.metadata.zarr_format,
                 consolidated=group.metadata.consolidated_metadata is not None,
-                mask_and_scale=_undecoded(LABEL_NAMES),
+                mask_and_scale=dict.fromkeys(LABEL_NAMES, False),
                 decode_timedelta=False,
             )
             # A fresh name: what lies at the address may have changed since it was last opened.

@@ -7,7 +7,7 @@ from landslide.simulation.inventory import Inventory
 from landslide.simulation.scene import Scene, stream
 from landslide.simulation.truth import Truth, statistics_of
 
-JOINT_AMPLITUDE = 0.5
+JOINT_AMPLITUDE = 0.8
 """Correlation of a landslide's change in VV and in VH."""
 
 

@@ -83,7 +83,7 @@ def simulate_cube(
     if zarr_format not in (2, 3):
         raise ValueError(f"zarr_format is {zarr_format}: it is 2 or 3")
     if scene is None:
-        scene = Scene(tuple(shape), seed, descending=descending, ascending=ascending)
+        scene = Scene(shape, seed, descending=descending, ascending=ascending)
     if looks is not None:
         vv, vh = looks
         scene = replace(scene, vv=replace(scene.vv, looks=vv), vh=replace(scene.vh, looks=vh))
@@ -96,11 +96,11 @@ def simulate_cube(
             compute=False,
             encoding=_encoding(scene),
         )
-        group = zarr.open_group(folder, mode="r+")
+        stacks = dict(zarr.open_group(folder, mode="r+").arrays())
         steps = len(overpasses(scene)) + len(timepairs(scene))
         with tqdm(total=steps, desc="simulating", unit="image", disable=not progress) as bar:
             for name, index, plane in _planes(scene, truth):
-                group[name][index] = plane
+                stacks[name][index] = plane
                 bar.update(name in ("vh", "interferogram"))
         if zarr_format == 2:
             zarr.consolidate_metadata(folder)

@@ -1,5 +1,7 @@
 """Random fields with a stated spread and correlation, by filtering white noise."""
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import fft, ndimage
@@ -30,8 +32,11 @@ def smooth_noise(random: np.random.Generator, shape: tuple[int, int], sigma: flo
     return smooth
 
 
-def filter_spectrum(white: Field, response) -> Field:  # type: ignore[no-untyped-def]  # noqa: ANN001
-    """Return white noise (y, x) filtered by `response` of wavenumber [1/pixel], spread kept at 1."""
+def filter_spectrum(white: Field, response: Callable[[Field], Field]) -> Field:
+    """Return white noise (y, x) filtered in frequency to mean 0 and spread 1.
+
+    `response` gives the filter's gain for each wavenumber [1/pixel].
+    """
     rows, columns = white.shape
     wavenumber = np.hypot(
         fft.fftfreq(rows).astype(np.float32)[:, None],

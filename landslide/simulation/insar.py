@@ -1,6 +1,7 @@
 """InSAR of neighbouring descending images: coherence, and the wrapped interferogram."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +39,7 @@ class Pair:
 def timepairs(scene: Scene) -> list[Pair]:
     """Return the pairs of neighbouring descending images that the scene asks for, by time."""
     dates = [date for date, state, _ in overpasses(scene) if state == "descending"]
-    pairs = [Pair(*both) for both in zip(dates[:-1], dates[1:], strict=True)]
+    pairs = [Pair(*both) for both in pairwise(dates)]
     over = scene.descending[0] - 1
     return pairs[over - scene.timepairs[0] : over + scene.timepairs[1] + 1]
 

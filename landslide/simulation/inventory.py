@@ -1,7 +1,8 @@
 """The landslides of a scene: how large, how many, where, and which pixels they cover."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -115,7 +116,7 @@ def simulate_inventory(scene: Scene, terrain: Terrain) -> Inventory:
     for number, area in enumerate(areas, start=1):
         if number > spare and (empty := _empty_chips(identity, chips)).size:
             core = chip_core(likely, *empty[0])
-            candidates = core[random.permutation(len(core))]
+            candidates: Iterable[Any] = core[random.permutation(len(core))]
         else:
             candidates = (next(starts) for _ in range(TRIES))
         ratio = random.uniform(1.5, 3.5)
@@ -123,7 +124,8 @@ def simulate_inventory(scene: Scene, terrain: Terrain) -> Inventory:
         for row, column in candidates:
             downslope = (float(terrain.north[row, column]), -float(terrain.east[row, column]))
             pixels = _elongated(row, column, downslope, count, ratio, ranks)
-            if np.all(allowed[pixels]) and not np.any(identity[pixels]):
+            room = allowed[pixels] & (identity[pixels] == 0)
+            if room.size == count and room.all():
                 identity[pixels] = number
                 break
         else:

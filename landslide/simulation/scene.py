@@ -44,21 +44,21 @@ class Polarisation:
 VV = Polarisation(
     log_mean=-0.734 * np.log(10.0),
     log_sd=0.211 * np.log(10.0),
-    looks=20.0,
-    weather_sd=0.17,
-    drift_sd=0.10,
-    change_mean=0.55,
-    change_sd=0.25,
+    looks=24.0,
+    weather_sd=0.115,
+    drift_sd=0.16,
+    change_mean=0.64,
+    change_sd=0.36,
     scatterer=11.0,
 )
 VH = Polarisation(
     log_mean=-1.321 * np.log(10.0),
     log_sd=0.189 * np.log(10.0),
-    looks=20.0,
-    weather_sd=0.17,
-    drift_sd=0.10,
-    change_mean=-0.40,
-    change_sd=0.20,
+    looks=24.0,
+    weather_sd=0.115,
+    drift_sd=0.16,
+    change_mean=-0.52,
+    change_sd=0.30,
     scatterer=2.6,
 )
 

@@ -50,7 +50,7 @@ def statistics_of(scene: Scene, polarisation: str) -> Polarisation:
 
 
 def _ground(scene: Scene, cover: NDArray[np.uint8], polarisation: str) -> Field:
-    """Return the lasting log gamma0 (y, x): what is left of the spread when the rest has its part."""
+    """Return the lasting log gamma0 (y, x), which gets the spread that all else leaves [Np]."""
     wanted = statistics_of(scene, polarisation)
     weather = by_cover(cover, [kind.weather for kind in COVERS]) * np.float32(wanted.weather_sd)
     passing = (

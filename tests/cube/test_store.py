@@ -108,20 +108,15 @@ def test_a_cube_opened_by_a_relative_path_is_read_from_another_folder(
 
 
 def test_missing_credentials_are_said_to_be_missing(
-    s3_bucket: str, monkeypatch: pytest.MonkeyPatch
+    fresh_s3: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
     for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
         monkeypatch.setenv(name, "none")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    s3 = fsspec.get_filesystem_class("s3")
-    s3.clear_instance_cache()
-    try:
-        with pytest.raises(PermissionError, match=r"access refused.*set .* credentials in the env"):
-            open_cube(f"{s3_bucket}/a.zarr")
-    finally:
-        s3.clear_instance_cache()
+    with pytest.raises(PermissionError, match=r"access refused.*set .* credentials in the env"):
+        open_cube(f"{fresh_s3}/a.zarr")
 
 
 def test_opening_reads_no_chunk_of_a_plane(

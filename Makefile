@@ -1,0 +1,79 @@
+# make ablation   set up, simulate a cube, run the paper's ablation on this machine
+# make test       set up, run the tests
+# make help       the rest
+
+VENV   := .venv
+PYTHON := $(VENV)/bin/python
+READY  := $(VENV)/.ready
+UV     := $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
+
+SIMULATED := data/simulated.zarr
+CUBE    ?= $(SIMULATED)
+TABLE   ?= table
+PRESET  ?= quick
+OPTIONS ?=
+
+.PHONY: help setup ablation test test-all check requirements clean
+.DELETE_ON_ERROR:
+
+help:
+	@echo "make ablation [CUBE=… TABLE=… PRESET=quick|paper OPTIONS=…]  the paper's experiment"
+	@echo "make test                                                    the tests"
+	@echo "make test-all                                                and the long ones"
+	@echo "make check                                                   style, types, import rules"
+	@echo "make setup                                                   only make $(VENV)"
+	@echo "make requirements                                            pin the versions anew"
+	@echo "make clean                                                   remove $(VENV) and caches"
+
+setup: $(READY)
+
+# uv, through a virtual environment of any Python from 3.9 on, where it is not installed.
+.uv/bin/uv:
+	@for python in python3 /usr/bin/python3 python; do \
+	  $$python -c 'import sys; sys.exit(sys.version_info < (3, 9))' 2>/dev/null && break; python=; \
+	done; \
+	[ -n "$$python" ] || { echo "error: no Python 3.9 or later found: install one, or uv" >&2; exit 1; }; \
+	echo "Fetching uv"; rm -rf .uv; \
+	$$python -m venv .uv >.uv.log 2>&1 && .uv/bin/python -m pip install --quiet uv >>.uv.log 2>&1 \
+	  || { echo "error: cannot install uv ($$(tail -n 1 .uv.log)): see .uv.log, or install uv yourself" >&2; \
+	       rm -rf .uv; exit 1; }; \
+	rm -f .uv.log
+
+$(READY): requirements.txt pyproject.toml .python-version | $(filter .uv/bin/uv,$(UV))
+	@echo "Setting up $(VENV): a few GB, the first time minutes"
+	@rm -f $@
+	@$(UV) venv --quiet --allow-existing $(VENV) 2>/dev/null \
+	  || $(UV) venv --quiet --allow-existing --python '>=3.12' $(VENV) \
+	  || { echo "error: no Python 3.12 or later found or fetched: install one" >&2; exit 1; }
+	@$(UV) pip install --quiet --python $(PYTHON) --requirement requirements.txt \
+	  || { echo "error: cannot install the packages of requirements.txt: check the package index and the disk" >&2; exit 1; }
+	@$(UV) pip install --quiet --python $(PYTHON) --no-deps --editable . \
+	  || { echo "error: cannot install this project into $(VENV)" >&2; exit 1; }
+	@touch $@
+
+$(SIMULATED): | $(READY)
+	@echo "Simulating a cube"
+	@$(PYTHON) -m landslide simulate $@
+
+ablation: $(READY) $(filter $(SIMULATED),$(CUBE))
+	@$(PYTHON) sweeps/ablation.py $(CUBE) --table $(TABLE) --preset $(PRESET) $(OPTIONS)
+
+test: $(READY)
+	@$(PYTHON) -m pytest -m "not long"
+
+test-all: $(READY)
+	@$(PYTHON) -m pytest
+
+check: $(READY)
+	@$(VENV)/bin/ruff check
+	@$(VENV)/bin/ruff format --check
+	@$(VENV)/bin/mypy
+	@$(VENV)/bin/lint-imports
+
+requirements: | $(filter .uv/bin/uv,$(UV))
+	@$(UV) pip compile --quiet --universal --python-version 3.12 --extra dev --upgrade \
+	  --no-emit-index-url --no-emit-find-links --custom-compile-command "make requirements" \
+	  pyproject.toml --output-file requirements.txt
+
+clean:
+	@rm -rf $(VENV) .uv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,212 @@
+"""What a cube holds, said before any image is read: enough to know what a sweep will do with it."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from landslide.chips.composite import coherence_pairs, select_images, sides
+from landslide.chips.inputs import (
+    BASELINE,
+    PAPER_INPUTS,
+    PAPER_TIMESTEPS,
+    parse_inputs,
+)
+from landslide.chips.windows import blocks_with_chips, chip_corners
+from landslide.cube.address import filesystem_of
+from landslide.cube.events import Event, find_event
+from landslide.cube.labels import NO_DATA, read_labels
+from landslide.cube.store import stored_chunks
+
+CHIP = 128
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What `inspect_cube` found."""
+
+    lines: tuple[str, ...]
+    """To be read by people."""
+    ready: bool
+    """Whether the paper's inputs can be formed."""
+
+
+def inspect_cube(cube: xr.Dataset, event: str | None = None) -> Inspection:
+    """Describe a cube; of its pixels only the labels are read.
+
+    Parameters
+    ----------
+    cube : Dataset
+        As `open_cube` gives it.
+    event : str, optional
+        A published event's name or a TOML file; by default the cube's own.
+
+    Raises
+    ------
+    ValueError
+        Where the event cannot be found, or the labels are wrong.
+    """
+    lines = [str(cube.encoding.get("source", "cube"))]
+    if cube.attrs.get("simulated"):
+        lines.append("SIMULATED DATA")
+    lines.append("dimensions  " + ", ".join(f"{d} {n}" for d, n in cube.sizes.items()))
+    for name, stored in sorted(stored_chunks(cube).items()):
+        shards = f" in shards {_shape(stored.shards)}" if stored.shards else ""
+        lines.append(f"  {name:22s}chunks {_shape(stored.chunks)}{shards}, {stored.codecs}")
+    found = find_event(cube, event)
+    lines += _timesteps(cube, found)
+    corners = None
+    if "landslides" in cube:
+        corners, about_labels = _labels(cube)
+        lines += about_labels
+    problems = dict(_problems(cube, found, corners))
+    if corners is not None and len(corners):
+        lines += _reading(cube, found, corners)
+    lines.append("inputs (paper: each with 1 to 4 timesteps)")
+    for name in dict.fromkeys((*PAPER_INPUTS, BASELINE, "coherence")):
+        lines.append(f"  {name:12s}{problems.get(name, 'ready')}")
+    if "labels" in problems:
+        lines.append(f"labels: {problems['labels']}")
+    ready = not set(problems) & {*PAPER_INPUTS, BASELINE, "labels"}
+    lines.append(
+        "the paper's inputs can be formed" if ready else "the paper's inputs cannot be formed"
+    )
+    return Inspection(tuple(lines), ready)
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape))
+
+
+def _timesteps(cube: xr.Dataset, event: Event) -> Iterator[str]:
+    """Count the images by orbit and side of the event."""
+    instants = str(event.start)[:19] + (
+        "" if event.end == event.start else f" to {event.end!s:.19}"
+    )
+    yield f"event       {event.name}, {instants} UTC"
+    if "timestep" not in cube.dims:
+        return
+    before, after = sides(cube["timestep"].to_numpy(), event)
+    unknown = np.full(cube.sizes["timestep"], "unknown")
+    names = [
+        cube[c].to_numpy().astype(str) if c in cube.coords else unknown
+        for c in ("sat:orbit_state", "sat:relative_orbit")
+    ]
+    orbits = np.array(
+        [f"{state}, relative orbit {number}" for state, number in zip(*names, strict=True)]
+    )
+    for orbit in np.unique(orbits):
+        here = orbits == orbit
+        during = int((here & ~before & ~after).sum())
+        yield (
+            f"  {(here & before).sum():3d} before, {(here & after).sum():3d} after"
+            f"{f', {during} on neither side' if during else ''}  ({orbit})"
+        )
+
+
+def _labels(cube: xr.Dataset) -> tuple[np.ndarray, list[str]]:
+    """Read the labels; return the corners of chips with landslides, and what to say of them."""
+    labels = read_labels(cube)
+    mapped = labels != NO_DATA
+    landslides = int((labels == 1).sum())
+    share = landslides / max(int(mapped.sum()), 1)
+    lines = [
+        (
+            f"labels      {share:.2%} of the mapped pixels are landslide; "
+            f"{1 - mapped.mean():.2%} of the scene has no label"
+        )
+    ]
+    if min(labels.shape) < CHIP:
+        return np.empty((0, 2), int), [*lines, f"the scene is smaller than a chip of {CHIP} pixels"]
+    corners = chip_corners((labels.shape[0], labels.shape[1]), CHIP)
+    inside = np.array(
+        [(labels[y : y + CHIP, x : x + CHIP] == 1).sum() for y, x in corners.tolist()]
+    )
+    kept = corners[inside > 0]
+    pixels = inside.sum() / max(len(kept) * CHIP**2, 1)
+    lines.append(
+        f"chips       {len(kept)} of {len(corners)} chips of {CHIP} x {CHIP} pixels hold "
+        f"landslides, {pixels:.1%} of their pixels"
+    )
+    return kept, lines
+
+
+def _problems(
+    cube: xr.Dataset, event: Event, corners: np.ndarray | None
+) -> Iterator[tuple[str, str]]:
+    """Say why an input set cannot be formed, by its name; nothing of what can."""
+    for name in (*PAPER_INPUTS, BASELINE, "coherence"):
+        inputs = parse_inputs(name)
+        missing = [v for v in inputs.variables if v not in cube]
+        try:
+            if missing:
+                yield name, f"missing: {', '.join(missing)}"
+            elif inputs.polarisations:
+                select_images(cube, event, PAPER_TIMESTEPS[-1])
+            elif name == "coherence":
+                coherence_pairs(cube, event)
+        except ValueError as error:
+            yield name, str(error)
+    if corners is None:
+        yield "labels", "missing: landslides; a model cannot be trained or scored without"
+    elif not len(corners):
+        yield "labels", "no chip holds a landslide"
+
+
+def _reading(cube: xr.Dataset, event: Event, corners: np.ndarray) -> Iterator[str]:
+    """Say how chips lie in the chunks, and what one pass for the paper's sweep reads."""
+    variables = [v for v in parse_inputs(PAPER_INPUTS[-1]).variables if v in cube]
+    decoded, stored, known = 0.0, 0.0, True
+    for name in variables:
+        array = cube[name]
+        try:
+            images = select_images(cube, event, PAPER_TIMESTEPS[-1])
+            used = len({*images.before, *images.after})
+        except ValueError:
+            used = array.sizes.get("timestep", 1)
+        layers = used if "timestep" in array.dims else 1
+        rows, columns = array.chunksizes["y"], array.chunksizes["x"]
+        blocks = blocks_with_chips(corners, CHIP, rows, columns)
+        pixels = sum(
+            (b.rows.stop - b.rows.start) * (b.columns.stop - b.columns.start) for b in blocks
+        )
+        share = pixels * layers / array.size
+        decoded += share * array.nbytes
+        size = _stored_bytes(cube, name)
+        known &= size is not None
+        stored += share * (size or 0)
+    crossing = (
+        Counter(
+            any(
+                y // size != (y + CHIP - 1) // size
+                for y, size in (
+                    (y, cube[variables[0]].chunksizes["y"][0]),
+                    (x, cube[variables[0]].chunksizes["x"][0]),
+                )
+            )
+            for y, x in corners.tolist()
+        )[True]
+        if variables
+        else 0
+    )
+    yield (
+        "alignment   every chip lies in one block of the store"
+        if not crossing
+        else f"alignment   {crossing} of {len(corners)} chips cross the store's blocks, which are "
+        "read once all the same"
+    )
+    on_disk = f"about {stored / 1e6:,.0f} MB stored, " if known else ""
+    yield f"reading     a sweep's one pass reads {on_disk}{decoded / 1e6:,.0f} MB decoded"
+
+
+def _stored_bytes(cube: xr.Dataset, name: str) -> int | None:
+    """Return the bytes of a variable in its store, None where the store cannot be listed."""
+    if "source" not in cube.encoding:
+        return None
+    filesystem, path = filesystem_of(cube.encoding["source"])
+    try:
+        return int(filesystem.du(f"{path}/{name}")) or None
+    except (OSError, NotImplementedError):
+        return None

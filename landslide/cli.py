@@ -1,0 +1,178 @@
+"""The commands, thin over the functions that they name."""
+
+import argparse
+import logging
+import sys
+import warnings
+from collections.abc import Sequence
+
+from landslide import options
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; what is wrong with the input is one line on standard error, and exit 1."""
+    args = _parser().parse_args(arguments)
+    logging.basicConfig(
+        level=logging.INFO if args.verbose else logging.WARNING, format="%(message)s"
+    )
+    warnings.showwarning = lambda message, *_, **__: print(f"warning: {message}", file=sys.stderr)
+    try:
+        return int(args.run(args) or 0)
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="landslide", description="Landslide mapping from SAR datacubes."
+    )
+    parser.add_argument("--verbose", action="store_true", help="say what is being done")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    fetch = commands.add_parser("fetch", help="download a published cube from Zenodo")
+    fetch.add_argument("event", help="hokkaido, kaikoura, puerto_rico or talakmau")
+    fetch.add_argument("folder")
+    fetch.set_defaults(run=_fetch)
+
+    inspect = commands.add_parser("inspect", help="say what a cube holds; exit 1 if too little")
+    inspect.add_argument("cube")
+    inspect.add_argument("--event", help="a published event's name or a TOML file")
+    inspect.set_defaults(run=_inspect)
+
+    simulate = commands.add_parser("simulate", help="write a simulated cube with known truth")
+    simulate.add_argument("out")
+    simulate.add_argument(
+        "--shape", type=int, nargs=2, default=(1024, 1280), metavar=("Y", "X"), help="pixels"
+    )
+    simulate.add_argument("--seed", type=int, default=0)
+    for orbit, default in (("descending", (5, 5)), ("ascending", (2, 2))):
+        simulate.add_argument(
+            f"--{orbit}", type=int, nargs=2, default=default, metavar=("BEFORE", "AFTER"),
+            help="images on either side of the event",
+        )  # fmt: skip
+    simulate.add_argument("--looks", type=float, nargs=2, metavar=("VV", "VH"))
+    simulate.add_argument("--zarr-format", type=int, choices=(2, 3), default=3)
+    simulate.add_argument("--overwrite", action="store_true")
+    simulate.set_defaults(run=_simulate)
+
+    train = commands.add_parser("train", help="train one model and save it as a bundle")
+    options.add_experiment_options(train)
+    train.add_argument("--inputs", default="vv+vh")
+    train.add_argument("--timesteps", type=int, default=4)
+    train.add_argument("--seed", type=int, default=0)
+    train.add_argument("--threads", type=int, help="CPU threads; default: the preset's")
+    train.add_argument("--out", required=True, help="folder of the bundle")
+    train.add_argument("--table", help="write the row into this table, too")
+    train.set_defaults(run=_train, protocol="blocked")
+
+    table = commands.add_parser("table", help="print the AUPRC table and the paper's claims")
+    table.add_argument("table")
+    table.add_argument("--format", choices=("text", "csv", "markdown"), default="text")
+    table.set_defaults(run=_table)
+
+    figure4 = commands.add_parser("figure4", help="draw AUPRC over timesteps from a table")
+    figure4.add_argument("table")
+    figure4.add_argument("out")
+    figure4.set_defaults(run=_figure4)
+
+    figure1 = commands.add_parser("figure1", help="draw one chip's channels and labels")
+    figure1.add_argument("cube")
+    figure1.add_argument("out")
+    figure1.add_argument("--event", help="a published event's name or a TOML file")
+    figure1.add_argument(
+        "--chip", type=int, help="which chip with landslides; default: the fullest"
+    )
+    figure1.set_defaults(run=_figure1)
+    return parser
+
+
+# Each command imports what it needs: torch alone takes seconds that `landslide table` can spare.
+
+
+def _fetch(args: argparse.Namespace) -> None:
+    from landslide.cube.fetch import fetch_cube
+
+    print(fetch_cube(args.event, args.folder))
+
+
+def _inspect(args: argparse.Namespace) -> int:
+    from landslide.chips.inspect import inspect_cube
+    from landslide.cube.store import open_cube
+
+    inspection = inspect_cube(open_cube(args.cube), args.event)
+    print("\n".join(inspection.lines))
+    return 0 if inspection.ready else 1
+
+
+def _simulate(args: argparse.Namespace) -> None:
+    from landslide.simulation import simulate_cube
+
+    simulate_cube(
+        args.out,
+        shape=tuple(args.shape),
+        seed=args.seed,
+        descending=tuple(args.descending),
+        ascending=tuple(args.ascending),
+        looks=tuple(args.looks) if args.looks else None,
+        zarr_format=args.zarr_format,
+        overwrite=args.overwrite,
+        progress=True,
+    )
+    print(args.out)
+
+
+def _train(args: argparse.Namespace) -> None:
+    from landslide.trial import train_bundle
+
+    trained = train_bundle(
+        args.cube,
+        options.config_of(
+            args,
+            inputs=args.inputs,
+            timesteps=args.timesteps,
+            seed=args.seed,
+            threads=args.threads,
+        ),
+        options.chipping_of(args),
+        out=args.out,
+        event=args.event,
+        orbit=args.orbit,
+        split=options.split_text(args),
+        table=args.table,
+    )
+    print(f"AUPRC {trained.auprc:.3f} on the test part (random: {trained.prevalence:.3f})")
+    print(args.out)
+
+
+def _table(args: argparse.Namespace) -> None:
+    from landslide.results.summary import report
+    from landslide.results.table import results_table
+
+    print(report(results_table(args.table), args.format))
+
+
+def _figure4(args: argparse.Namespace) -> None:
+    from landslide.results.figures import figure4
+    from landslide.results.table import results_table
+
+    figure4(results_table(args.table), args.out)
+    print(args.out)
+
+
+def _figure1(args: argparse.Namespace) -> None:
+    from landslide.cube.events import find_event
+    from landslide.cube.store import open_cube
+    from landslide.results.example_chip import example_chip
+    from landslide.results.figures import figure1
+
+    cube = open_cube(args.cube)
+    chip = example_chip(cube, find_event(cube, args.event), args.chip)
+    figure1(
+        chip.channels,
+        chip.label,
+        args.out,
+        title=chip.title,
+        simulated=bool(cube.attrs.get("simulated", False)),
+    )
+    print(args.out)

@@ -1,0 +1,118 @@
+"""One chip of a cube as planes to draw."""
+
+import json
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from landslide.chips.composite import select_images
+from landslide.chips.inputs import PAPER_TIMESTEPS, TERRAIN
+from landslide.chips.plan import plan_chips
+from landslide.chips.split import Chipping, split_to_json
+from landslide.chips.stream import load_chips, stream_chips
+from landslide.cube.events import Event
+from landslide.cube.labels import read_labels
+
+TERRAIN_NAMES = {
+    "dem": "Elevation [m]",
+    "dem_slope_radians": "Slope [rad]",
+    "dem_aspect": "Aspect [degrees]",
+    "dem_curvature": "Curvature",
+}
+
+
+@dataclass(frozen=True)
+class ExampleChip:
+    """A chip to look at."""
+
+    channels: dict[str, np.ndarray]
+    """Planes (y, x) by name and unit; backscatter in dB."""
+    label: np.ndarray
+    """uint8 (y, x)."""
+    title: str
+
+
+def example_chip(
+    cube: xr.Dataset, event: Event, position: int | None = None, chip_size: int = 128
+) -> ExampleChip:
+    """Read one chip of a cube, and only the blocks that hold it.
+
+    Parameters
+    ----------
+    cube : Dataset
+        As `open_cube` gives it.
+    event : Event
+    position : int, optional
+        Which of the chips with landslides, in the order of the cutting; by default the one with
+        the most landslide pixels.
+    chip_size : int
+
+    Raises
+    ------
+    ValueError
+        Where there is no such chip, or nothing to draw.
+    """
+    chipping = Chipping(protocol="blocked", chip_size=chip_size)
+    labels = read_labels(cube)
+    corners = np.array(
+        [
+            (y, x)
+            for x in range(0, labels.shape[1], chip_size)
+            for y in range(0, labels.shape[0], chip_size)
+            if (labels[y : y + chip_size, x : x + chip_size] == 1).any()
+        ]
+    ).reshape(-1, 2)
+    if not len(corners):
+        raise ValueError("no chip holds a landslide: there is nothing to draw")
+    if position is None:
+        inside = [
+            (labels[y : y + chip_size, x : x + chip_size] == 1).sum() for y, x in corners.tolist()
+        ]
+        position = int(np.argmax(inside))
+    if not 0 <= position < len(corners):
+        raise ValueError(f"chip {position} is not among the {len(corners)} with landslides")
+    corner = corners[position : position + 1]
+    split = split_to_json(corner, np.array(["test"]), chipping)
+    plan_chips(labels, chipping, split)
+    terms = [p for p in ("vv", "vh") if p in cube] + ["dem"] * all(t in cube for t in TERRAIN)
+    if not terms:
+        raise ValueError("the cube has neither backscatter nor terrain: there is nothing to draw")
+    timesteps = _most_timesteps(cube, event)
+    chips = load_chips(
+        stream_chips(
+            cube,
+            event,
+            inputs="+".join(terms),
+            timesteps=[timesteps],
+            chipping=chipping,
+            split=split,
+        )
+    )
+    decibels = 10 / np.log(10) * chips["sar"].to_numpy()[0, 0]
+    names = [_sar_name(str(c)) for c in chips["sar_channel"].to_numpy()]
+    channels = dict(zip(names, decibels, strict=True))
+    for name, plane in zip(
+        chips["static_channel"].to_numpy(), chips["static"].to_numpy()[0], strict=True
+    ):
+        channels[TERRAIN_NAMES[str(name)]] = plane
+    (y, x), event_name = corner[0].tolist(), json.loads(chips.attrs["event"])["name"]
+    images = "1 image" if timesteps == 1 else f"{timesteps} images"
+    title = f"{event_name}, chip at row {y}, column {x}; {images} before and after"
+    return ExampleChip(channels, chips["label"].to_numpy()[0], title)
+
+
+def _sar_name(channel: str) -> str:
+    polarisation, side = channel.split("_")
+    return f"{polarisation.upper()} {side} [dB]"
+
+
+def _most_timesteps(cube: xr.Dataset, event: Event) -> int:
+    """Return the paper's largest timestep count that the cube has images for."""
+    for count in reversed(PAPER_TIMESTEPS[1:]):
+        try:
+            select_images(cube, event, count)
+        except ValueError:
+            continue
+        return count
+    return 1
