@@ -31,7 +31,12 @@ def dask_client(address: str | None = None) -> Iterator[Client]:
         if address is None:
             opened.enter_context(dask.config.set({"distributed.dashboard.link": LOCAL_DASHBOARD}))
             cluster = opened.enter_context(
-                LocalCluster(processes=False, n_workers=1, dashboard_address="127.0.0.1:0")
+                LocalCluster(
+                    processes=False,
+                    n_workers=1,
+                    dashboard_address="127.0.0.1:0",
+                    worker_dashboard_address="127.0.0.1:0",
+                )
             )
             client = opened.enter_context(Client(cluster))
         else:

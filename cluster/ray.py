@@ -40,7 +40,7 @@ def in_job() -> bool:
 
 
 @contextlib.contextmanager
-def ray_cluster(address: str | None = None) -> Iterator[None]:
+def ray_cluster(address: str | None = None, cpus: int | None = None) -> Iterator[None]:
     """Connect to Ray and print where its dashboard is; what was opened here is closed.
 
     Parameters
@@ -48,6 +48,8 @@ def ray_cluster(address: str | None = None) -> Iterator[None]:
     address : str, optional
         A running cluster. By default the one that this process is connected to already, that of
         the submitted job, or else a local one of our own: never one that happens to run here.
+    cpus : int, optional
+        CPUs of a local Ray; by default the machine's.
 
     Raises
     ------
@@ -62,6 +64,7 @@ def ray_cluster(address: str | None = None) -> Iterator[None]:
         if ours:
             context = ray.init(
                 address="local",
+                num_cpus=cpus,
                 dashboard_host="127.0.0.1",
                 include_dashboard=True,
                 log_to_driver=False,

@@ -15,18 +15,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(
         level=logging.INFO if args.verbose else logging.WARNING, format="%(message)s"
     )
-    warnings.showwarning = lambda message, *_, **__: print(f"warning: {message}", file=sys.stderr)
-    try:
-        return int(args.run(args) or 0)
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    with warnings.catch_warnings():
+        warnings.showwarning = _show_warning
+        try:
+            return int(args.run(args) or 0)
+        except (ValueError, OSError, ImportError) as error:  # fsspec's for a store not installed
+            print(f"error: {error}", file=sys.stderr)
+            return 1
+
+
+def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
+    print(f"warning: {message}", file=sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="landslide", description="Landslide mapping from SAR datacubes."
-    )
+    parser = options.Parser(prog="landslide", description="Landslide mapping from SAR datacubes.")
     parser.add_argument("--verbose", action="store_true", help="say what is being done")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
@@ -45,7 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     simulate.add_argument(
         "--shape", type=int, nargs=2, default=(1024, 1280), metavar=("Y", "X"), help="pixels"
     )
-    simulate.add_argument("--seed", type=int, default=0)
+    simulate.add_argument("--seed", type=options.seed, default=0)
     for orbit, default in (("descending", (5, 5)), ("ascending", (2, 2))):
         simulate.add_argument(
             f"--{orbit}", type=int, nargs=2, default=default, metavar=("BEFORE", "AFTER"),
@@ -60,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     options.add_experiment_options(train)
     train.add_argument("--inputs", default="vv+vh")
     train.add_argument("--timesteps", type=int, default=4)
-    train.add_argument("--seed", type=int, default=0)
+    train.add_argument("--seed", type=options.seed, default=0)
     train.add_argument("--threads", type=int, help="CPU threads; default: the preset's")
     train.add_argument("--out", required=True, help="folder of the bundle")
     train.add_argument("--table", help="write the row into this table, too")

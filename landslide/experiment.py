@@ -4,7 +4,7 @@ import hashlib
 import json
 import platform
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import Any
 
@@ -48,7 +48,7 @@ class Experiment:
 
     @property
     def split_digest(self) -> str:
-        """Digest of the chips' corners and parts."""
+        """Digest of the protocol, and of the chips' size, corners and parts."""
         return hashlib.sha256(self.split.encode()).hexdigest()[:16]
 
 
@@ -136,8 +136,7 @@ def row_key(experiment: Experiment, config: TrainingConfig, precision: str) -> s
         "cube": experiment.cube_digest,
         "event": event_to_attribute(experiment.event),
         "orbit": experiment.orbit,
-        "chipping": asdict(experiment.chipping),
-        "split": experiment.split_digest,
+        "split": experiment.split_digest,  # of protocol, chip size, corners and parts
         "mask": [channels.name, list(experiment.timesteps)],
         "training": determining(config) | {"precision": precision},
     }

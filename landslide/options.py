@@ -1,11 +1,27 @@
 """Options that `landslide train` and the sweeps share."""
 
 import argparse
-from typing import Any
+from typing import Any, NoReturn
 
 from landslide.chips.split import Chipping
 from landslide.storage import read_bytes
 from landslide.training.config import PRESETS, TrainingConfig, training_config
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that says on one line what is wrong, as the commands do; `--help` says the rest."""
+
+    def error(self, message: str) -> NoReturn:
+        """Exit with 2, as is the custom for a command line that cannot be read."""
+        self.exit(2, f"error: {message}; see {self.prog} --help\n")
+
+
+def seed(text: str) -> int:
+    """Return the seed that `text` says, one that every generator takes."""
+    number = int(text)
+    if not 0 <= number < 2**32:
+        raise argparse.ArgumentTypeError(f"{text} is not a seed: give 0 to {2**32 - 1}")
+    return number
 
 
 def add_experiment_options(parser: argparse.ArgumentParser) -> None:
@@ -23,7 +39,7 @@ def add_experiment_options(parser: argparse.ArgumentParser) -> None:
     chips.add_argument("--block-size", type=int, default=1024, help="blocked: pixels on a side")
     chips.add_argument("--block-offset", type=int, default=0, help="blocked: first block's edge")
     chips.add_argument("--buffer", type=int, help="blocked: pixels between parts; default one chip")
-    chips.add_argument("--split-seed", type=int, default=0, help="blocked: draws the split")
+    chips.add_argument("--split-seed", type=seed, default=0, help="blocked: draws the split")
     chips.add_argument("--split", help="a saved split to use again")
     chips.add_argument("--orbit", help="a relative orbit, ascending, descending, or any (mixed)")
 
@@ -64,5 +80,19 @@ def config_of(args: argparse.Namespace, **changes: Any) -> TrainingConfig:
 
 
 def split_text(args: argparse.Namespace) -> str | None:
-    """Return the saved split that the options name, if any."""
-    return read_bytes(args.split).decode() if args.split else None
+    """Return the saved split that the options name, if any.
+
+    Raises
+    ------
+    ValueError
+        Where its address cannot be read as text.
+    """
+    if args.split is None:
+        return None
+    try:
+        return read_bytes(args.split).decode()
+    except (OSError, ValueError, ImportError) as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(
+            f"cannot read the split {args.split} ({reason}): give the file that a sweep wrote"
+        ) from error

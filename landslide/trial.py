@@ -1,16 +1,19 @@
 """One model trained from a cube on this machine and kept as a bundle."""
 
+import uuid
+
 import torch
 from tqdm import tqdm
 
+from landslide.chips.inputs import parse_inputs
 from landslide.chips.split import Chipping
 from landslide.chips.stream import load_chips, stream_chips
 from landslide.cube.events import find_event
 from landslide.cube.labels import keep_labels
 from landslide.cube.store import open_cube
-from landslide.experiment import plan_experiment, row_key, run_trial, versions
+from landslide.experiment import configurations, plan_experiment, row_key, run_trial, versions
 from landslide.results.table import check_writable
-from landslide.storage import absolute, remove
+from landslide.storage import absolute, remove, write_whole
 from landslide.training.bundle import save_bundle
 from landslide.training.config import TrainingConfig
 from landslide.training.train import Trained
@@ -43,29 +46,40 @@ def train_bundle(
         As for `find_event` and `stream_chips`.
     table : str, optional
         A table to write the row into, too.
+
+    Raises
+    ------
+    ValueError, OSError
+        Where the cube, the event, the options, or the addresses to write to are wrong: before
+        training starts.
     """
-    cube = keep_labels(open_cube(absolute(uri)))
+    cube = keep_labels(open_cube(uri))
+    cube.encoding["source"] = absolute(uri)
     found = find_event(cube, event)
-    inputs, timesteps = [config.inputs], [config.timesteps]
+    # Inputs without backscatter are the same for every timestep count: their row says 0.
+    timesteps = [config.timesteps if parse_inputs(config.inputs).polarisations else 1]
+    (config,) = configurations(config, [config.inputs], timesteps, [config.seed])
+    inputs = [config.inputs]
     experiment = plan_experiment(cube, found, chipping, inputs, timesteps, orbit=orbit, split=split)
-    if table is not None:
-        table = absolute(table)
-        check_writable(table)
-    chips = load_chips(
-        stream_chips(
-            cube,
-            found,
-            inputs=inputs,
-            timesteps=timesteps,
-            chipping=chipping,
-            orbit=orbit,
-            split=experiment.split,
-        )
+    lazy = stream_chips(
+        cube,
+        found,
+        inputs=inputs,
+        timesteps=timesteps,
+        chipping=chipping,
+        orbit=orbit,
+        split=experiment.split,
     )
+    if table is not None:
+        check_writable(table)
+        table = absolute(table)
+    _check_folder(out)
+    folder = absolute(out)
+    chips = load_chips(lazy)
     mixed = torch.cuda.is_available() and config.precision != "float32"
     key = row_key(experiment, config, "mixed" if mixed else "float32")
-    folder = absolute(out)
-    with tqdm(total=config.epochs, unit="epoch") as bar:
+    # The delay, however short, hides the bar until an epoch ends: what is wrong comes before it.
+    with tqdm(total=config.epochs, unit="epoch", delay=1e-9) as bar:
 
         def show(record: dict[str, float]) -> None:
             bar.update(int(record["epoch"]) - bar.n)
@@ -92,3 +106,17 @@ def train_bundle(
     )
     remove(f"{folder}/{key}.checkpoint")
     return trained
+
+
+def _check_folder(out: str) -> None:
+    """Raise an OSError where a bundle cannot be written, before hours are spent on it."""
+    probe = f"{out.rstrip('/')}/.probe-{uuid.uuid4().hex}"
+    try:
+        write_whole(probe, b"probe")
+        remove(probe)
+    except Exception as error:  # every store has errors of its own
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise OSError(
+            f"cannot write to the bundle's folder {out}: {reason}; name a folder that you may "
+            "write to with --out"
+        ) from error

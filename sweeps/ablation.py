@@ -103,10 +103,10 @@ def main(arguments: list[str] | None = None) -> int:
     return int(failures > 0)
 
 
-def command() -> int:
+def command(arguments: list[str] | None = None) -> int:
     """Run `main`; what is wrong with the input is one line on standard error."""
     try:
-        return main()
+        return main(arguments)
     except (ValueError, OSError, KeyError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

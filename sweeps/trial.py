@@ -1,5 +1,6 @@
 """One Ray Tune trial, and the lines that tell how a sweep goes."""
 
+import logging
 import sys
 import time
 from typing import Any
@@ -12,9 +13,12 @@ from tqdm import tqdm
 
 from cluster.ray import Resources
 from landslide.experiment import Experiment, failed_row, run_trial
+from landslide.results.row import Row
 from landslide.results.table import row_keys, write_row
 from landslide.storage import remove
 from landslide.training.config import TrainingConfig
+
+log = logging.getLogger(__name__)
 
 MAX_FAILURES = 2  # restarts of a trial whose worker died
 
@@ -40,29 +44,43 @@ def trial(
     key: str = parameters["trial"]["key"]
     config: TrainingConfig = parameters["trial"]["config"]
     checkpoint = f"{runs}/{key}.checkpoint"
-    trained = run_trial(
-        experiment,
-        config,
-        chips,
-        key=key,
-        table=table,
-        checkpoint=checkpoint,
-        report=tune.report,
-    )
+    try:
+        trained = run_trial(
+            experiment,
+            config,
+            chips,
+            key=key,
+            table=table,
+            checkpoint=checkpoint,
+            report=tune.report,
+        )
+    except Exception as error:  # whatever it is, the table says so and the others go on
+        log.exception("%s with %d timesteps failed", config.inputs, config.timesteps)
+        reason = f"{type(error).__name__}: {error}"
+        write_failure(table, failed_row(experiment, config, key, reason))
+        tune.report({"error": reason})
+        return
     remove(checkpoint)
     tune.report({"epoch": config.epochs, "auprc": trained.auprc})
+
+
+def write_failure(table: str, row: Row) -> None:
+    """Write a failed trial's row, but not over a score that an earlier run earned."""
+    if row.key not in row_keys(table):
+        write_row(table, row)
 
 
 class Progress(tune.Callback):
     """A bar over all epochs of a sweep, and a line for each trial that ends."""
 
     def __init__(self, configs: list[TrainingConfig]) -> None:
-        self.trials, self.ended = len(configs), 0
-        self.epochs: dict[str, int] = {}
-        self.bar = tqdm(
-            total=sum(config.epochs for config in configs), unit="epoch", mininterval=5, smoothing=0
-        )
+        self.trials, self.total = len(configs), sum(config.epochs for config in configs)
+        self.ended, self.epochs = 0, dict[str, int]()
         self.started = time.monotonic()
+
+    def setup(self, *args: Any, **info: Any) -> None:
+        """Open the bar; Tune has pickled this callback by now, which a bar does not survive."""
+        self.bar = tqdm(total=self.total, unit="epoch", mininterval=5, smoothing=0)
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
@@ -74,7 +92,8 @@ class Progress(tune.Callback):
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Say what a trial scored."""
-        self._line(trial, f"AUPRC {trial.last_result.get('auprc', float('nan')):.3f}")
+        result = trial.last_result
+        self._line(trial, f"AUPRC {result['auprc']:.3f}" if "auprc" in result else "FAILED")
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Say that a trial failed for good."""
@@ -140,11 +159,10 @@ def run_trials(
             verbose=0,
         ),
     ).fit()
-    failed = [results[i] for i in range(len(results)) if results[i].error is not None]
-    scored = row_keys(table)
-    for result in failed:
+    ended = [results[i] for i in range(len(results))]
+    dead = [result for result in ended if result.error is not None]
+    for result in dead:
         key = (result.config or {})["trial"]["key"]
-        if key not in scored:
-            reason = str(result.error).strip().splitlines()[-1]
-            write_row(table, failed_row(experiment, configs[key], key, reason))
-    return len(failed)
+        reason = str(result.error).strip().splitlines()[-1]
+        write_failure(table, failed_row(experiment, configs[key], key, reason))
+    return len(dead) + sum("error" in (result.metrics or {}) for result in ended)

@@ -204,9 +204,11 @@ def coherence_pairs(cube: xr.Dataset, event: Event) -> tuple[np.ndarray, np.ndar
             "coherence needs the coordinates reference_time and secondary_time along timepair: "
             "add the dates of each pair to the cube"
         )
-    first_before, _ = sides(cube["reference_time"].to_numpy(), event)
+    first_before, first_after = sides(cube["reference_time"].to_numpy(), event)
     second_before, second_after = sides(cube["secondary_time"].to_numpy(), event)
-    before, across = first_before & second_before, first_before & second_after
+    before = first_before & second_before
+    # Either image of a pair may be its reference.
+    across = (first_before & second_after) | (first_after & second_before)
     if not before.any() or not across.any():
         raise ValueError(
             f"coherence needs a pair before event {event.name!r} and one across it, "

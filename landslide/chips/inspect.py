@@ -14,13 +14,15 @@ from landslide.chips.inputs import (
     PAPER_TIMESTEPS,
     parse_inputs,
 )
+from landslide.chips.split import paper_split
 from landslide.chips.windows import blocks_with_chips, chip_corners
-from landslide.cube.address import filesystem_of
+from landslide.cube.address import UNLISTED, filesystem_of, is_zip
 from landslide.cube.events import Event, find_event
 from landslide.cube.labels import NO_DATA, read_labels
 from landslide.cube.store import stored_chunks
 
 CHIP = 128
+DIMENSIONS = ("timestep", "timepair", "y", "x")
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,8 @@ def inspect_cube(cube: xr.Dataset, event: str | None = None) -> Inspection:
     lines = [str(cube.encoding.get("source", "cube"))]
     if cube.attrs.get("simulated"):
         lines.append("SIMULATED DATA")
-    lines.append("dimensions  " + ", ".join(f"{d} {n}" for d, n in cube.sizes.items()))
+    sizes = sorted(cube.sizes.items(), key=lambda size: (*DIMENSIONS, size[0]).index(size[0]))
+    lines.append("dimensions  " + ", ".join(f"{d} {n}" for d, n in sizes))
     for name, stored in sorted(stored_chunks(cube).items()):
         shards = f" in shards {_shape(stored.shards)}" if stored.shards else ""
         lines.append(f"  {name:22s}chunks {_shape(stored.chunks)}{shards}, {stored.codecs}")
@@ -130,6 +133,11 @@ def _labels(cube: xr.Dataset) -> tuple[np.ndarray, list[str]]:
         f"chips       {len(kept)} of {len(corners)} chips of {CHIP} x {CHIP} pixels hold "
         f"landslides, {pixels:.1%} of their pixels"
     )
+    if len(kept):
+        try:
+            paper_split(len(kept))
+        except ValueError as error:
+            lines.append(f"  {error}")
     return kept, lines
 
 
@@ -161,12 +169,7 @@ def _reading(cube: xr.Dataset, event: Event, corners: np.ndarray) -> Iterator[st
     decoded, stored, known = 0.0, 0.0, True
     for name in variables:
         array = cube[name]
-        try:
-            images = select_images(cube, event, PAPER_TIMESTEPS[-1])
-            used = len({*images.before, *images.after})
-        except ValueError:
-            used = array.sizes.get("timestep", 1)
-        layers = used if "timestep" in array.dims else 1
+        layers = _images_read(cube, event) if "timestep" in array.dims else 1
         rows, columns = array.chunksizes["y"], array.chunksizes["x"]
         blocks = blocks_with_chips(corners, CHIP, rows, columns)
         pixels = sum(
@@ -201,11 +204,21 @@ def _reading(cube: xr.Dataset, event: Event, corners: np.ndarray) -> Iterator[st
     yield f"reading     a sweep's one pass reads {on_disk}{decoded / 1e6:,.0f} MB decoded"
 
 
+def _images_read(cube: xr.Dataset, event: Event) -> int:
+    """Return how many images the paper's sweep reads: all, where they are too few for it."""
+    try:
+        images = select_images(cube, event, PAPER_TIMESTEPS[-1])
+    except ValueError:
+        return cube.sizes["timestep"]
+    return len({*images.before, *images.after})
+
+
 def _stored_bytes(cube: xr.Dataset, name: str) -> int | None:
     """Return the bytes of a variable in its store, None where the store cannot be listed."""
-    if "source" not in cube.encoding:
+    source = cube.encoding.get("source")
+    if source is None or (source.startswith(UNLISTED) and not is_zip(source)):
         return None
-    filesystem, path = filesystem_of(cube.encoding["source"])
+    filesystem, path = filesystem_of(source)
     try:
         return int(filesystem.du(f"{path}/{name}")) or None
     except (OSError, NotImplementedError):

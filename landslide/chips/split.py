@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from operator import index
 
 import numpy as np
 
@@ -172,10 +173,10 @@ def split_from_json(text: str, chipping: Chipping) -> tuple[np.ndarray, np.ndarr
     """
     try:
         split = json.loads(text)
-        corners = np.array([(c["y"], c["x"]) for c in split["chips"]], dtype=np.int64)
-        parts = np.array([c["part"] for c in split["chips"]], dtype="U10")
+        corners = np.array([(index(c["y"]), index(c["x"])) for c in split["chips"]], dtype=np.int64)
+        parts = np.array([str(c["part"]) for c in split["chips"]])
         head = (split["protocol"], split["chip_size"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
         raise ValueError(f"this is not a saved split ({error}): give the file of a sweep") from None
     if head != (chipping.protocol, chipping.chip_size):
         raise ValueError(
@@ -184,4 +185,4 @@ def split_from_json(text: str, chipping: Chipping) -> tuple[np.ndarray, np.ndarr
         )
     if not np.isin(parts, PARTS).all() or not len(parts):
         raise ValueError(f"the split names a part that is none of {', '.join(PARTS)}, or no chip")
-    return corners, parts
+    return corners, parts.astype("U10")

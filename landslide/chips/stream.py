@@ -201,8 +201,8 @@ def _cut_layers(
 
     Variables that share their chunks share their tasks.
     """
-    nothing = da.zeros((len(corners), *lead, 0, size, size), np.float32, chunks=-1)
-    arrays, rejected = [nothing], da.zeros(len(corners), np.int64)
+    nothing = da.zeros((len(corners), *lead, 0, size, size), dtype=np.float32, chunks=-1)
+    arrays, rejected = [nothing], da.zeros(len(corners), dtype=np.int64)
     for chunks, group in groupby(names, key=lambda name: _chunks(cube[name])):
         variables = list(group)
         layers = cube[variables].isel(selection)

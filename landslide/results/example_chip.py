@@ -71,14 +71,17 @@ def example_chip(
         ]
         position = int(np.argmax(inside))
     if not 0 <= position < len(corners):
-        raise ValueError(f"chip {position} is not among the {len(corners)} with landslides")
+        raise ValueError(
+            f"chip {position} is not among the {len(corners)} with landslides: choose one from 0 "
+            f"to {len(corners) - 1}"
+        )
     corner = corners[position : position + 1]
     split = split_to_json(corner, np.array(["test"]), chipping)
     plan_chips(labels, chipping, split)
     terms = [p for p in ("vv", "vh") if p in cube] + ["dem"] * all(t in cube for t in TERRAIN)
     if not terms:
         raise ValueError("the cube has neither backscatter nor terrain: there is nothing to draw")
-    timesteps = _most_timesteps(cube, event)
+    timesteps = _most_timesteps(cube, event) if "timestep" in cube.dims else 1
     chips = load_chips(
         stream_chips(
             cube,

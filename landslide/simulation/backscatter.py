@@ -27,7 +27,7 @@ SCATTERER_SPREAD = 1.3
 """Spread of the logarithm of the scatterers' power: lognormal, so rare ones are very bright."""
 
 
-def expected_season(scene: Scene, cover: NDArray[np.uint8], date: np.datetime64) -> Field:  # noqa: ARG001
+def expected_season(cover: NDArray[np.uint8], date: np.datetime64) -> Field:
     """Return each cover's yearly cycle (y, x) on a date, relative to the event's [Np]."""
 
     def phase(instant: np.datetime64) -> float:
@@ -81,12 +81,11 @@ def simulate_image(
 ) -> Iterator[tuple[str, Field]]:
     """Yield gamma0 (y, x), linear power, of one date and polarisation after another.
 
-    Layover is NaN.
-
-    `changes` holds what the event changed in each polarisation (landslides and drift) [Np].
+    Layover is NaN. `changes` holds what the event changed in each polarisation, landslides and
+    drift [Np].
     """
     passing = weather(scene, truth.cover, date)
-    season = expected_season(scene, truth.cover, date)
+    season = expected_season(truth.cover, date)
     for name in POLARISATIONS:
         power = truth.ground[name] + truth.views[state].brightness
         power += season

@@ -83,7 +83,12 @@ def simulate_cube(
     if zarr_format not in (2, 3):
         raise ValueError(f"zarr_format is {zarr_format}: it is 2 or 3")
     if scene is None:
-        scene = Scene(shape, seed, descending=descending, ascending=ascending)
+        rows, columns = shape
+        # Three pairs around the event and one further back, where there are images for them.
+        pairs = (min(2, descending[0] - 1), min(1, descending[1] - 1))
+        scene = Scene(
+            (rows, columns), seed, descending=descending, ascending=ascending, timepairs=pairs
+        )
     if looks is not None:
         vv, vh = looks
         scene = replace(scene, vv=replace(scene.vv, looks=vv), vh=replace(scene.vh, looks=vh))

@@ -86,7 +86,7 @@ def log_odds(
 
 
 def _log_normal(values: Change, covariance: Change) -> NDArray[np.float64]:
-    """Return the log density of a normal law of mean 0 at `values` (n, channel), less a constant."""
+    """Return the log of a normal density of mean 0 at `values` (n, channel), less a constant."""
     _, determinant = np.linalg.slogdet(covariance)
     distance = np.einsum("ni,ij,nj->n", values, np.linalg.inv(covariance), values)
     return -0.5 * (distance + determinant)

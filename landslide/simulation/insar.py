@@ -15,7 +15,7 @@ OVER_EVENT = 0.8
 """What shaking leaves of the coherence everywhere."""
 IN_LANDSLIDE = 0.4
 """What a landslide leaves of that: new ground has no phase in common with the old."""
-ESTIMATE_SD = 0.06
+ESTIMATE_SD = 0.075
 """Spread of an estimated coherence."""
 PHASE_LOOKS = 10
 """Looks of the interferogram."""

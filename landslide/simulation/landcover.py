@@ -37,8 +37,8 @@ class Cover:
 # Fields are ploughed, watered and harvested between two passes, so they change most; forests
 # keep little coherence at C band, settlements most of it.
 COVERS = (
-    Cover("broadleaf forest", -1.0, 0.0, 0.10, 0.30, 0.25, 1.0, 0.05, 0.28),
-    Cover("conifer forest", -1.0, 0.3, -0.05, 0.10, 0.25, 0.9, 0.02, 0.30),
+    Cover("broadleaf forest", -1.0, 0.0, 0.10, 0.30, 0.25, 1.0, 0.05, 0.30),
+    Cover("conifer forest", -1.0, 0.3, -0.05, 0.10, 0.25, 0.9, 0.02, 0.33),
     Cover("grassland", 0.8, 0.7, -0.20, -0.25, 0.20, 2.0, 0.06, 0.36),
     Cover("fields", 1.5, 0.2, -0.05, -0.10, 0.30, 3.5, 0.08, 0.38),
     Cover("settlement", 1.0, 2.2, 0.70, 0.40, 0.60, 0.6, 0.01, 0.55),

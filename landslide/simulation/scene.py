@@ -37,10 +37,10 @@ class Polarisation:
     """Median gamma0 of a bright point scatterer, linear power."""
 
 
-# Hokkaido's log10 statistics, of which the issue wants the mean within 5 % and the spread within
-# 15 %. A landslide strips the canopy: volume scattering, which is most of VH, falls, while wet,
-# broken debris is rough at 5.5 cm and raises the surface scattering that VV adds to it. Debris
-# keeps some volume scattering of its own (trunks, blocks), so VV changes more clearly than VH.
+# Mean and spread are those published for Hokkaido, as log10. A landslide strips the canopy: volume
+# scattering, which is most of VH, falls, while wet, broken debris is rough at 5.5 cm and raises the
+# surface scattering that VV adds to it. Debris keeps some volume scattering of its own (trunks,
+# blocks), so VV changes more clearly than VH. Both are this project's choice, not a measurement.
 VV = Polarisation(
     log_mean=-0.734 * np.log(10.0),
     log_sd=0.211 * np.log(10.0),

@@ -1,10 +1,14 @@
 """The networks: the paper's, a small one for a laptop, and any of segmentation-models-pytorch."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import segmentation_models_pytorch as smp
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 
 CLASSES = 2
 
@@ -13,7 +17,7 @@ PAPER: dict[str, Any] = {"arch": "UnetPlusPlus", "encoder_name": "resnet50"}
 # Trains at tens of chips per second on one core.
 QUICK: dict[str, Any] = {
     "arch": "Unet",
-    "encoder_name": "timm-mobilenetv3_small_minimal_100",
+    "encoder_name": "tu-tf_mobilenetv3_small_minimal_100",
     "encoder_depth": 3,
     "decoder_channels": (32, 16, 16),
 }
@@ -36,12 +40,15 @@ def build_network(name: str, channels: int, encoder_weights: str = "none") -> to
     Returns
     -------
     Module
-        From (chip, channels, y, x) to logits (chip, 2, y, x); y and x multiples of 32.
+        From (chip, channels, y, x) to logits (chip, 2, y, x); y and x multiples of 32 (a U-Net
+        takes any).
 
     Raises
     ------
     ValueError
-        For a name or weights that are not known.
+        For a name or weights that are not known or do not fit.
+    FileNotFoundError
+        Where the path of the weights leads to no file.
     """
     known = {"paper": PAPER, "quick": QUICK}
     if name in known:
@@ -56,10 +63,17 @@ def build_network(name: str, channels: int, encoder_weights: str = "none") -> to
         )
     path = Path(encoder_weights)
     from_file = encoder_weights != "none" and path.is_file()
-    pretrained = None if encoder_weights == "none" or from_file else encoder_weights
+    if not from_file and (path.suffix or "/" in encoder_weights):
+        raise FileNotFoundError(
+            f"no encoder weights at {encoder_weights}: give the path of a file, imagenet or none"
+        )
+    named = None if encoder_weights == "none" or from_file else encoder_weights
     try:
         network: torch.nn.Module = smp.create_model(
-            **options, encoder_weights=pretrained, in_channels=channels, classes=CLASSES
+            **options,
+            encoder_weights=_as_smp_asks(options["encoder_name"], named),
+            in_channels=channels,
+            classes=CLASSES,
         )
     except (KeyError, ValueError, RuntimeError, OSError) as error:
         reason = " ".join(str(error).split())[:200]
@@ -71,21 +85,38 @@ def build_network(name: str, channels: int, encoder_weights: str = "none") -> to
     return network
 
 
-def _load_encoder(network: torch.nn.Module, path: Path) -> None:
-    from safetensors.torch import load_file  # noqa: PLC0415 - only for weights from a file
+def _as_smp_asks(encoder: str, weights: str | None) -> str | bool | None:
+    """Return the weights' name, or True for timm's encoders, which would download for any name."""
+    if weights is None or not encoder.startswith("tu-"):
+        return weights
+    if weights != "imagenet":
+        raise ValueError("encoders of timm know imagenet alone: choose it, none or a path")
+    return True
 
-    state = (
-        load_file(path)
-        if path.suffix == ".safetensors"
-        else torch.load(path, map_location="cpu", weights_only=True)
-    )
+
+def _load_encoder(network: torch.nn.Module, path: Path) -> None:
     encoder = network.encoder
     assert isinstance(encoder, torch.nn.Module)
     try:
+        state = (
+            load_file(path)
+            if path.suffix == ".safetensors"
+            else torch.load(path, map_location="cpu", weights_only=True)
+        )
         encoder.load_state_dict(state)
-    except RuntimeError as error:
+    except (RuntimeError, TypeError, EOFError, UnpicklingError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:200]
         raise ValueError(f"encoder weights {path} do not fit this network: {reason}") from None
+
+
+def require_fit(network: torch.nn.Module, name: str, shape: Sequence[int]) -> None:
+    """Raise a ValueError where chips of a shape (y, x) do not pass through a network."""
+    stride: int = network.encoder.output_stride  # type: ignore[assignment, union-attr]
+    if network.requires_divisible_input_shape and any(side % stride for side in shape):
+        raise ValueError(
+            f"chips of {shape[0]} x {shape[1]} pixels do not fit network {name!r}: "
+            f"choose a --chip-size that is a multiple of {stride}"
+        )
 
 
 def count_parameters(network: torch.nn.Module) -> int:

@@ -17,9 +17,9 @@ from landslide.chips.split import TEST, TRAIN, VALIDATION
 from landslide.chips.stream import load_chips
 from landslide.cube.labels import NO_DATA
 from landslide.storage import read_bytes, write_whole
-from landslide.training.config import TrainingConfig
+from landslide.training.config import TrainingConfig, determining
 from landslide.training.metrics import average_precision
-from landslide.training.network import build_network, count_parameters
+from landslide.training.network import build_network, count_parameters, require_fit
 from landslide.training.normalization import (
     Normalization,
     fit_normalization,
@@ -99,10 +99,12 @@ def train(
     with _threads(config.threads):
         torch.manual_seed(config.seed)
         network = build_network(config.network, len(inputs.channels), config.encoder_weights)
+        require_fit(network, config.network, planes.shape[-2:])
         network.to(device)
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # as documented
         parts = {part: _resident(planes, chips, part, device) for part in (TRAIN, VALIDATION, TEST)}
         del planes
+        require_landslides({part: y for part, (_, y) in parts.items()})
         run = _Run(network, config, precision, device)
         if checkpoint is not None:
             run.resume(checkpoint)
@@ -120,7 +122,7 @@ def train(
             network=network.cpu().eval(),
             normalization=normalization,
             auprc=average_precision(scores, labels),
-            prevalence=float((labels[labels != NO_DATA] == 1).float().mean()),
+            prevalence=float((labels[labels != NO_DATA] == 1).double().mean()),
             test_scores=scores.cpu().numpy(),
             test_labels=labels.to(torch.uint8).cpu().numpy(),
             history=tuple(run.history),
@@ -231,7 +233,7 @@ class _Run:
         buffer = io.BytesIO()
         torch.save(
             {
-                "config": repr(self.config),
+                "config": determining(self.config),
                 "network": self.network.state_dict(),
                 "optimizer": self.optimizer.state_dict(),
                 "plateau": self.plateau.state_dict(),
@@ -256,7 +258,7 @@ class _Run:
             return
         device = next(self.network.parameters()).device
         state: dict[str, Any] = torch.load(io.BytesIO(data), map_location=device, weights_only=True)
-        if state["config"] != repr(self.config):
+        if state["config"] != determining(self.config):
             raise ValueError(
                 f"the checkpoint {address} is of another configuration: remove it, or name another"
             )
@@ -290,6 +292,16 @@ def working_precision(wanted: str, device: torch.device) -> torch.dtype:
         return torch.float32
     ampere = torch.cuda.get_device_capability(device) >= (8, 0)
     return torch.bfloat16 if ampere else torch.float16
+
+
+def require_landslides(labels: dict[str, torch.Tensor]) -> None:
+    """Raise a ValueError where a part's labels (chip, y, x) leave nothing to learn or to score."""
+    for part, y in labels.items():
+        if not (y == 1).any() and (len(y) or part != VALIDATION):
+            raise ValueError(
+                f"no landslide pixel with data is left in the {part} part: choose another split, "
+                "or fewer inputs"
+            )
 
 
 def _resident(

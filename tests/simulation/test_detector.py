@@ -14,7 +14,7 @@ INPUTS = {"vv": ["vv"], "vh": ["vh"], "vv+vh": ["vv", "vh"], "vv+vh+dem": ["vv",
 TIMESTEPS = (1, 2, 3, 4)
 
 
-def change_of(cube, scene, truth, timesteps):
+def change_of(cube, truth, timesteps):
     """The composites' change (y, x, [vv, vh]), less the season's, which the detector knows."""
     event = event_from_attribute(cube.attrs["event"])
     images = cube.sel(timestep=cube["sat:orbit_state"] == "descending")
@@ -31,9 +31,7 @@ def change_of(cube, scene, truth, timesteps):
         axis=-1,
     ).astype(np.float64)
     seasons = [
-        np.mean(
-            [expected_season(scene, truth.cover, date) for date in side.timestep.values], axis=0
-        )
+        np.mean([expected_season(truth.cover, date) for date in side.timestep.values], axis=0)
         for side in (before, after)
     ]
     return change - (seasons[1] - seasons[0])[..., None]
@@ -48,8 +46,8 @@ def pixels(truth, scene):
 
 
 @pytest.fixture(scope="module")
-def changes(cube, scene, truth, pixels):
-    return {n: change_of(cube, scene, truth, n)[pixels] for n in TIMESTEPS}
+def changes(cube, truth, pixels):
+    return {n: change_of(cube, truth, n)[pixels] for n in TIMESTEPS}
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@ import pytest
 from scipy import integrate, special, stats
 
 from landslide.simulation import Scene
+from landslide.simulation import inventory as inventory_module
 from landslide.simulation.inventory import (
     landslide_areas,
     shaken_zone,
@@ -75,7 +76,8 @@ def test_landslides_are_longer_downslope_than_across(east, north, axis):
     assert np.median(ratios) > 1.7
 
 
-def test_a_scene_without_room_says_so():
+def test_a_scene_without_room_says_so(monkeypatch):
+    monkeypatch.setattr(inventory_module, "TRIES", 100)
     with pytest.raises(ValueError, match="lower landslide_share"):
         simulate_inventory(*crowded())
 

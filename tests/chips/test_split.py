@@ -1,0 +1,284 @@
+"""The paper's random split equals torch's; the blocked one keeps its parts apart."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.utils.data import random_split
+
+from landslide.chips.split import (
+    PARTS,
+    SHARES,
+    TEST,
+    TRAIN,
+    UNUSED,
+    VALIDATION,
+    Chipping,
+    blocked_split,
+    paper_split,
+    split_from_json,
+    split_to_json,
+)
+from landslide.chips.windows import chip_corners
+
+
+def test_hokkaidos_309_chips_give_the_papers_216_61_and_32() -> None:
+    split = paper_split(309)
+    assert {part: len(indices) for part, indices in split.items()} == {
+        TRAIN: 216,
+        TEST: 61,
+        UNUSED: 32,
+    }
+    assert split[TRAIN].tolist() == torch_split(309)[TRAIN]
+
+
+def torch_split(n: int) -> dict[str, list[int]]:
+    """Split as the authors do."""
+    lengths = [int(0.7 * n), int(0.2 * n)]
+    generator = torch.Generator().manual_seed(42)
+    parts = random_split(range(n), [*lengths, n - sum(lengths)], generator)  # type: ignore[arg-type]
+    return {
+        name: list(part.indices) for name, part in zip((TRAIN, TEST, UNUSED), parts, strict=True)
+    }
+
+
+@pytest.mark.parametrize("n", [*range(5, 80), 309, 625, 1000, 1249, 20_000])
+def test_the_papers_split_is_torchs(n: int) -> None:
+    assert {part: list(indices) for part, indices in paper_split(n).items()} == torch_split(n)
+
+
+@pytest.mark.parametrize("n", range(5))
+def test_too_few_chips_for_the_papers_split_are_an_error(n: int) -> None:
+    with pytest.raises(ValueError, match=f"{n} chips with landslides are too few for a split"):
+        paper_split(n)
+
+
+def gaps(corners: np.ndarray, size: int) -> np.ndarray:
+    """Return the pixels between each pair of chips (chip, chip), negative where they overlap."""
+    result = np.empty((len(corners), len(corners)), np.int64)
+    for i, (y, x) in enumerate(corners.tolist()):
+        for j, (v, u) in enumerate(corners.tolist()):
+            along_y = max(v - (y + size), y - (v + size))
+            along_x = max(u - (x + size), x - (u + size))
+            result[i, j] = max(along_y, along_x)
+    return result
+
+
+SCENE = (96, 144)
+
+
+@st.composite
+def scenes(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray, Chipping]:
+    """Draw the chips of a scene, some left out, their landslides, and how to split them."""
+    size = draw(st.sampled_from([8, 12]))
+    chipping = Chipping(
+        "blocked",
+        chip_size=size,
+        overlap=draw(st.sampled_from([0, 3, size // 2])),
+        block_size=draw(st.sampled_from([20, 24, 33, 48])),
+        block_offset=draw(st.integers(-10, 60)),
+        buffer=draw(st.sampled_from([None, 0, 0, 1, 5, 9])),
+        split_seed=draw(st.integers(0, 3)),
+    )
+    corners = chip_corners(SCENE, size, chipping.overlap, pad=True)
+    random = np.random.default_rng(draw(st.integers(0, 99)))
+    corners = corners[random.random(len(corners)) < draw(st.sampled_from([0.3, 1]))]
+    return corners, random.integers(0, size**2, len(corners)), chipping
+
+
+@settings(deadline=None, max_examples=25)
+@given(scenes())
+def test_parts_keep_the_buffer_apart_and_nothing_else_is_unused(
+    scene: tuple[np.ndarray, np.ndarray, Chipping],
+) -> None:
+    corners, pixels, chipping = scene
+    try:
+        parts = blocked_split(corners, pixels, chipping)
+    except ValueError as error:
+        assert "choose a smaller --block-size or --buffer" in str(error)  # noqa: PT017
+        return
+    buffer = chipping.chip_size if chipping.buffer is None else chipping.buffer
+    apart = gaps(corners, chipping.chip_size)
+    used = parts != UNUSED
+    different = (parts[:, None] != parts) & used[:, None] & used
+    assert (apart[different] >= max(buffer, 0)).all()
+    held_out = np.isin(parts, (TEST, VALIDATION))
+    assert (apart[~used][:, held_out] < buffer).any(axis=1).all()
+    assert set(parts) <= set(PARTS)
+    assert all(pixels[parts == part].sum() > 0 for part in SHARES)
+
+
+@pytest.mark.parametrize("overlap", [2, 4])
+def test_overlapping_chips_never_share_pixels_between_parts_without_a_buffer(overlap: int) -> None:
+    chipping = Chipping("blocked", chip_size=8, overlap=overlap, block_size=24, buffer=0)
+    corners = chip_corners(SCENE, 8, overlap, pad=True)
+    parts = blocked_split(corners, np.ones(len(corners)), chipping)
+    owner = np.full((SCENE[0] + 8, SCENE[1] + 8), UNUSED, dtype="U10")
+    for (y, x), part in zip(corners.tolist(), parts, strict=True):
+        if part != UNUSED:
+            pixels = owner[y : y + 8, x : x + 8]
+            assert np.isin(pixels, (UNUSED, part)).all()
+            pixels[:] = part
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_shares_of_many_blocks_are_near_60_20_20_in_landslides_and_chips(seed: int) -> None:
+    corners = chip_corners((512, 640), 16)
+    pixels = np.random.default_rng(seed).pareto(1.5, len(corners)) * 20
+    chipping = Chipping("blocked", chip_size=16, block_size=64, buffer=0, split_seed=seed)
+    parts = blocked_split(corners, pixels, chipping)
+    for part, share in SHARES.items():
+        inside = parts == part
+        assert abs(pixels[inside].sum() / pixels.sum() - share) < 0.05
+        assert abs(inside.mean() - share) < 0.05
+
+
+@pytest.mark.parametrize(("offset", "side"), [(0, 32), (24, 32), (40, 48), (-8, 32)])
+def test_the_chips_of_a_block_share_a_part(offset: int, side: int) -> None:
+    chipping = Chipping("blocked", chip_size=8, block_size=side, block_offset=offset, buffer=0)
+    corners = chip_corners((96, 144), 8)
+    parts = blocked_split(corners, np.ones(len(corners)), chipping)
+    blocks: dict[tuple[int, int], set[str]] = {}
+    for (y, x), part in zip(corners.tolist(), parts.tolist(), strict=True):
+        block = ((y + 4 - offset) // side, (x + 4 - offset) // side)
+        blocks.setdefault(block, set()).add(part)
+    assert all(len(found) == 1 for found in blocks.values())
+    assert set().union(*blocks.values()) == set(SHARES)
+
+
+def test_a_seed_draws_the_same_blocks_and_another_seed_others() -> None:
+    corners = chip_corners((256, 320), 16)
+    pixels = np.random.default_rng(0).integers(0, 50, len(corners))
+
+    def split(seed: int) -> list[str]:
+        chipping = Chipping("blocked", chip_size=16, block_size=64, buffer=0, split_seed=seed)
+        return blocked_split(corners, pixels, chipping).tolist()
+
+    assert split(0) == split(0)
+    assert len({tuple(split(seed)) for seed in range(4)}) == 4
+
+
+def test_the_buffer_is_one_chip_by_default() -> None:
+    corners = chip_corners((256, 320), 16)
+
+    def split(buffer: int | None) -> list[str]:
+        chipping = Chipping("blocked", chip_size=16, block_size=64, buffer=buffer)
+        return blocked_split(corners, np.ones(len(corners)), chipping).tolist()
+
+    assert split(None) == split(16) != split(0)
+
+
+@pytest.mark.parametrize(
+    ("block_size", "buffer", "pixels", "message"),
+    [
+        (256, 0, "all", "1 blocks of 256 pixels are too few for a split in three: choose"),
+        (24, 0, "two", "landslides lie in 2 blocks of 24 pixels, a split in three needs as many"),
+        (24, 200, "all", "no landslide is left in the train part of the split: choose a smaller"),
+    ],
+)
+def test_a_scene_that_cannot_be_split_is_an_error_in_one_line(
+    block_size: int, buffer: int, pixels: str, message: str
+) -> None:
+    corners = chip_corners(SCENE, 8)
+    landslides = np.ones(len(corners))
+    if pixels == "two":
+        landslides = np.isin(np.arange(len(corners)), (0, 100)).astype(float)
+    chipping = Chipping("blocked", chip_size=8, block_size=block_size, buffer=buffer)
+    with pytest.raises(ValueError, match=message) as error:
+        blocked_split(corners, landslides, chipping)
+    assert "\n" not in str(error.value)
+    assert "--split-seed" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"protocol": "random"}, "unknown protocol 'random': choose paper or blocked"),
+        ({"chip_size": 0}, "chip size and block size are at least 1 pixel"),
+        ({"block_size": 0}, "chip size and block size are at least 1 pixel"),
+        ({"buffer": -1}, "buffer and overlap are at least 0 pixels"),
+        ({"overlap": -1}, "buffer and overlap are at least 0 pixels"),
+    ],
+)
+def test_a_chipping_that_makes_no_sense_is_an_error(
+    options: dict[str, object], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        Chipping(**options)  # type: ignore[arg-type]
+
+
+CHIPPING = Chipping("blocked", chip_size=16)
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 10**5), st.integers(0, 10**5), st.sampled_from(PARTS)), min_size=1
+    )
+)
+def test_a_split_survives_being_written_down(chips: list[tuple[int, int, str]]) -> None:
+    corners = np.array([(y, x) for y, x, _ in chips])
+    parts = np.array([part for *_, part in chips])
+    text = split_to_json(corners, parts, CHIPPING)
+    read_corners, read_parts = split_from_json(text, CHIPPING)
+    assert np.array_equal(read_corners, corners)
+    assert read_parts.tolist() == parts.tolist()
+    assert split_to_json(read_corners, read_parts, CHIPPING) == text
+
+
+def test_a_written_split_is_plain_json_with_a_line_for_each_chip() -> None:
+    text = split_to_json(np.array([[0, 16], [16, 0]]), np.array([TRAIN, TEST]), CHIPPING)
+    assert json.loads(text) == {
+        "protocol": "blocked",
+        "chip_size": 16,
+        "chips": [{"y": 0, "x": 16, "part": "train"}, {"y": 16, "x": 0, "part": "test"}],
+    }
+    assert len(text.splitlines()) == 4
+
+
+def change(**changes: object) -> str:
+    """Return a saved split with some of its keys changed."""
+    split = {
+        "protocol": "blocked",
+        "chip_size": 16,
+        "chips": [{"y": 0, "x": 16, "part": "train"}],
+    }
+    return json.dumps(split | changes)
+
+
+def chip(**changes: object) -> str:
+    return change(chips=[{"y": 0, "x": 16, "part": "train"} | changes])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "this is not a saved split"),
+        ("{", "this is not a saved split"),
+        ("[]", "this is not a saved split"),
+        ("null", "this is not a saved split"),
+        ('{"chips": []}', "this is not a saved split"),
+        (change(chips=3), "this is not a saved split"),
+        (change(chips=[[0, 16, "train"]]), "this is not a saved split"),
+        (change(chips=[{"y": 0, "part": "train"}]), "this is not a saved split"),
+        (chip(y=None), "this is not a saved split"),
+        (chip(y=[1, 2]), "this is not a saved split"),
+        (chip(y=float("nan")), "this is not a saved split"),
+        (chip(y=float("inf")), "this is not a saved split"),
+        (chip(y=10**30), "this is not a saved split"),
+        (chip(y=1.5), "this is not a saved split"),
+        (chip(y="1"), "this is not a saved split"),
+        (change(chips=[]), "names a part that is none of train, .* or no chip"),
+        (chip(part="training"), "names a part that is none of train"),
+        (chip(part="validations"), "names a part that is none of train"),
+        (chip(part=None), "names a part that is none of train"),
+        (change(protocol="paper"), "is of protocol paper with chips of 16 pixels, not blocked w"),
+        (change(chip_size=32), "is of protocol blocked with chips of 32 pixels, not blocked with"),
+    ],
+)
+def test_a_bad_split_is_an_error_in_one_line(text: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message) as error:
+        split_from_json(text, CHIPPING)
+    assert "\n" not in str(error.value)

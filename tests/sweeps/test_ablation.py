@@ -1,0 +1,154 @@
+"""The sweep, end to end on a small simulated cube."""
+
+import csv
+import json
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import psutil
+import pytest
+
+from landslide import open_cube, results_table
+from landslide.chips.split import Chipping
+from landslide.cube.events import find_event
+from landslide.experiment import plan_experiment, row_key
+from landslide.training.config import training_config
+from sweeps.ablation import command, main
+
+QUICK = ["--preset", "quick", "--chip-size", "64", "--epochs", "1"]
+
+
+@pytest.fixture(scope="module")
+def swept(cube: str, ray: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a finished sweep of 4 inputs x 2 timestep counts and the baseline."""
+    folder = tmp_path_factory.mktemp("sweep")
+    code = main([cube, "--table", str(folder / "table"), "--timesteps", "1", "2", *QUICK])
+    assert code == 0
+    return folder
+
+
+def test_every_configuration_and_the_baseline_has_one_row(swept: Path) -> None:
+    rows = results_table(str(swept / "table"))
+    expected = {(i, t) for i in ("vv", "vh", "vv+vh", "vv+vh+dem") for t in (1, 2)} | {("dem", 0)}
+    assert set(zip(rows["inputs"], rows["timesteps"], strict=True)) == expected
+    assert len(rows) == len(expected)
+    assert rows["auprc"].between(0, 1).all()
+    assert rows["error"].isna().all()
+
+
+def test_all_rows_are_scored_on_the_same_pixels_of_one_split(swept: Path) -> None:
+    rows = results_table(str(swept / "table"))
+    for column in ("test_pixels", "train_pixels", "prevalence", "split_digest", "cube_digest"):
+        assert rows[column].nunique() == 1
+    assert rows.loc[rows["timesteps"] > 0, "change_auprc"].notna().all()
+    assert rows.loc[rows["timesteps"] == 0, "change_auprc"].isna().all()
+
+
+def test_the_folder_holds_rows_alone_with_split_and_figure_beside_it(swept: Path) -> None:
+    assert {file.suffix for file in (swept / "table").iterdir()} == {".parquet"}
+    assert (swept / "figure4.png").stat().st_size > 10_000
+    (split,) = swept.glob("split-*.json")
+    parts = [chip["part"] for chip in json.loads(split.read_text())["chips"]]
+    rows = results_table(str(swept / "table"))
+    assert parts.count("train") == rows["train_chips"].iloc[0]
+    assert parts.count("test") == rows["test_chips"].iloc[0]
+    assert pd.read_parquet(swept / "table").shape == rows.shape
+
+
+def test_nothing_is_trained_twice(
+    swept: Path, cube: str, ray: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = {f: f.stat().st_mtime_ns for f in (swept / "table").iterdir()}
+    arguments = [cube, "--table", str(swept / "table"), "--timesteps", "1", "2", *QUICK]
+    assert main(arguments) == 0
+    assert "9 configurations, 9 in the table already" in capsys.readouterr().out
+    assert {f: f.stat().st_mtime_ns for f in (swept / "table").iterdir()} == before
+
+
+def test_checkpoints_are_gone_once_rows_stand(swept: Path) -> None:
+    assert not list((swept / "runs").glob("*.checkpoint"))
+
+
+def keys_of(cube: str, split: str, inputs: list[str]) -> dict[str, str]:
+    """Return the row keys of a sweep over these inputs with one timestep, by input."""
+    opened = open_cube(cube)
+    chipping = Chipping(chip_size=64)
+    experiment = plan_experiment(opened, find_event(opened), chipping, inputs, [1], split=split)
+    config = training_config("quick", epochs=1, timesteps=1)
+    return {name: row_key(experiment, replace(config, inputs=name), "float32") for name in inputs}
+
+
+def test_a_failed_trial_stays_visible_and_the_others_rows_are_safe(
+    swept: Path, cube: str, ray: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (saved,) = swept.glob("split-*.json")
+    chosen = json.loads(saved.read_text())
+    chosen["chips"] = chosen["chips"][2:]  # a split of one's own, too
+    split = tmp_path / "mine.json"
+    split.write_text(json.dumps(chosen))
+    # A folder where one trial's checkpoint should lie makes that trial fail, and no other.
+    key = keys_of(cube, split.read_text(), ["vv", "vh"])["vh"]
+    (tmp_path / "runs" / f"{key}.checkpoint").mkdir(parents=True)
+
+    arguments = [cube, "--table", str(tmp_path / "table"), "--inputs", "vv", "vh", *QUICK]
+    assert main([*arguments, "--timesteps", "1", "--split", str(split)]) == 1
+    rows = results_table(str(tmp_path / "table")).set_index("inputs")
+    assert rows.loc["vh", "key"] == key
+    assert rows.loc["vh", "error"].startswith("IsADirectoryError")
+    assert pd.isna(rows.loc["vh", "auprc"])
+    assert 0 < rows.loc["vv", "auprc"] < 1
+    parts = [chip["part"] for chip in chosen["chips"]]
+    assert rows.loc["vv", "train_chips"] == parts.count("train")
+    assert "IsADirectoryError" in capsys.readouterr().out
+
+
+def test_a_killed_worker_goes_on_from_its_checkpoint_to_the_same_score(
+    cube: str, ray: None, tmp_path: Path
+) -> None:
+    table, runs = tmp_path / "table", tmp_path / "runs-of-the-killed"
+    arguments = [cube, "--inputs", "vv", "--timesteps", "1", *QUICK, "--epochs", "40"]
+    arguments += ["--table", str(table)]
+    assert main(arguments) == 0
+    (whole,) = results_table(str(table)).itertuples()
+
+    killed, finished = threading.Event(), threading.Event()
+
+    def kill_after_first_checkpoint() -> None:
+        while not finished.wait(0.01):
+            if list(runs.glob("*.checkpoint")):
+                for process in psutil.Process().children(recursive=True):
+                    if "ImplicitFunc" in " ".join(process.cmdline()):
+                        process.kill()
+                        killed.set()
+                return
+
+    killer = threading.Thread(target=kill_after_first_checkpoint)
+    killer.start()
+    try:
+        assert main([*arguments, "--storage", str(runs), "--force"]) == 0
+    finally:
+        finished.set()
+        killer.join()
+    assert killed.is_set()
+    (row,) = results_table(str(table)).itertuples()
+    assert row.key == whole.key
+    assert row.written_at > whole.written_at
+    assert row.auprc == whole.auprc
+    epochs = []
+    for progress in runs.rglob("progress.csv"):
+        with progress.open() as lines:
+            epochs += [float(line["epoch"]) for line in csv.DictReader(lines)]
+    assert epochs.count(1.0) == 1
+    assert max(epochs) == 40
+
+
+def test_impossible_resources_are_an_error_at_once(
+    cube: str, ray: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = [cube, "--table", str(tmp_path / "table"), *QUICK, "--gpus-per-trial", "4"]
+    assert command(arguments) == 1
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error.startswith("error: no node can run a trial that needs CPU 1, GPU 4")
+    assert not list((tmp_path / "table").glob("*.parquet"))
