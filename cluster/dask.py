@@ -8,6 +8,7 @@ import dask
 from distributed import Client, LocalCluster
 
 ADDRESS = "DASK_SCHEDULER_ADDRESS"
+TIMEOUT = 30  # seconds
 LOCAL_DASHBOARD = "http://127.0.0.1:{port}/status"
 
 
@@ -41,7 +42,7 @@ def dask_client(address: str | None = None) -> Iterator[Client]:
             client = opened.enter_context(Client(cluster))
         else:
             try:
-                client = opened.enter_context(Client(address, timeout=30))
+                client = opened.enter_context(Client(address, timeout=TIMEOUT))
             except OSError:
                 raise OSError(
                     f"no Dask scheduler answers at {address}: start one, or unset {ADDRESS}"

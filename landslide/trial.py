@@ -1,6 +1,7 @@
 """One model trained from a cube on this machine and kept as a bundle."""
 
 import uuid
+from collections.abc import Iterable
 
 import torch
 from tqdm import tqdm
@@ -16,6 +17,7 @@ from landslide.results.table import check_writable
 from landslide.storage import absolute, remove, write_whole
 from landslide.training.bundle import save_bundle
 from landslide.training.config import TrainingConfig
+from landslide.training.network import build_network, require_fit
 from landslide.training.train import Trained
 
 
@@ -70,6 +72,7 @@ def train_bundle(
         orbit=orbit,
         split=experiment.split,
     )
+    require_network(config, inputs, chipping.chip_size)
     if table is not None:
         check_writable(table)
         table = absolute(table)
@@ -79,7 +82,7 @@ def train_bundle(
     mixed = torch.cuda.is_available() and config.precision != "float32"
     key = row_key(experiment, config, "mixed" if mixed else "float32")
     # The delay, however short, hides the bar until an epoch ends: what is wrong comes before it.
-    with tqdm(total=config.epochs, unit="epoch", delay=1e-9) as bar:
+    with tqdm(total=config.epochs, unit="epoch", delay=1e-3) as bar:
 
         def show(record: dict[str, float]) -> None:
             bar.update(int(record["epoch"]) - bar.n)
@@ -106,6 +109,19 @@ def train_bundle(
     )
     remove(f"{folder}/{key}.checkpoint")
     return trained
+
+
+def require_network(config: TrainingConfig, inputs: Iterable[str], chip_size: int) -> None:
+    """Build the network once, so that what is wrong with it is known before a chip is read.
+
+    Raises
+    ------
+    ValueError, FileNotFoundError
+        Where the network or its weights are not known, or chips of this size do not pass through.
+    """
+    channels = max(len(parse_inputs(name).channels) for name in inputs)
+    network = build_network(config.network, channels, config.encoder_weights)
+    require_fit(network, config.network, (chip_size, chip_size))
 
 
 def _check_folder(out: str) -> None:

@@ -115,8 +115,9 @@ def stream_chips(
     static, _ = cutter(terrain, _terrain_kernel, ())
     if len(terrain) < len(wanted.static):
         before, across = coherence_pairs(cube, event)
-        kernel = functools.partial(_coherence_kernel, before=before, across=across)
-        layers, _ = cutter(("coherence",), kernel, (), channels_each=len(COHERENCE))
+        used = np.flatnonzero(before | across)
+        kernel = functools.partial(_coherence_kernel, before=before[used], across=across[used])
+        layers, _ = cutter(("coherence",), kernel, (), channels_each=len(COHERENCE), timepair=used)
         chosen = [COHERENCE.index(name) for name in wanted.static if name in COHERENCE]
         static = da.concatenate([static, layers[:, chosen]], axis=1)
 

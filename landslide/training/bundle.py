@@ -84,21 +84,27 @@ def load_bundle(folder: str) -> Bundle:
     FileNotFoundError
         Where there is none.
     ValueError
-        Where the weights are not those that the description names.
+        Where the description is none, or the weights are not those that it names.
     """
     folder = folder.rstrip("/")
     try:
-        description = json.loads(read_bytes(f"{folder}/{DESCRIPTION}"))
+        written = read_bytes(f"{folder}/{DESCRIPTION}")
         weights = read_bytes(f"{folder}/{WEIGHTS}")
     except FileNotFoundError:
         raise FileNotFoundError(
             f"no trained model at {folder}: name the folder that `landslide train --out` wrote"
         ) from None
-    if hashlib.sha256(weights).hexdigest() != description["weights_sha256"]:
+    try:
+        description = json.loads(written)
+        digest, kept = description["weights_sha256"], description["normalization"]
+        config = TrainingConfig(**description["config"])
+        normalization = Normalization(**{name: tuple(values) for name, values in kept.items()})
+    except (ValueError, KeyError, TypeError):
+        raise ValueError(
+            f"{folder}/{DESCRIPTION} is not a description that this version wrote: train again"
+        ) from None
+    if hashlib.sha256(weights).hexdigest() != digest:
         raise ValueError(f"the weights at {folder} are not those of its bundle.json: train again")
-    config = TrainingConfig(**description["config"])
-    kept = description["normalization"]
-    normalization = Normalization(**{name: tuple(values) for name, values in kept.items()})
     network = build_network(config.network, len(normalization.channels))
     network.load_state_dict(load_weights(weights))
     return Bundle(network.eval(), config, normalization, description)

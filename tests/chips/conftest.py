@@ -195,10 +195,15 @@ def expected() -> Expected:
 def client() -> Iterator[Client]:
     """A Dask cluster of one worker inside this process, which nobody uses unasked."""
     with (
-        LocalCluster(
-            processes=False, n_workers=1, threads_per_worker=2, dashboard_address=None
+        LocalCluster(  # type: ignore[no-untyped-call]
+            processes=False,
+            n_workers=1,
+            threads_per_worker=2,
+            # None would listen on all interfaces, at a port that may be taken.
+            dashboard_address="127.0.0.1:0",
+            worker_dashboard_address="127.0.0.1:0",
         ) as cluster,
-        Client(cluster, set_as_default=False) as connected,
+        Client(cluster, set_as_default=False) as connected,  # type: ignore[no-untyped-call]
     ):
         yield connected
 

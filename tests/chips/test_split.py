@@ -1,6 +1,6 @@
 """The paper's random split equals torch's; the blocked one keeps its parts apart."""
 
-import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,8 +19,6 @@ from landslide.chips.split import (
     Chipping,
     blocked_split,
     paper_split,
-    split_from_json,
-    split_to_json,
 )
 from landslide.chips.windows import chip_corners
 
@@ -39,7 +37,8 @@ def torch_split(n: int) -> dict[str, list[int]]:
     """Split as the authors do."""
     lengths = [int(0.7 * n), int(0.2 * n)]
     generator = torch.Generator().manual_seed(42)
-    parts = random_split(range(n), [*lengths, n - sum(lengths)], generator)  # type: ignore[arg-type]
+    chips: Any = range(n)
+    parts = random_split(chips, [*lengths, n - sum(lengths)], generator)
     return {
         name: list(part.indices) for name, part in zip((TRAIN, TEST, UNUSED), parts, strict=True)
     }
@@ -89,7 +88,7 @@ def scenes(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray, Chipping]:
     return corners, random.integers(0, size**2, len(corners)), chipping
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=15)
 @given(scenes())
 def test_parts_keep_the_buffer_apart_and_nothing_else_is_unused(
     scene: tuple[np.ndarray, np.ndarray, Chipping],
@@ -153,7 +152,7 @@ def test_a_seed_draws_the_same_blocks_and_another_seed_others() -> None:
     corners = chip_corners((256, 320), 16)
     pixels = np.random.default_rng(0).integers(0, 50, len(corners))
 
-    def split(seed: int) -> list[str]:
+    def split(seed: int) -> Any:
         chipping = Chipping("blocked", chip_size=16, block_size=64, buffer=0, split_seed=seed)
         return blocked_split(corners, pixels, chipping).tolist()
 
@@ -164,7 +163,7 @@ def test_a_seed_draws_the_same_blocks_and_another_seed_others() -> None:
 def test_the_buffer_is_one_chip_by_default() -> None:
     corners = chip_corners((256, 320), 16)
 
-    def split(buffer: int | None) -> list[str]:
+    def split(buffer: int | None) -> Any:
         chipping = Chipping("blocked", chip_size=16, block_size=64, buffer=buffer)
         return blocked_split(corners, np.ones(len(corners)), chipping).tolist()
 
@@ -208,77 +207,3 @@ def test_a_chipping_that_makes_no_sense_is_an_error(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         Chipping(**options)  # type: ignore[arg-type]
-
-
-CHIPPING = Chipping("blocked", chip_size=16)
-
-
-@given(
-    st.lists(
-        st.tuples(st.integers(0, 10**5), st.integers(0, 10**5), st.sampled_from(PARTS)), min_size=1
-    )
-)
-def test_a_split_survives_being_written_down(chips: list[tuple[int, int, str]]) -> None:
-    corners = np.array([(y, x) for y, x, _ in chips])
-    parts = np.array([part for *_, part in chips])
-    text = split_to_json(corners, parts, CHIPPING)
-    read_corners, read_parts = split_from_json(text, CHIPPING)
-    assert np.array_equal(read_corners, corners)
-    assert read_parts.tolist() == parts.tolist()
-    assert split_to_json(read_corners, read_parts, CHIPPING) == text
-
-
-def test_a_written_split_is_plain_json_with_a_line_for_each_chip() -> None:
-    text = split_to_json(np.array([[0, 16], [16, 0]]), np.array([TRAIN, TEST]), CHIPPING)
-    assert json.loads(text) == {
-        "protocol": "blocked",
-        "chip_size": 16,
-        "chips": [{"y": 0, "x": 16, "part": "train"}, {"y": 16, "x": 0, "part": "test"}],
-    }
-    assert len(text.splitlines()) == 4
-
-
-def change(**changes: object) -> str:
-    """Return a saved split with some of its keys changed."""
-    split = {
-        "protocol": "blocked",
-        "chip_size": 16,
-        "chips": [{"y": 0, "x": 16, "part": "train"}],
-    }
-    return json.dumps(split | changes)
-
-
-def chip(**changes: object) -> str:
-    return change(chips=[{"y": 0, "x": 16, "part": "train"} | changes])
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("", "this is not a saved split"),
-        ("{", "this is not a saved split"),
-        ("[]", "this is not a saved split"),
-        ("null", "this is not a saved split"),
-        ('{"chips": []}', "this is not a saved split"),
-        (change(chips=3), "this is not a saved split"),
-        (change(chips=[[0, 16, "train"]]), "this is not a saved split"),
-        (change(chips=[{"y": 0, "part": "train"}]), "this is not a saved split"),
-        (chip(y=None), "this is not a saved split"),
-        (chip(y=[1, 2]), "this is not a saved split"),
-        (chip(y=float("nan")), "this is not a saved split"),
-        (chip(y=float("inf")), "this is not a saved split"),
-        (chip(y=10**30), "this is not a saved split"),
-        (chip(y=1.5), "this is not a saved split"),
-        (chip(y="1"), "this is not a saved split"),
-        (change(chips=[]), "names a part that is none of train, .* or no chip"),
-        (chip(part="training"), "names a part that is none of train"),
-        (chip(part="validations"), "names a part that is none of train"),
-        (chip(part=None), "names a part that is none of train"),
-        (change(protocol="paper"), "is of protocol paper with chips of 16 pixels, not blocked w"),
-        (change(chip_size=32), "is of protocol blocked with chips of 32 pixels, not blocked with"),
-    ],
-)
-def test_a_bad_split_is_an_error_in_one_line(text: str, message: str) -> None:
-    with pytest.raises(ValueError, match=message) as error:
-        split_from_json(text, CHIPPING)
-    assert "\n" not in str(error.value)

@@ -75,7 +75,7 @@ def _make_chips(
         attrs={
             "chip_size": WIDTH,
             "protocol": "blocked" if validation else "paper",
-            "event": event_to_attribute(Event("quake", QUAKE, MONDAY)),
+            "event": event_to_attribute(Event("quake", QUAKE, QUAKE)),
             "orbit": "descending",
             "masked": 1,
         },

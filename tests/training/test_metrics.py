@@ -197,7 +197,7 @@ def test_the_baselines_find_what_darkens(chips: xr.Dataset) -> None:
     clear["label"][:] = 0
     clear["label"][:, 2:8, 4:11] = 1
     clear["sar"][:] = 0.0
-    clear["sar"][:, :, 1::2] = -(chips["label"] == 1).astype(np.float32)
+    clear["sar"][:, :, 1::2] = -(clear["label"] == 1).astype(np.float32)
     found = change_baselines(clear, 3)
     assert found["change_auprc"] == 1
     assert 0.9 < found["smoothed_difference_auprc"] <= 1

@@ -1,0 +1,60 @@
+"""What a cube cannot give is refused in one line, before any image is read."""
+
+from collections.abc import Callable, Sequence
+
+import pytest
+import xarray as xr
+
+from landslide.chips.inputs import PAPER_INPUTS, union
+from landslide.chips.split import Chipping
+from landslide.chips.stream import require_variables, stream_chips
+from landslide.cube.events import Event
+
+EVERYTHING = ("vv+vh+dem", "coherence")
+
+
+@pytest.mark.parametrize(
+    ("drop", "inputs", "message"),
+    [
+        ("vh", PAPER_INPUTS, "inputs 'vv.vh.dem.*' need vh, which the cube lacks: it has vv, dem,"),
+        ("dem_slope_radians", "vv+slope", "need dem_slope_radians, which the cube lacks"),
+        ("coherence", "coherence", "need coherence, which the cube lacks"),
+        ("landslides", "vv", "has no `landslides`: labels are needed"),
+    ],
+)
+def test_a_missing_variable_is_named_with_those_there_are(
+    drop: str,
+    inputs: Sequence[str],
+    message: str,
+    event: Event,
+    make_cube: Callable[..., xr.Dataset],
+) -> None:
+    with pytest.raises(ValueError, match=message) as error:
+        stream_chips(make_cube().drop_vars(drop), event, inputs=inputs)
+    assert "\n" not in str(error.value)
+
+
+def test_nothing_is_missing_where_everything_is_there(make_cube: Callable[..., xr.Dataset]) -> None:
+    require_variables(make_cube(), union(EVERYTHING))
+
+
+@pytest.mark.parametrize("timesteps", [(), (0,), (-1, 2)])
+def test_timesteps_are_whole_numbers_from_1_on(
+    timesteps: tuple[int, ...], event: Event, make_cube: Callable[..., xr.Dataset]
+) -> None:
+    with pytest.raises(ValueError, match="timesteps are whole numbers from 1 on, not"):
+        stream_chips(make_cube(), event, timesteps=timesteps)
+
+
+def test_more_timesteps_than_images_are_an_error(
+    event: Event, make_cube: Callable[..., xr.Dataset]
+) -> None:
+    with pytest.raises(ValueError, match="4 timesteps need 4 images before event 'hokkaido'"):
+        stream_chips(make_cube(), event, chipping=Chipping(chip_size=8))
+
+
+def test_a_chip_of_the_default_size_needs_a_larger_scene(
+    event: Event, make_cube: Callable[..., xr.Dataset]
+) -> None:
+    with pytest.raises(ValueError, match="chips of 128 pixels are larger than the scene of 40 x"):
+        stream_chips(make_cube(), event)

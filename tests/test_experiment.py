@@ -1,0 +1,374 @@
+"""A sweep's configurations, the keys of their rows, and the row that a trial earns."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from sklearn.metrics import average_precision_score
+
+from landslide.chips.inputs import PAPER_INPUTS, PAPER_TIMESTEPS
+from landslide.chips.split import TEST, TRAIN, UNUSED, VALIDATION, Chipping
+from landslide.chips.stream import load_chips, stream_chips
+from landslide.cube.events import Event, event_to_attribute
+from landslide.cube.labels import NO_DATA
+from landslide.cube.store import open_cube
+from landslide.experiment import (
+    Experiment,
+    configurations,
+    failed_row,
+    plan_experiment,
+    row_key,
+    run_trial,
+    versions,
+    with_baseline,
+)
+from landslide.results.histograms import average_precision_from_histograms
+from landslide.results.table import results_table, row_keys, write_row
+from landslide.training.config import TrainingConfig
+
+INSTANT = np.datetime64("2020-05-04T12:00", "ns")
+EVENT = Event("quake", INSTANT, INSTANT)
+CHIPPING = Chipping(chip_size=32)
+SMALL = TrainingConfig(
+    inputs="vv",
+    timesteps=2,
+    network="quick",
+    epochs=4,
+    batch_size=4,
+    threads=1,
+    preset="quick",
+)
+SHAPE = (96, 160)  # 3 x 5 chips
+SPELT_OUT = "vv+elevation+slope+aspect+curvature"
+DAYS = (-24, -12, 12, 24)
+
+
+def write_cube(folder: Path) -> str:
+    """Write a cube of two images on either side, in which landslides darken VV."""
+    random = np.random.default_rng(0)
+    labels = np.zeros(SHAPE, np.uint8)
+    for y in range(0, SHAPE[0], 32):
+        for x in range(0, SHAPE[1], 32):
+            labels[y + 4 : y + 14, x + 6 : x + 22] = 1
+    labels[5, 40:60] = NO_DATA
+    times = [INSTANT + np.timedelta64(day, "D") for day in DAYS]
+    darker = np.array([0, 0, -2, -2])[:, None, None] * (labels == 1)
+    images = np.exp(-2 + random.normal(0, 0.4, (4, *SHAPE)) + darker).astype(np.float32)
+    images[:, 40:44, 3:9] = np.nan  # layover
+    terrain = {
+        name: (("y", "x"), random.uniform(0, 1, SHAPE).astype(np.float32))
+        for name in ("dem", "dem_slope_radians", "dem_aspect", "dem_curvature")
+    }
+    cube = xr.Dataset(
+        {
+            "vv": (("timestep", "y", "x"), images),
+            "vh": (("timestep", "y", "x"), images * np.float32(0.2)),
+            "landslides": (("y", "x"), labels),
+            **terrain,
+        },
+        coords={
+            "timestep": times,
+            "y": 4_700_000.0 - 10 * np.arange(SHAPE[0]),
+            "x": 500_000.0 + 10 * np.arange(SHAPE[1]),
+            "sat:orbit_state": ("timestep", ["descending"] * 4),
+        },
+        attrs={"event": event_to_attribute(EVENT)},
+    )
+    encoding = {name: {"chunks": (2, 48, 80)} for name in ("vv", "vh")}
+    cube.to_zarr(str(folder / "quake.zarr"), consolidated=False, encoding=encoding)
+    return str(folder / "quake.zarr")
+
+
+@pytest.fixture(scope="module")
+def cube(tmp_path_factory: pytest.TempPathFactory) -> xr.Dataset:
+    return open_cube(write_cube(tmp_path_factory.mktemp("cube")))
+
+
+@pytest.fixture(scope="module")
+def experiment(cube: xr.Dataset) -> Experiment:
+    return plan_experiment(cube, EVENT, CHIPPING, ["vv", "vv+vh", "dem"], [1, 2])
+
+
+@pytest.fixture(scope="module")
+def chips(cube: xr.Dataset, experiment: Experiment) -> xr.Dataset:
+    return load_chips(
+        stream_chips(
+            cube,
+            EVENT,
+            inputs=experiment.inputs,
+            timesteps=experiment.timesteps,
+            chipping=CHIPPING,
+            split=experiment.split,
+        )
+    )
+
+
+class TestConfigurations:
+    def test_the_papers_sweep_is_sixteen_and_the_baseline(self) -> None:
+        found = configurations(SMALL, with_baseline(PAPER_INPUTS), PAPER_TIMESTEPS, [0])
+        assert len(found) == len(set(found)) == 17
+        pairs = {(config.inputs, config.timesteps) for config in found}
+        assert pairs == {(i, t) for i in PAPER_INPUTS for t in PAPER_TIMESTEPS} | {("dem", 0)}
+
+    def test_each_seed_comes_with_all_of_them(self) -> None:
+        found = configurations(SMALL, with_baseline(PAPER_INPUTS), PAPER_TIMESTEPS, [3, 1, 4])
+        assert len(found) == 3 * 17
+        assert [config.seed for config in found] == [3] * 17 + [1] * 17 + [4] * 17
+
+    def test_all_else_is_the_presets(self) -> None:
+        for config in configurations(SMALL, ["vv", "dem"], [1, 2], [5]):
+            same = {"inputs": SMALL.inputs, "timesteps": SMALL.timesteps, "seed": SMALL.seed}
+            assert replace(config, **same) == SMALL
+
+    def test_what_is_said_twice_is_trained_once(self) -> None:
+        assert len(configurations(SMALL, ["vv+vh", "vh+vv"], [2, 2], [0, 0])) == 1
+
+    @pytest.mark.parametrize(
+        ("inputs", "expected"),
+        [
+            (PAPER_INPUTS, [*PAPER_INPUTS, "dem"]),
+            (["VH + vv"], ["vv+vh"]),
+            (["vv+slope"], ["vv+slope"]),
+            (["dem"], ["dem"]),
+            (["vv+dem", "dem"], ["vv+dem", "dem"]),
+            ([SPELT_OUT], [SPELT_OUT, "dem"]),
+        ],
+    )
+    def test_the_baseline_joins_where_all_of_the_terrain_is_used(
+        self, inputs: list[str], expected: list[str]
+    ) -> None:
+        assert with_baseline(inputs) == expected
+
+
+class TestRowKey:
+    def changed(self, experiment: Experiment, **changes: Any) -> str:
+        return row_key(replace(experiment, **changes), SMALL, "float32")
+
+    def test_it_is_a_digest_that_stays(self, experiment: Experiment) -> None:
+        key = row_key(experiment, SMALL, "float32")
+        assert key == row_key(replace(experiment), replace(SMALL), "float32")
+        assert int(key, 16)
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"inputs": "vv+vh"},
+            {"timesteps": 1},
+            {"seed": 1},
+            {"network": "paper"},
+            {"encoder_weights": "imagenet"},
+            {"epochs": 5},
+            {"batch_size": 5},
+            {"learning_rate": 0.02},
+            {"weight_decay": 0.0},
+            {"plateau_factor": 0.5},
+            {"plateau_patience": 3},
+            {"plateau_threshold": 0.01},
+            {"threads": 2},
+        ],
+    )
+    def test_it_changes_with_the_training(
+        self, changes: dict[str, Any], experiment: Experiment
+    ) -> None:
+        other = row_key(experiment, replace(SMALL, **changes), "float32")
+        assert other != row_key(experiment, SMALL, "float32")
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"cube_digest": "0" * 64},
+            {"event": replace(EVENT, name="other")},
+            {"event": replace(EVENT, end=INSTANT + np.timedelta64(1, "D"))},
+            {"event": replace(EVENT, orbit_state="descending")},
+            {"orbit": "any"},
+            {"split": "{}"},
+            {"inputs": ("vv",)},
+            {"timesteps": (1, 2, 3)},
+        ],
+    )
+    def test_it_changes_with_the_data_the_split_and_the_mask(
+        self, changes: dict[str, Any], experiment: Experiment
+    ) -> None:
+        assert self.changed(experiment, **changes) != row_key(experiment, SMALL, "float32")
+
+    def test_it_changes_with_the_arithmetic_not_with_how_it_was_asked_for(
+        self, experiment: Experiment
+    ) -> None:
+        auto, mixed = (replace(SMALL, precision=wanted) for wanted in ("auto", "mixed"))
+        assert row_key(experiment, auto, "mixed") == row_key(experiment, mixed, "mixed")
+        assert row_key(experiment, auto, "mixed") != row_key(experiment, auto, "float32")
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"cube": "gs://elsewhere/quake.zarr"},
+            {"event": replace(EVENT, cube="gs://elsewhere/quake.zarr")},
+            {"simulated": True},
+            # The same channels make the same mask.
+            {"inputs": ("vv+vh+dem",)},
+        ],
+    )
+    def test_it_does_not_change_with_what_changes_no_score(
+        self, changes: dict[str, Any], experiment: Experiment
+    ) -> None:
+        assert self.changed(experiment, **changes) == row_key(experiment, SMALL, "float32")
+
+    @pytest.mark.parametrize("changes", [{"checkpoint_every": 3}, {"preset": "paper"}])
+    def test_it_does_not_change_with_the_rhythm_of_checkpoints(
+        self, changes: dict[str, Any], experiment: Experiment
+    ) -> None:
+        other = row_key(experiment, replace(SMALL, **changes), "float32")
+        assert other == row_key(experiment, SMALL, "float32")
+
+    def test_a_split_given_back_keeps_the_key(
+        self, cube: xr.Dataset, experiment: Experiment
+    ) -> None:
+        # Options that only chose the chips say nothing more once the split is given.
+        chipping = replace(CHIPPING, minimum_landslide_pixels=2, split_seed=5)
+        again = plan_experiment(
+            cube, EVENT, chipping, experiment.inputs, [1, 2], split=experiment.split
+        )
+        assert again.split == experiment.split
+        assert row_key(again, SMALL, "float32") == row_key(experiment, SMALL, "float32")
+
+
+class TestPlan:
+    def test_it_says_what_all_trials_share(self, cube: xr.Dataset, experiment: Experiment) -> None:
+        assert experiment.cube.endswith("quake.zarr")
+        assert experiment.inputs == ("dem", "vv", "vv+vh")
+        assert experiment.timesteps == (1, 2)
+        assert not experiment.simulated
+        parts = [chip["part"] for chip in json.loads(experiment.split)["chips"]]
+        assert (parts.count(TRAIN), parts.count(TEST), parts.count(UNUSED)) == (10, 3, 2)
+        again = plan_experiment(cube, EVENT, CHIPPING, ["vh+vv", "vv", "dem"], [2, 1, 2])
+        assert again == experiment
+
+    def test_other_chips_have_another_split_digest(
+        self, cube: xr.Dataset, experiment: Experiment
+    ) -> None:
+        other = plan_experiment(cube, EVENT, Chipping(chip_size=24), ["vv"], [1])
+        assert other.split_digest != experiment.split_digest
+
+
+@pytest.fixture(scope="module")
+def sweep(
+    experiment: Experiment, chips: xr.Dataset, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[dict[str, Any], pd.DataFrame, str]:
+    """Run three trials, one of which fails: what they gave by inputs, and their table."""
+    table = str(tmp_path_factory.mktemp("sweep") / "table")
+    given: dict[str, Any] = {}
+    for config in configurations(SMALL, ["vv", "dem"], [2], [0]):
+        key = row_key(experiment, config, "float32")
+        given[config.inputs] = run_trial(experiment, config, chips, key=key, table=table)
+    failing = replace(SMALL, inputs="vv+vh", learning_rate=1e30)
+    key = row_key(experiment, failing, "float32")
+    try:
+        run_trial(experiment, failing, chips, key=key, table=table)
+    except ValueError as error:
+        write_row(table, failed_row(experiment, failing, key, f"{error}\n  and more"))
+    return given, results_table(table), table
+
+
+class TestTrial:
+    def test_its_row_says_what_the_training_gave(
+        self, sweep: tuple[Any, pd.DataFrame, str], chips: xr.Dataset, experiment: Experiment
+    ) -> None:
+        given, rows, _ = sweep
+        for inputs, trained in given.items():
+            (row,) = rows[rows["inputs"] == inputs].to_dict("records")
+            for name in ("auprc", "prevalence", "parameters", "best_epoch", "precision"):
+                assert row[name] == getattr(trained, name), name
+            assert row["device"] == "cpu"
+            assert row["seconds"] == trained.seconds > 0
+            assert row["chips_per_second"] == pytest.approx(4 * 10 / trained.seconds)
+            for name in ("timesteps", "seed", "preset", "network", "epochs", "batch_size"):
+                assert row[name] == getattr(trained.config, name), name
+            assert (row["learning_rate"], row["threads"]) == (0.01, 1)
+            assert row["encoder_weights"] == "none"
+            assert (row["event"], row["protocol"]) == ("quake", "paper")
+            assert row["cube"] == experiment.cube
+            assert row["cube_digest"] == experiment.cube_digest
+            assert row["key"] == row_key(experiment, trained.config, "float32")
+            assert json.loads(row["versions"]) == versions()
+
+    def test_its_row_counts_chips_and_pixels(
+        self, sweep: tuple[Any, pd.DataFrame, str], chips: xr.Dataset
+    ) -> None:
+        _, rows, _ = sweep
+        parts, valid = chips["part"].values, chips["label"].values != NO_DATA
+        assert not valid.all()
+        for row in rows[rows["error"].isna()].to_dict("records"):
+            counts = (row["train_chips"], row["validation_chips"], row["test_chips"])
+            assert counts == tuple((parts == p).sum() for p in (TRAIN, VALIDATION, TEST))
+            assert row["train_pixels"] == valid[parts == TRAIN].sum()
+            assert row["test_pixels"] == valid[parts == TEST].sum()
+
+    def test_its_histograms_give_the_score_again(
+        self, sweep: tuple[Any, pd.DataFrame, str], chips: xr.Dataset
+    ) -> None:
+        _, rows, _ = sweep
+        for row in rows[rows["error"].isna()].to_dict("records"):
+            shape = (row["test_chips"], len(row["histogram_edges"]) - 1)
+            negative = row["histogram_negative"].reshape(shape)
+            positive = row["histogram_positive"].reshape(shape)
+            again = average_precision_from_histograms(negative, positive)
+            assert again == pytest.approx(row["auprc"], abs=0.005)
+            test = chips["label"].values[chips["part"].values == TEST]
+            np.testing.assert_array_equal(positive.sum(axis=1), (test == 1).sum(axis=(1, 2)))
+            np.testing.assert_array_equal(negative.sum(axis=1), (test == 0).sum(axis=(1, 2)))
+
+    def test_untrained_change_stands_beside_what_has_timesteps(
+        self, sweep: tuple[Any, pd.DataFrame, str], chips: xr.Dataset
+    ) -> None:
+        _, rows, _ = sweep
+        by_inputs = rows.set_index("inputs")
+        sar = chips["sar"].sel(timesteps=2).values[chips["part"].values == TEST]
+        labels = chips["label"].values[chips["part"].values == TEST]
+        ratio = np.abs(sar[:, 1::2] - sar[:, ::2]).sum(axis=1)
+        valid = labels != NO_DATA
+        expected = average_precision_score(labels[valid], ratio[valid])
+        assert by_inputs.loc["vv", "change_auprc"] == pytest.approx(expected, abs=1e-6)
+        assert by_inputs.loc["vv", "smoothed_difference_auprc"] > by_inputs.loc["vv", "prevalence"]
+        assert pd.isna(by_inputs.loc["dem", "change_auprc"])
+        assert by_inputs.loc["dem", "timesteps"] == 0
+
+    def test_the_trials_of_a_sweep_share_their_split_and_their_pixels(
+        self, sweep: tuple[Any, pd.DataFrame, str], experiment: Experiment
+    ) -> None:
+        _, rows, _ = sweep
+        assert set(rows["split_digest"]) == {experiment.split_digest}
+        assert rows["test_pixels"].nunique() == 1
+        assert rows["prevalence"].nunique() == 1
+
+    def test_a_failed_trial_stays_visible_and_is_run_again(
+        self, sweep: tuple[Any, pd.DataFrame, str]
+    ) -> None:
+        given, rows, table = sweep
+        (failed,) = rows[rows["error"].notna()].to_dict("records")
+        assert failed["inputs"] == "vv+vh"
+        assert failed["error"].startswith("training diverged")
+        assert failed["error"].endswith("and more")
+        assert "\n" not in failed["error"]
+        assert pd.isna(failed["auprc"])
+        assert len(row_keys(table)) == len(given)
+        assert failed["key"] not in row_keys(table)
+
+    def test_a_repeated_trial_takes_the_place_of_its_own_row(
+        self, experiment: Experiment, chips: xr.Dataset, tmp_path: Path
+    ) -> None:
+        config, table = replace(SMALL, epochs=1), f"{tmp_path}/table"
+        one, two = (run_trial(experiment, config, chips, key="abc", table=table) for _ in range(2))
+        rows = results_table(table)
+        assert one.auprc == two.auprc
+        assert rows["auprc"].tolist() == [one.auprc]
+
+    def test_without_a_table_no_row_is_written(
+        self, experiment: Experiment, chips: xr.Dataset, tmp_path: Path
+    ) -> None:
+        run_trial(experiment, replace(SMALL, epochs=1), chips, key="abc", table=None)
+        assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,143 @@
+"""A run that was interrupted goes on to the result of one that was not."""
+
+import io
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import fsspec
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+
+from landslide.storage import read_bytes
+from landslide.training.config import TrainingConfig
+from landslide.training.train import Trained, train
+
+MakeChips = Callable[..., xr.Dataset]
+Small = Callable[..., TrainingConfig]
+
+
+class Interrupted(Exception):
+    pass
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> str:
+    """Address of a checkpoint that is not there yet."""
+    return f"{tmp_path}/runs/abc.checkpoint"
+
+
+@pytest.fixture
+def in_memory() -> Iterator[str]:
+    """Address of a checkpoint in a store that has no folders of its own."""
+    yield "memory://runs/abc.checkpoint"
+    fsspec.filesystem("memory").rm("/runs", recursive=True)
+
+
+def interrupt(chips: xr.Dataset, config: TrainingConfig, checkpoint: str, epoch: int) -> None:
+    """Train until an epoch ends, and no further."""
+
+    def report(record: dict[str, float]) -> None:
+        if record["epoch"] == epoch:
+            raise Interrupted
+
+    with pytest.raises(Interrupted):
+        train(chips, config, checkpoint=checkpoint, report=report)
+
+
+def assert_same(one: Trained, other: Trained) -> None:
+    assert one.history == other.history
+    assert one.best_epoch == other.best_epoch
+    state, other_state = one.network.state_dict(), other.network.state_dict()
+    assert all(torch.equal(state[name], other_state[name]) for name in state)
+    np.testing.assert_array_equal(one.test_scores, other.test_scores)
+    assert (one.auprc, one.prevalence) == (other.auprc, other.prevalence)
+
+
+@pytest.mark.parametrize("validation", [0, 3])
+@pytest.mark.parametrize(("epoch", "goes_on_at"), [(2, 1), (3, 3), (5, 5)])
+def test_an_interrupted_run_goes_on_to_the_same_result(
+    epoch: int,
+    goes_on_at: int,
+    validation: int,
+    checkpoint: str,
+    make_chips: MakeChips,
+    small: Small,
+) -> None:
+    chips = make_chips(validation=validation)
+    # A learning rate that falls on the way, so that the schedule must be taken up, too.
+    config = small(epochs=5, plateau_patience=0, plateau_threshold=0.5, checkpoint_every=2)
+    interrupt(chips, config, checkpoint, epoch)
+    torch.rand(5)  # another process would have drawn other numbers
+    heard: list[dict[str, float]] = []
+    resumed = train(chips, config, checkpoint=checkpoint, report=heard.append)
+    assert [record["epoch"] for record in heard] == list(range(goes_on_at, 6))
+    assert_same(resumed, train(chips, config))
+
+
+def test_so_does_a_network_that_draws_numbers_as_it_trains(
+    checkpoint: str, make_chips: MakeChips, small: Small
+) -> None:
+    chips = make_chips(train=4, test=1)
+    config = small(network="FPN/tu-resnet10t", checkpoint_every=1)
+    interrupt(chips, config, checkpoint, 2)
+    torch.rand(5)
+    resumed = train(chips, config, checkpoint=checkpoint)
+    assert_same(resumed, train(chips, config))
+
+
+def test_a_run_interrupted_twice_adds_its_seconds(
+    in_memory: str, make_chips: MakeChips, small: Small
+) -> None:
+    def seconds() -> float:
+        data = io.BytesIO(read_bytes(in_memory))
+        return float(torch.load(data, weights_only=True)["progress"]["seconds"])
+
+    chips, config = make_chips(train=4, test=1), small(epochs=4, checkpoint_every=1)
+    interrupt(chips, config, in_memory, 2)
+    before = seconds()
+    interrupt(chips, config, in_memory, 3)
+    assert seconds() > before > 0
+    assert_same(train(chips, config, checkpoint=in_memory), train(chips, config))
+
+
+def test_a_run_that_ended_is_scored_again_without_training(
+    checkpoint: str, make_chips: MakeChips, small: Small
+) -> None:
+    config = small(epochs=2)
+    first = train(make_chips(validation=2), config, checkpoint=checkpoint)
+    heard: list[object] = []
+    again = train(make_chips(validation=2), config, checkpoint=checkpoint, report=heard.append)
+    assert not heard
+    assert_same(first, again)
+
+
+def test_checkpoints_change_no_result(checkpoint: str, make_chips: MakeChips, small: Small) -> None:
+    config = small(epochs=3, checkpoint_every=1)
+    assert_same(train(make_chips(), config, checkpoint=checkpoint), train(make_chips(), config))
+
+
+@pytest.mark.parametrize("changes", [{"seed": 1}, {"timesteps": 1}, {"epochs": 9}])
+def test_a_checkpoint_of_another_configuration_is_refused(
+    changes: dict[str, int], checkpoint: str, make_chips: MakeChips, small: Small
+) -> None:
+    train(make_chips(), small(epochs=2), checkpoint=checkpoint)
+    with pytest.raises(ValueError, match="of another configuration: remove it") as caught:
+        train(make_chips(), small(**{"epochs": 2} | changes), checkpoint=checkpoint)
+    assert checkpoint in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_checkpoint_serves_another_rhythm_of_checkpoints(
+    checkpoint: str, make_chips: MakeChips, small: Small
+) -> None:
+    interrupt(make_chips(), small(checkpoint_every=2), checkpoint, 3)
+    heard: list[dict[str, float]] = []
+    train(
+        make_chips(),
+        small(checkpoint_every=5, preset="quick"),
+        checkpoint=checkpoint,
+        report=heard.append,
+    )
+    assert [record["epoch"] for record in heard] == [3]

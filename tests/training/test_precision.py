@@ -1,0 +1,118 @@
+"""The arithmetic of training: which type a device computes in, and what the loss counts."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+
+from landslide.cube.labels import NO_DATA
+from landslide.training import train as training
+from landslide.training.config import TrainingConfig
+from landslide.training.network import build_network
+from landslide.training.train import _Run, predict, train, working_precision
+
+MakeChips = Callable[..., xr.Dataset]
+Small = Callable[..., TrainingConfig]
+
+CPU, GPU = torch.device("cpu"), torch.device("cuda")
+V100, T4, A100, H200 = (7, 0), (7, 5), (8, 0), (9, 0)
+
+
+def run_in(precision: torch.dtype, config: TrainingConfig) -> _Run:
+    torch.manual_seed(0)
+    return _Run(build_network("quick", 2), config, precision, CPU)
+
+
+@pytest.mark.parametrize("wanted", ["auto", "mixed", "float32"])
+def test_a_cpu_computes_in_float32(wanted: str) -> None:
+    assert working_precision(wanted, CPU) == torch.float32
+
+
+@pytest.mark.parametrize("wanted", ["auto", "mixed"])
+@pytest.mark.parametrize(
+    ("capability", "expected"),
+    [(V100, torch.float16), (T4, torch.float16), (A100, torch.bfloat16), (H200, torch.bfloat16)],
+)
+def test_a_gpu_computes_in_the_half_precision_that_it_has(
+    wanted: str,
+    capability: tuple[int, int],
+    expected: torch.dtype,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: capability)
+    assert working_precision(wanted, GPU) == expected
+    assert working_precision("float32", GPU) == torch.float32
+
+
+@pytest.mark.parametrize(
+    ("precision", "scaled"),
+    [(torch.float16, True), (torch.bfloat16, False), (torch.float32, False)],
+)
+def test_only_float16_scales_its_gradients(
+    precision: torch.dtype, scaled: bool, small: Small
+) -> None:
+    assert run_in(precision, small()).scaler.is_enabled() == scaled
+
+
+@pytest.mark.parametrize("precision", [torch.float16, torch.bfloat16])
+def test_half_precision_learns_as_float32_does(
+    precision: torch.dtype,
+    make_chips: MakeChips,
+    small: Small,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    full = train(make_chips(validation=2), small(epochs=4))
+    monkeypatch.setattr(training, "working_precision", lambda *_: precision)
+    half = train(make_chips(validation=2), small(epochs=4))
+    assert half.precision == str(precision).removeprefix("torch.")
+    assert half.test_scores.dtype == np.float32
+    losses = [[record["train_loss"] for record in t.history] for t in (half, full)]
+    assert losses[0] != losses[1]
+    np.testing.assert_allclose(*losses, rtol=0.2)
+
+
+def test_the_loss_is_the_cross_entropy_of_the_pixels_with_data(small: Small) -> None:
+    run = run_in(torch.float32, small())
+    run.network.eval()
+    random = np.random.default_rng(0)
+    x = torch.tensor(random.normal(size=(3, 2, 32, 64)), dtype=torch.float32)
+    y = torch.tensor(random.choice([0, 1, NO_DATA], (3, 32, 64)))
+    loss, pixels = run.loss(x, y)
+    probabilities = torch.softmax(run.network(x).detach(), dim=1).numpy()
+    expected = 0.0
+    for chip, row, column in np.argwhere(y.numpy() != NO_DATA):
+        expected -= np.log(probabilities[chip, int(y[chip, row, column]), row, column])
+    assert float(loss.detach()) == pytest.approx(expected, rel=1e-4)
+    assert int(pixels) == int((y != NO_DATA).sum())
+
+
+def test_pixels_without_data_pull_no_weight(small: Small) -> None:
+    run = run_in(torch.float32, small())
+    y = torch.full((2, 32, 64), NO_DATA)
+    loss, pixels = run.loss(torch.randn(2, 2, 32, 64), y)
+    (loss / pixels.clamp(min=1)).backward()
+    assert (float(loss.detach()), int(pixels)) == (0, 0)
+    assert all((p.grad == 0).all() for p in run.network.parameters() if p.grad is not None)
+
+
+def test_the_validation_loss_is_the_mean_cross_entropy(small: Small) -> None:
+    run = run_in(torch.float32, small(batch_size=2))
+    x = torch.randn(5, 2, 32, 64, generator=torch.Generator().manual_seed(0))
+    y = torch.tensor(np.random.default_rng(0).choice([0, 1, NO_DATA], (5, 32, 64)))
+    found, _ = run.validate(x, y)
+    run.network.eval()
+    loss, pixels = run.loss(x, y)
+    assert found == pytest.approx(float((loss / pixels).detach()), rel=1e-5)
+
+
+def test_a_score_is_the_logit_of_landslide_over_none_whatever_the_batch() -> None:
+    torch.manual_seed(0)
+    network = build_network("quick", 2)
+    x = torch.randn(5, 2, 32, 64)
+    scores = predict(network, x, 2, torch.float32)
+    with torch.no_grad():
+        probability = torch.softmax(network(x), dim=1)[:, 1]
+    np.testing.assert_allclose(torch.sigmoid(scores), probability, atol=1e-5)
+    np.testing.assert_allclose(predict(network, x, 64, torch.float32), scores, atol=1e-4)
