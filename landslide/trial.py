@@ -7,8 +7,9 @@ import torch
 from tqdm import tqdm
 
 from landslide.chips.inputs import parse_inputs
+from landslide.chips.loading import load_chips
 from landslide.chips.split import Chipping
-from landslide.chips.stream import load_chips, stream_chips
+from landslide.chips.stream import stream_chips
 from landslide.cube.events import find_event
 from landslide.cube.labels import keep_labels
 from landslide.cube.store import open_cube

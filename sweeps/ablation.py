@@ -15,7 +15,8 @@ import sys
 from cluster.dask import dask_client
 from cluster.ray import Resources, cluster_has_gpus, in_job, ray_cluster, require_resources
 from landslide.chips.inputs import PAPER_INPUTS, PAPER_TIMESTEPS
-from landslide.chips.stream import load_chips, stream_chips
+from landslide.chips.loading import load_chips, require_landslides
+from landslide.chips.stream import stream_chips
 from landslide.cube.events import find_event
 from landslide.cube.labels import keep_labels
 from landslide.cube.store import open_cube
@@ -94,6 +95,7 @@ def main(arguments: list[str] | None = None) -> int:
                         split=experiment.split,
                     )
                 )
+            require_landslides(chips)
             failures = run_trials(experiment, waiting, chips, resources, table=table, runs=runs)
 
     rows = results_table(table)

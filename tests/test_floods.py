@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from landslide import load_event, open_cube, stream_chips, train
+from landslide.chips.loading import load_chips
 from landslide.chips.split import Chipping
-from landslide.chips.stream import load_chips
 from landslide.training.config import training_config
 from landslide.training.metrics import change_baselines
 

@@ -22,7 +22,8 @@ def test_a_room_imports_only_from_floors_below_it() -> None:
     "module", ["landslide", "landslide.cli", "landslide.chips.stream", "landslide.simulation"]
 )
 def test_a_cube_is_read_and_streamed_without_torch_and_ray(module: str) -> None:
-    code = f"import sys, {module}; sys.exit(bool({{'torch', 'ray', 'distributed'}} & set(sys.modules)))"
+    heavy = "{'torch', 'ray', 'distributed'}"
+    code = f"import sys, {module}; sys.exit(bool({heavy} & set(sys.modules)))"
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST")}
     assert (
         subprocess.run([sys.executable, "-c", code], check=False, env=environment).returncode == 0

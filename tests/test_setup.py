@@ -12,7 +12,9 @@ import torch
 ROOT = Path(__file__).parents[1]
 PINS = dict(
     re.findall(
-        r"^([\w.-]+)(?:\[[\w,]+\])?==([^\s;]+)", (ROOT / "requirements.txt").read_text(), re.M
+        r"^([\w.-]+)(?:\[[\w,]+\])?==([^\s;]+)",
+        (ROOT / "requirements.txt").read_text(),
+        re.MULTILINE,
     )
 )
 

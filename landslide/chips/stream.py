@@ -1,21 +1,12 @@
-"""From a cube to chips in one pass: each block of the store is read once, for every configuration.
-
-A block is a rectangle of whole stored chunks; one Dask task reads it, cuts out what chosen chips
-need of it and composes only that. A chip that crosses blocks is put together from the fragments
-that each of its blocks gave, so no chunk is decoded twice, whatever the chunks and the overlap.
-"""
+"""From a cube to chips in one pass that serves every configuration."""
 
 import functools
 import logging
-import warnings
-from collections.abc import Callable, Sequence
-from itertools import groupby
+from collections.abc import Sequence
 
 import dask.array as da
 import numpy as np
 import xarray as xr
-from dask.base import optimize
-from dask.delayed import delayed
 
 from landslide.chips.composite import (
     coherence_layers,
@@ -23,17 +14,14 @@ from landslide.chips.composite import (
     cumulative_log_means,
     select_images,
 )
+from landslide.chips.cutting import cut_layers
 from landslide.chips.inputs import COHERENCE, PAPER_INPUTS, PAPER_TIMESTEPS, Inputs, union
-from landslide.chips.plan import LEAST_VALID, plan_chips
-from landslide.chips.split import UNUSED, Chipping
-from landslide.chips.windows import Block, blocks_with_chips
+from landslide.chips.plan import plan_chips
+from landslide.chips.split import Chipping
 from landslide.cube.events import Event, event_to_attribute
-from landslide.cube.labels import NO_DATA, read_labels
+from landslide.cube.labels import read_labels
 
 log = logging.getLogger(__name__)
-
-Kernel = Callable[[dict[str, np.ndarray]], tuple[np.ndarray, int]]
-"""From a block's variables (…, y, x) to channels (…, y, x) and the count of rejected samples."""
 
 
 def stream_chips(
@@ -83,12 +71,12 @@ def stream_chips(
     chipping = chipping or Chipping(protocol=protocol)
     wanted = union([inputs] if isinstance(inputs, str) else inputs)
     counts = tuple(sorted(set(timesteps)))
-    if not counts or counts[0] < 1:
+    if not counts or counts[0] < 1 or any(count != int(count) for count in counts):
         raise ValueError(f"timesteps are whole numbers from 1 on, not {list(timesteps)}")
     require_variables(cube, wanted)
     chips = plan_chips(read_labels(cube), chipping, split)
     corners = np.stack([chips["corner_y"], chips["corner_x"]], axis=1)
-    cutter = functools.partial(_cut_layers, cube, corners, chipping.chip_size)
+    cutter = functools.partial(cut_layers, cube, corners, chipping.chip_size)
 
     attrs: dict[str, object] = {}
     sar, rejected = cutter((), None, (len(counts),))
@@ -144,134 +132,6 @@ def require_variables(cube: xr.Dataset, inputs: Inputs) -> None:
             f"inputs {inputs.name!r} need {', '.join(missing)}, which the cube lacks: it has "
             f"{', '.join(str(name) for name in cube.data_vars)}"
         )
-
-
-def load_chips(chips: xr.Dataset) -> xr.Dataset:
-    """Read the chips into memory and make their labels the one mask of every score.
-
-    A pixel keeps its label only where every channel and timestep count has data. (Flat ground has
-    no aspect; that excludes no pixel.) Under `blocked` a chip that turns out less than half valid
-    becomes unused. Chips that are loaded already pass through unchanged.
-
-    Raises
-    ------
-    ValueError
-        Where no labelled pixel with data is left.
-    """
-    if chips.attrs.get("masked"):
-        return chips
-    chips = chips.compute()
-    rejected = int(chips["rejected"].sum())
-    if rejected:
-        warnings.warn(
-            f"{rejected} backscatter samples are infinite, zero or negative: taken as no-data",
-            stacklevel=2,
-        )
-    static = chips["static"].sel(
-        static_channel=[c for c in chips["static_channel"].to_numpy() if c != "dem_aspect"]
-    )
-    label = chips["label"].to_numpy().copy()
-    for i in range(len(label)):
-        label[i][~np.isfinite(chips["sar"].to_numpy()[i]).all(axis=(0, 1))] = NO_DATA
-        label[i][~np.isfinite(static.to_numpy()[i]).all(axis=0)] = NO_DATA
-    valid = (label != NO_DATA).mean(axis=(1, 2))
-    if not valid.any():
-        raise ValueError(
-            "no pixel of any chip has data in every channel: check the cube's no-data values, "
-            "or ask for fewer inputs"
-        )
-    part = chips["part"].to_numpy().copy()
-    if chips.attrs["protocol"] == "blocked":
-        part[valid < LEAST_VALID] = UNUSED
-    chips = chips.assign(label=(chips["label"].dims, label)).assign_coords(part=("chip", part))
-    return chips.assign_attrs(masked=1)
-
-
-def _cut_layers(
-    cube: xr.Dataset,
-    corners: np.ndarray,
-    size: int,
-    names: Sequence[str],
-    kernel: Kernel | None,
-    lead: tuple[int, ...],
-    *,
-    channels_each: int = 1,
-    **selection: np.ndarray,
-) -> tuple[da.Array, da.Array]:
-    """Cut the channels of some variables: (chip, *lead, channel, y, x), and the rejected (chip).
-
-    Variables that share their chunks share their tasks.
-    """
-    nothing = da.zeros((len(corners), *lead, 0, size, size), dtype=np.float32, chunks=-1)
-    arrays, rejected = [nothing], da.zeros(len(corners), dtype=np.int64)
-    for chunks, group in groupby(names, key=lambda name: _chunks(cube[name])):
-        variables = list(group)
-        layers = cube[variables].isel(selection)
-        layers = layers.drop_vars(list(layers.coords))
-        blocks = blocks_with_chips(corners, size, *chunks)
-        shape = (*lead, channels_each * len(variables), size, size)
-        assert kernel is not None
-        array, count = _assemble(layers, kernel, blocks, len(corners), shape)
-        arrays.append(array)
-        rejected = rejected + count
-    return da.concatenate(arrays, axis=1 + len(lead)) if len(arrays) > 1 else nothing, rejected
-
-
-def _chunks(variable: xr.DataArray) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    sizes = dict(variable.chunksizes) or {d: (n,) for d, n in variable.sizes.items()}
-    return sizes["y"], sizes["x"]
-
-
-def _assemble(
-    layers: xr.Dataset, kernel: Kernel, blocks: list[Block], chips: int, shape: tuple[int, ...]
-) -> tuple[da.Array, da.Array]:
-    """Build the one graph: a task a block, and one for each run of chips of the same blocks."""
-    tasks = {}
-    blocks_of: list[list[int]] = [[] for _ in range(chips)]
-    for number, block in enumerate(blocks):
-        lazy = layers.isel(y=block.rows, x=block.columns)
-        # Culled, so that a task carries its own chunks and not the whole cube's graph.
-        (lazy,) = optimize(lazy)
-        tasks[number] = delayed(functools.partial(_read_block, lazy, kernel, block), pure=False)()
-        for fragment in block.fragments:
-            blocks_of[fragment.chip].append(number)
-    arrays, counts = [], []
-    for key, run in groupby(range(chips), key=lambda chip: tuple(blocks_of[chip])):
-        members = list(run)
-        put = delayed(functools.partial(_put_together, members, shape), pure=False, nout=2)
-        array, count = put([tasks[number] for number in key])
-        arrays.append(da.from_delayed(array, (len(members), *shape), np.float32))
-        counts.append(da.from_delayed(count, (len(members),), np.int64))
-    return da.concatenate(arrays), da.concatenate(counts)
-
-
-Pieces = dict[int, tuple[tuple[slice, slice], np.ndarray, int]]
-"""For each chip: rows and columns within it, the channels there, and the rejected samples."""
-
-
-def _read_block(lazy: xr.Dataset, kernel: Kernel, block: Block) -> Pieces:
-    """Read one block, and compose what each chip needs of it."""
-    loaded = lazy.compute(scheduler="synchronous")
-    planes = {str(name): variable.to_numpy() for name, variable in loaded.items()}
-    pieces: Pieces = {}
-    for fragment in block.fragments:
-        cut = {name: plane[..., *fragment.inside_block] for name, plane in planes.items()}
-        pieces[fragment.chip] = (fragment.inside_chip, *kernel(cut))
-    return pieces
-
-
-def _put_together(
-    members: list[int], shape: tuple[int, ...], blocks: list[Pieces]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Put the chips of a run together from the blocks that they touch."""
-    chips = np.full((len(members), *shape), np.nan, np.float32)
-    rejected = np.zeros(len(members), np.int64)
-    for pieces in blocks:
-        for position, chip in enumerate(members):
-            where, channels, count = pieces[chip]
-            chips[position][..., *where] = channels
-            rejected[position] += count
-    return chips, rejected
 
 
 def _sar_kernel(

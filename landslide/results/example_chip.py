@@ -8,9 +8,10 @@ import xarray as xr
 
 from landslide.chips.composite import select_images
 from landslide.chips.inputs import PAPER_TIMESTEPS, TERRAIN
+from landslide.chips.loading import load_chips
 from landslide.chips.plan import plan_chips
 from landslide.chips.split import Chipping, split_to_json
-from landslide.chips.stream import load_chips, stream_chips
+from landslide.chips.stream import stream_chips
 from landslide.cube.events import Event
 from landslide.cube.labels import read_labels
 

@@ -13,8 +13,8 @@ import xarray as xr
 from torch.nn.functional import cross_entropy
 
 from landslide.chips.inputs import parse_inputs
+from landslide.chips.loading import load_chips, require_landslides
 from landslide.chips.split import TEST, TRAIN, VALIDATION
-from landslide.chips.stream import load_chips
 from landslide.cube.labels import NO_DATA
 from landslide.storage import read_bytes, write_whole
 from landslide.training.config import TrainingConfig, determining
@@ -89,6 +89,7 @@ def train(
         Where the chips lack what the configuration needs, or training diverges.
     """
     chips = load_chips(chips)
+    require_landslides(chips)
     inputs = parse_inputs(config.inputs)
     planes = select_channels(chips, inputs, config.timesteps)
     normalization = fit_normalization(chips, inputs, planes)
@@ -104,7 +105,6 @@ def train(
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # as documented
         parts = {part: _resident(planes, chips, part, device) for part in (TRAIN, VALIDATION, TEST)}
         del planes
-        require_landslides({part: y for part, (_, y) in parts.items()})
         run = _Run(network, config, precision, device)
         if checkpoint is not None:
             run.resume(checkpoint)
@@ -292,16 +292,6 @@ def working_precision(wanted: str, device: torch.device) -> torch.dtype:
         return torch.float32
     ampere = torch.cuda.get_device_capability(device) >= (8, 0)
     return torch.bfloat16 if ampere else torch.float16
-
-
-def require_landslides(labels: dict[str, torch.Tensor]) -> None:
-    """Raise a ValueError where a part's labels (chip, y, x) leave nothing to learn or to score."""
-    for part, y in labels.items():
-        if not (y == 1).any() and (len(y) or part != VALIDATION):
-            raise ValueError(
-                f"no landslide pixel with data is left in the {part} part: choose another split, "
-                "or fewer inputs"
-            )
 
 
 def _resident(

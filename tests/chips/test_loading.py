@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from landslide.chips.loading import load_chips
 from landslide.chips.split import TRAIN, UNUSED, Chipping
-from landslide.chips.stream import load_chips, stream_chips
+from landslide.chips.stream import stream_chips
 from landslide.cube.events import Event
 
 MakeCube = Callable[..., xr.Dataset]

@@ -9,7 +9,7 @@ import pytest
 import xarray as xr
 from dask.base import is_dask_collection
 
-from landslide.chips import stream
+from landslide.chips import cutting
 from landslide.chips.inputs import TERRAIN
 from landslide.chips.split import Chipping
 from landslide.chips.stream import stream_chips
@@ -97,13 +97,13 @@ def test_only_touched_blocks_are_read_each_by_one_task(
 ) -> None:
     uri, touched = patchy(make_cube, write_cube, tmp_path)
     blocks: list[tuple[int, int]] = []
-    read = stream._read_block
+    read = cutting._read_block
 
-    def counted(lazy: xr.Dataset, kernel: stream.Kernel, block: Block) -> stream.Pieces:
+    def counted(lazy: xr.Dataset, kernel: cutting.Kernel, block: Block) -> cutting.Pieces:
         blocks.append((block.rows.start // 24, block.columns.start // 32))
         return read(lazy, kernel, block)
 
-    monkeypatch.setattr(stream, "_read_block", counted)
+    monkeypatch.setattr(cutting, "_read_block", counted)
     cube = open_cube(uri, block_pixels=1)
     chipping = Chipping(chip_size=16)
     chips = stream_chips(cube, event, inputs="vv+vh", timesteps=(1, 2, 3), chipping=chipping)

@@ -105,7 +105,7 @@ def small() -> Callable[..., TrainingConfig]:
     """Return a configuration that trains in a second."""
 
     def make(**changes: Any) -> TrainingConfig:
-        settings = {
+        settings: dict[str, Any] = {
             "inputs": "vv",
             "timesteps": 3,
             "network": "quick",

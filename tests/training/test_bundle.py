@@ -105,7 +105,7 @@ def test_other_weights_are_no_bundle(folder: str, trained: Trained, chips: xr.Da
     weights = bytearray(read_bytes(f"{folder}/{WEIGHTS}"))
     weights[-1] ^= 1
     write_whole(f"{folder}/{WEIGHTS}", bytes(weights))
-    with pytest.raises(ValueError, match="are not those of its bundle.json: train again") as caught:
+    with pytest.raises(ValueError, match=r"weights at .* are not those of its") as caught:
         load_bundle(folder)
     assert folder in str(caught.value)
     assert "\n" not in str(caught.value)

@@ -12,13 +12,13 @@ import xarray as xr
 
 from landslide.storage import read_bytes
 from landslide.training.config import TrainingConfig
-from landslide.training.train import Trained, train
+from landslide.training.train import Trained, _Run, train
 
 MakeChips = Callable[..., xr.Dataset]
 Small = Callable[..., TrainingConfig]
 
 
-class Interrupted(Exception):
+class InterruptedRunError(Exception):
     pass
 
 
@@ -40,9 +40,9 @@ def interrupt(chips: xr.Dataset, config: TrainingConfig, checkpoint: str, epoch:
 
     def report(record: dict[str, float]) -> None:
         if record["epoch"] == epoch:
-            raise Interrupted
+            raise InterruptedRunError
 
-    with pytest.raises(Interrupted):
+    with pytest.raises(InterruptedRunError):
         train(chips, config, checkpoint=checkpoint, report=report)
 
 
@@ -73,6 +73,18 @@ def test_an_interrupted_run_goes_on_to_the_same_result(
     heard: list[dict[str, float]] = []
     resumed = train(chips, config, checkpoint=checkpoint, report=heard.append)
     assert [record["epoch"] for record in heard] == list(range(goes_on_at, 6))
+    assert_same(resumed, train(chips, config))
+
+
+def test_the_best_epochs_weights_outlive_an_interruption(
+    checkpoint: str, make_chips: MakeChips, small: Small, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chips, config = make_chips(validation=1), small(epochs=4, checkpoint_every=2)
+    # Validation finds each epoch worse than the one before.
+    monkeypatch.setattr(_Run, "validate", lambda run, *_: (1.0, 1 / run.epoch))
+    interrupt(chips, config, checkpoint, 3)
+    resumed = train(chips, config, checkpoint=checkpoint)
+    assert resumed.best_epoch == 1
     assert_same(resumed, train(chips, config))
 
 

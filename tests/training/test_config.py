@@ -1,12 +1,13 @@
 """The presets, and which settings determine a score."""
 
 from dataclasses import fields, replace
+from typing import Any
 
 import pytest
 
 from landslide.training.config import PRESETS, TrainingConfig, determining, training_config
 
-OTHER_VALUES = {str: "other", int: 17, float: 0.5}
+OTHER_VALUES: dict[type, Any] = {str: "other", int: 17, float: 0.5}
 
 
 def test_the_paper_preset_is_the_papers_training() -> None:

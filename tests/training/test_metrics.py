@@ -84,7 +84,7 @@ def test_only_the_order_of_the_scores_counts(
     pixels: tuple[np.ndarray, np.ndarray], name: str
 ) -> None:
     scores, labels = pixels
-    maps = {
+    maps: dict[str, Any] = {
         "scale": lambda s: 0.25 * s - 7,
         "cube": lambda s: s**3,
         "exp": lambda s: np.exp(s.astype(np.float64)),
@@ -162,7 +162,7 @@ def increases(chips: xr.Dataset, timesteps: int) -> np.ndarray:
         - chosen.sel(sar_channel=f"{p}_before").to_numpy()
         for p in ("vv", "vh")
     ]
-    return np.nan_to_num(np.array(pairs))
+    return np.array(np.nan_to_num(pairs))
 
 
 @pytest.mark.parametrize("timesteps", [1, 3])

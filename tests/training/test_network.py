@@ -118,7 +118,7 @@ def test_a_file_that_holds_no_weights_is_refused(
 
 
 def test_chips_that_do_not_pass_through_a_network_are_told_which_would() -> None:
-    with pytest.raises(ValueError, match="40 x 64 pixels .* multiple of 32"):
+    with pytest.raises(ValueError, match=r"40 x 64 pixels .* multiple of 32"):
         require_fit(build_network("FPN/resnet18", 2), "FPN/resnet18", (40, 64))
     require_fit(build_network("FPN/resnet18", 2), "FPN/resnet18", (32, 64))
     # A plain U-Net pads for itself.

@@ -241,7 +241,7 @@ def test_chips_that_the_network_cannot_take_are_an_error_before_the_first_epoch(
     make_chips: MakeChips, small: Small
 ) -> None:
     chips, heard = make_chips().isel(x=slice(40)), list[object]()
-    with pytest.raises(ValueError, match="32 x 40 pixels .* --chip-size"):
+    with pytest.raises(ValueError, match=r"32 x 40 pixels .* --chip-size"):
         train(chips, small(network="FPN/tu-resnet10t"), report=heard.append)
     assert not heard
 
