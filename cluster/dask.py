@@ -5,7 +5,8 @@ import os
 from collections.abc import Iterator
 
 import dask
-from distributed import Client, LocalCluster
+from dask.base import persist
+from distributed import Client, LocalCluster, progress
 
 ADDRESS = "DASK_SCHEDULER_ADDRESS"
 TIMEOUT = 30  # seconds
@@ -49,3 +50,11 @@ def dask_client(address: str | None = None) -> Iterator[Client]:
                 ) from None
         print(f"Dask dashboard: {client.dashboard_link}")
         yield client
+
+
+def watched[Collection](collection: Collection) -> Collection:
+    """Start to compute a Dask collection on the client, and show a bar until it is there."""
+    (started,) = persist(collection)
+    progress(started)
+    print()
+    return started

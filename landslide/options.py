@@ -1,10 +1,11 @@
 """Options that `landslide train` and the sweeps share."""
 
 import argparse
+from pathlib import Path
 from typing import Any, NoReturn
 
 from landslide.chips.split import Chipping
-from landslide.storage import read_bytes
+from landslide.storage import absolute, read_bytes
 from landslide.training.config import PRESETS, TrainingConfig, training_config
 
 
@@ -67,11 +68,14 @@ def chipping_of(args: argparse.Namespace) -> Chipping:
 
 def config_of(args: argparse.Namespace, **changes: Any) -> TrainingConfig:
     """Return the training configuration that the options say."""
+    weights = args.encoder_weights
+    if weights and Path(weights).is_file():  # a trial runs in a folder of its own
+        weights = absolute(weights)
     return training_config(
         args.preset,
         epochs=args.epochs,
         network=args.network,
-        encoder_weights=args.encoder_weights,
+        encoder_weights=weights,
         batch_size=args.batch_size,
         learning_rate=args.learning_rate,
         precision=args.precision,

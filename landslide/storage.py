@@ -8,8 +8,9 @@ from fsspec.implementations.local import LocalFileSystem
 
 def absolute(uri: str) -> str:
     """Return `uri` with a local path made absolute, so that another process finds it."""
-    filesystem, path = fsspec.core.url_to_fs(uri)
-    return str(path) if isinstance(filesystem, LocalFileSystem) else uri.rstrip("/")
+    if "::" in uri or fsspec.utils.get_protocol(uri) not in {"file", "local"}:
+        return uri.rstrip("/")
+    return str(LocalFileSystem._strip_protocol(uri))  # noqa: SLF001 - what url_to_fs calls
 
 
 def write_whole(uri: str, data: bytes) -> None:

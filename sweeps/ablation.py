@@ -12,7 +12,7 @@ the same pixels. Each trial writes its row into the shared AUPRC table.
 import argparse
 import sys
 
-from cluster.dask import dask_client
+from cluster.dask import dask_client, watched
 from cluster.ray import Resources, cluster_has_gpus, in_job, ray_cluster, require_resources
 from landslide.chips.inputs import PAPER_INPUTS, PAPER_TIMESTEPS
 from landslide.chips.loading import load_chips, require_landslides
@@ -21,23 +21,31 @@ from landslide.cube.events import find_event
 from landslide.cube.labels import keep_labels
 from landslide.cube.store import open_cube
 from landslide.experiment import configurations, plan_experiment, row_key, with_baseline
-from landslide.options import add_experiment_options, chipping_of, config_of, split_text
+from landslide.options import (
+    Parser,
+    add_experiment_options,
+    chipping_of,
+    config_of,
+    seed,
+    split_text,
+)
 from landslide.results.figures import figure4
 from landslide.results.summary import report
 from landslide.results.table import check_writable, results_table, row_keys
 from landslide.storage import absolute, write_whole
+from landslide.trial import require_network
 from sweeps.trial import run_trials
 
 
 def options(arguments: list[str] | None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = Parser(description=__doc__.split("\n")[0])
     add_experiment_options(parser)
     sweep = parser.add_argument_group("sweep")
     sweep.add_argument("--table", help="folder of the shared table; ./table where run by hand")
     sweep.add_argument("--inputs", nargs="+", default=list(PAPER_INPUTS))
     sweep.add_argument("--timesteps", nargs="+", type=int, default=list(PAPER_TIMESTEPS))
-    sweep.add_argument("--seeds", nargs="+", type=int, default=[0])
+    sweep.add_argument("--seeds", nargs="+", type=seed, default=[0])
     sweep.add_argument("--force", action="store_true", help="train what the table holds, too")
     sweep.add_argument("--storage", help="folder of checkpoints; runs/ beside the table")
     ray_options = parser.add_argument_group("cluster")
@@ -64,18 +72,29 @@ def main(arguments: list[str] | None = None) -> int:
     experiment = plan_experiment(
         cube, event, chipping, inputs, args.timesteps, orbit=args.orbit, split=split_text(args)
     )
+    chips = stream_chips(
+        cube,
+        event,
+        inputs=inputs,
+        timesteps=args.timesteps,
+        chipping=chipping,
+        orbit=args.orbit,
+        split=experiment.split,
+    )
+    base = config_of(args, threads=args.cpus_per_trial)
+    require_network(base, inputs, chipping.chip_size)
     check_writable(table)
     split_address = f"{beside}/split-{experiment.split_digest}.json"
     write_whole(split_address, experiment.split.encode())
 
+    print(f"{experiment.cube}: event {event.name}, {chips.sizes['chip']} chips", flush=True)
     with ray_cluster(args.address):
         gpus = args.gpus_per_trial
         gpus = float(cluster_has_gpus()) if gpus is None else gpus
-        base = config_of(args, threads=args.cpus_per_trial)
-        precision = "mixed" if gpus and base.precision != "float32" else "float32"
         resources = Resources(base.threads, gpus, args.accelerator)
         require_resources(resources)
 
+        precision = "mixed" if gpus and base.precision != "float32" else "float32"
         configs = configurations(base, inputs, args.timesteps, args.seeds)
         keys = {row_key(experiment, config, precision): config for config in configs}
         done = set() if args.force else row_keys(table)
@@ -84,17 +103,7 @@ def main(arguments: list[str] | None = None) -> int:
         failures = 0
         if waiting:
             with dask_client():
-                chips = load_chips(
-                    stream_chips(
-                        cube,
-                        event,
-                        inputs=inputs,
-                        timesteps=args.timesteps,
-                        chipping=chipping,
-                        orbit=args.orbit,
-                        split=experiment.split,
-                    )
-                )
+                chips = load_chips(watched(chips))
             require_landslides(chips)
             failures = run_trials(experiment, waiting, chips, resources, table=table, runs=runs)
 
@@ -109,7 +118,7 @@ def command(arguments: list[str] | None = None) -> int:
     """Run `main`; what is wrong with the input is one line on standard error."""
     try:
         return main(arguments)
-    except (ValueError, OSError, KeyError) as error:
+    except (ValueError, OSError, ImportError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
 

@@ -417,7 +417,7 @@ def test_a_part_without_landslides_that_have_data_is_an_error(
     assert main(["train", address, *PAPER, "--out", str(tmp_path / "model")]) == 1
     warning, line = capsys.readouterr().err.splitlines()
     assert warning.startswith("warning: ")
-    assert line.startswith("error: no landslide pixel with data is left in the test part: ")
+    assert line.startswith("error: no landslide pixel with data is left in the test part")
     assert not list(tmp_path.glob("model/*"))
 
 

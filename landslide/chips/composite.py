@@ -95,7 +95,8 @@ def select_images(
     if not counts:
         known = ", ".join(np.unique(geometries(cube)))
         raise ValueError(
-            f"event {event.name!r}: no image of the orbit asked for; the cube has {known}"
+            f"event {event.name!r}: no image of the orbit asked for; the cube has {known}: "
+            "choose another --orbit"
         )
     chosen = max(counts, key=lambda name: (min(counts[name]), sum(counts[name])))
     for side, count in zip(("before", "after"), counts[chosen], strict=True):

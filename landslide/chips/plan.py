@@ -63,7 +63,13 @@ def plan_chips(labels: np.ndarray, chipping: Chipping, split: str | None = None)
     chosen = landslides >= least
     if not paper:
         valid = [(labels[y : y + size, x : x + size] != NO_DATA).sum() for y, x in corners.tolist()]
-        chosen &= np.array(valid) >= LEAST_VALID * size**2
+        half_valid = np.array(valid) >= LEAST_VALID * size**2
+        if not half_valid.any():
+            raise ValueError(
+                f"no chip of {size} pixels is at least half labelled (the scene has "
+                f"{labels.shape[0]} x {labels.shape[1]} pixels): choose a smaller --chip-size"
+            )
+        chosen &= half_valid
     if not landslides[chosen].any():
         raise ValueError(
             f"no chip of {size} pixels holds {max(least, 1)} or more landslide pixels "

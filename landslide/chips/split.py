@@ -63,7 +63,10 @@ def paper_split(n: int) -> dict[str, np.ndarray]:
     """
     train, test = int(0.7 * n), int(0.2 * n)
     if test < 1:
-        raise ValueError(f"{n} chips with landslides are too few for a split: 5 are the least")
+        raise ValueError(
+            f"{n} chips with landslides are too few for a split: 5 are the least, "
+            "choose a smaller --chip-size"
+        )
     words = np.random.RandomState(PAPER_SEED).randint(0, 2**32, size=n, dtype=np.uint32)
     order = np.arange(n)
     for i in range(n - 1):

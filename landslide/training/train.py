@@ -1,23 +1,18 @@
 """Train one configuration on chips and score it: the paper's experiment, top to bottom."""
 
 import contextlib
-import io
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 import xarray as xr
-from torch.nn.functional import cross_entropy
 
 from landslide.chips.inputs import parse_inputs
 from landslide.chips.loading import load_chips, require_landslides
 from landslide.chips.split import TEST, TRAIN, VALIDATION
 from landslide.cube.labels import NO_DATA
-from landslide.storage import read_bytes, write_whole
-from landslide.training.config import TrainingConfig, determining
+from landslide.training.config import TrainingConfig
 from landslide.training.metrics import average_precision
 from landslide.training.network import build_network, count_parameters, require_fit
 from landslide.training.normalization import (
@@ -26,6 +21,7 @@ from landslide.training.normalization import (
     normalize,
     select_channels,
 )
+from landslide.training.run import Run, predict, working_precision
 
 
 @dataclass(frozen=True)
@@ -105,7 +101,7 @@ def train(
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # as documented
         parts = {part: _resident(planes, chips, part, device) for part in (TRAIN, VALIDATION, TEST)}
         del planes
-        run = _Run(network, config, precision, device)
+        run = Run(network, config, precision, device)
         if checkpoint is not None:
             run.resume(checkpoint)
         while run.epoch < config.epochs:
@@ -132,166 +128,6 @@ def train(
             device=torch.cuda.get_device_name() if device.type == "cuda" else "cpu",
             seconds=run.seconds,
         )
-
-
-class _Run:
-    """The state that changes from epoch to epoch, and that a checkpoint holds."""
-
-    def __init__(
-        self,
-        network: torch.nn.Module,
-        config: TrainingConfig,
-        precision: torch.dtype,
-        device: torch.device,
-    ) -> None:
-        self.network, self.config, self.precision = network, config, precision
-        self.optimizer = torch.optim.Adam(
-            network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
-        )
-        self.plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
-            self.optimizer,
-            factor=config.plateau_factor,
-            patience=config.plateau_patience,
-            threshold=config.plateau_threshold,
-        )
-        # float16 underflows without it; it does nothing for the other precisions.
-        self.scaler = torch.amp.grad_scaler.GradScaler(
-            device.type, enabled=precision == torch.float16
-        )
-        self.shuffle = torch.Generator().manual_seed(config.seed)
-        self.epoch, self.seconds = 0, 0.0
-        self.history: list[dict[str, float]] = []
-        self.best_epoch, self.best_score = 0, -np.inf
-        self.best_weights: dict[str, torch.Tensor] = {}
-
-    def advance(
-        self,
-        x: torch.Tensor,
-        y: torch.Tensor,
-        validation_x: torch.Tensor,
-        validation_y: torch.Tensor,
-    ) -> dict[str, float]:
-        """Train one epoch over the chips x (chip, channel, y, x) and labels y (chip, y, x)."""
-        start = time.perf_counter()
-        self.network.train()
-        total = torch.zeros(2, dtype=torch.float64, device=x.device)  # loss, pixels
-        order = torch.randperm(len(x), generator=self.shuffle).to(x.device)
-        for batch in order.split(self.config.batch_size):
-            self.optimizer.zero_grad()
-            loss, pixels = self.loss(x[batch], y[batch])
-            self.scaler.scale(loss / pixels.clamp(min=1)).backward()
-            self.scaler.step(self.optimizer)
-            self.scaler.update()
-            total += torch.stack([loss.detach().double(), pixels.double()])
-        self.epoch += 1
-        record = {
-            "epoch": float(self.epoch),
-            "train_loss": float(total[0] / total[1]),
-            "learning_rate": float(self.optimizer.param_groups[0]["lr"]),
-        }
-        if not np.isfinite(record["train_loss"]):
-            raise ValueError(
-                f"training diverged in epoch {self.epoch} (the loss is no number): "
-                "lower the learning rate or use --precision float32"
-            )
-        watched = record["train_loss"]
-        if len(validation_x):
-            watched, score = self.validate(validation_x, validation_y)
-            record |= {"validation_loss": watched, "validation_auprc": score}
-            if score > self.best_score:
-                self.best_score, self.best_epoch = score, self.epoch
-                state = self.network.state_dict()
-                self.best_weights = {k: v.detach().clone() for k, v in state.items()}
-        self.plateau.step(watched)
-        self.seconds += time.perf_counter() - start
-        self.history.append(record)
-        return record
-
-    def loss(self, x: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the summed cross-entropy of a batch and the pixels it counts."""
-        with torch.autocast(x.device.type, self.precision, self.precision != torch.float32):
-            logits = self.network(x)
-        loss = cross_entropy(logits.float(), y, ignore_index=NO_DATA, reduction="sum")
-        return loss, torch.count_nonzero(y != NO_DATA)
-
-    @torch.no_grad()
-    def validate(self, x: torch.Tensor, y: torch.Tensor) -> tuple[float, float]:
-        """Return mean loss and AUPRC over the validation chips."""
-        scores = predict(self.network, x, self.config.batch_size, self.precision)
-        valid = y != NO_DATA
-        # The cross-entropy of two classes is the binary one of their logits' difference.
-        loss = torch.nn.functional.binary_cross_entropy_with_logits(scores[valid], y[valid].float())
-        return float(loss), average_precision(scores, y)
-
-    def restore_best(self) -> None:
-        """Go back to the weights that did best on validation, where there was one."""
-        if self.best_weights:
-            self.network.load_state_dict(self.best_weights)
-
-    def save(self, address: str) -> None:
-        """Write the whole state to an address, in one piece."""
-        buffer = io.BytesIO()
-        torch.save(
-            {
-                "config": determining(self.config),
-                "network": self.network.state_dict(),
-                "optimizer": self.optimizer.state_dict(),
-                "plateau": self.plateau.state_dict(),
-                "scaler": self.scaler.state_dict(),
-                "shuffle": self.shuffle.get_state(),
-                "random": torch.get_rng_state(),
-                "progress": {
-                    name: getattr(self, name)
-                    for name in ("epoch", "seconds", "history", "best_epoch", "best_weights")
-                }
-                | {"best_score": float(self.best_score)},
-            },
-            buffer,
-        )
-        write_whole(address, buffer.getvalue())
-
-    def resume(self, address: str) -> None:
-        """Take up the state that an address holds, if there is one."""
-        try:
-            data = read_bytes(address)
-        except FileNotFoundError:
-            return
-        device = next(self.network.parameters()).device
-        state: dict[str, Any] = torch.load(io.BytesIO(data), map_location=device, weights_only=True)
-        if state["config"] != determining(self.config):
-            raise ValueError(
-                f"the checkpoint {address} is of another configuration: remove it, or name another"
-            )
-        self.network.load_state_dict(state["network"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.plateau.load_state_dict(state["plateau"])
-        self.scaler.load_state_dict(state["scaler"])
-        self.shuffle.set_state(state["shuffle"].cpu())
-        torch.set_rng_state(state["random"].cpu())
-        for name, value in state["progress"].items():
-            setattr(self, name, value)
-
-
-@torch.no_grad()
-def predict(
-    network: torch.nn.Module, x: torch.Tensor, batch_size: int, precision: torch.dtype
-) -> torch.Tensor:
-    """Return each pixel's logit of landslide over none: (chip, channel, y, x) to (chip, y, x)."""
-    network.eval()
-    scores = []
-    for batch in x.split(batch_size):
-        with torch.autocast(x.device.type, precision, precision != torch.float32):
-            logits = network(batch).float()
-        scores.append(logits[:, 1] - logits[:, 0])
-    return torch.cat(scores)
-
-
-def working_precision(wanted: str, device: torch.device) -> torch.dtype:
-    """Return the type that a device computes in: a V100 has float16 but no bfloat16."""
-    if wanted == "float32" or device.type == "cpu":
-        return torch.float32
-    ampere = torch.cuda.get_device_capability(device) >= (8, 0)
-    return torch.bfloat16 if ampere else torch.float16
 
 
 def _resident(

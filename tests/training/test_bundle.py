@@ -17,7 +17,8 @@ from landslide.storage import read_bytes, remove, write_whole
 from landslide.training.bundle import DESCRIPTION, SPLIT, WEIGHTS, load_bundle, save_bundle
 from landslide.training.config import TrainingConfig
 from landslide.training.normalization import normalize, select_channels
-from landslide.training.train import Trained, predict, train
+from landslide.training.run import predict
+from landslide.training.train import Trained, train
 
 MakeChips = Callable[..., xr.Dataset]
 Small = Callable[..., TrainingConfig]

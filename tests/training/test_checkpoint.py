@@ -12,7 +12,8 @@ import xarray as xr
 
 from landslide.storage import read_bytes
 from landslide.training.config import TrainingConfig
-from landslide.training.train import Trained, _Run, train
+from landslide.training.run import Run
+from landslide.training.train import Trained, train
 
 MakeChips = Callable[..., xr.Dataset]
 Small = Callable[..., TrainingConfig]
@@ -81,7 +82,7 @@ def test_the_best_epochs_weights_outlive_an_interruption(
 ) -> None:
     chips, config = make_chips(validation=1), small(epochs=4, checkpoint_every=2)
     # Validation finds each epoch worse than the one before.
-    monkeypatch.setattr(_Run, "validate", lambda run, *_: (1.0, 1 / run.epoch))
+    monkeypatch.setattr(Run, "validate", lambda run, *_: (1.0, 1 / run.epoch))
     interrupt(chips, config, checkpoint, 3)
     resumed = train(chips, config, checkpoint=checkpoint)
     assert resumed.best_epoch == 1

@@ -11,7 +11,8 @@ from landslide.cube.labels import NO_DATA
 from landslide.training import train as training
 from landslide.training.config import TrainingConfig
 from landslide.training.network import build_network
-from landslide.training.train import _Run, predict, train, working_precision
+from landslide.training.run import Run, predict, working_precision
+from landslide.training.train import train
 
 MakeChips = Callable[..., xr.Dataset]
 Small = Callable[..., TrainingConfig]
@@ -20,9 +21,9 @@ CPU, GPU = torch.device("cpu"), torch.device("cuda")
 V100, T4, A100, H200 = (7, 0), (7, 5), (8, 0), (9, 0)
 
 
-def run_in(precision: torch.dtype, config: TrainingConfig) -> _Run:
+def run_in(precision: torch.dtype, config: TrainingConfig) -> Run:
     torch.manual_seed(0)
-    return _Run(build_network("quick", 2), config, precision, CPU)
+    return Run(build_network("quick", 2), config, precision, CPU)
 
 
 @pytest.mark.parametrize("wanted", ["auto", "mixed", "float32"])

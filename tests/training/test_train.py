@@ -15,7 +15,8 @@ from landslide.training.config import TrainingConfig
 from landslide.training.metrics import average_precision
 from landslide.training.network import count_parameters
 from landslide.training.normalization import normalize, select_channels
-from landslide.training.train import Trained, predict, train
+from landslide.training.run import predict
+from landslide.training.train import Trained, train
 
 MakeChips = Callable[..., xr.Dataset]
 Small = Callable[..., TrainingConfig]
