@@ -1,6 +1,7 @@
 """One Ray Tune trial, and the lines that tell how a sweep goes."""
 
 import logging
+import os
 import sys
 import time
 from typing import Any
@@ -142,6 +143,8 @@ def run_trials(
     int
         How many trials failed for good; each has a row that says why, and the others' rows stand.
     """
+    # Tune's newer report prints a table of its own settings whatever `verbose` says.
+    os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
     share = {"experiment": experiment, "chips": chips, "table": table, "runs": runs}
     filesystem, path = fsspec.core.url_to_fs(runs)
     results = tune.Tuner(

@@ -47,7 +47,7 @@ PRESETS: dict[str, TrainingConfig] = {
         epochs=25,
         batch_size=8,
         weight_decay=1e-3,
-        # With so few epochs the rate must fall early, and does where the loss falls by less than 5 %.
+        # In so few epochs the rate must fall early: as soon as the loss falls by less than 5 %.
         plateau_factor=0.5,
         plateau_patience=0,
         plateau_threshold=0.05,
