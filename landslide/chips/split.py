@@ -163,7 +163,7 @@ def split_to_json(corners: np.ndarray, parts: np.ndarray, chipping: Chipping) ->
         for (y, x), part in zip(corners.tolist(), parts, strict=True)
     ]
     head = {"protocol": chipping.protocol, "chip_size": chipping.chip_size}
-    return json.dumps(head | {"chips": chips}) + "\n"
+    return json.dumps(head)[:-1] + ', "chips": [\n' + ",\n".join(map(json.dumps, chips)) + "\n]}\n"
 
 
 def split_from_json(text: str, chipping: Chipping) -> tuple[np.ndarray, np.ndarray]:
