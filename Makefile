@@ -6,6 +6,8 @@ VENV   := .venv
 PYTHON := $(VENV)/bin/python
 READY  := $(VENV)/.ready
 UV     := $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
+# Bars for a person who watches; nothing for a log.
+QUIET  := $(shell test -t 2 || echo --quiet)
 
 SIMULATED := data/simulated.zarr
 CUBE    ?= $(SIMULATED)
@@ -45,7 +47,7 @@ $(READY): requirements.txt pyproject.toml .python-version | $(filter .uv/bin/uv,
 	@$(UV) venv --quiet --allow-existing $(VENV) 2>/dev/null \
 	  || $(UV) venv --quiet --allow-existing --python '>=3.12' $(VENV) \
 	  || { echo "error: no Python 3.12 or later found or fetched: install one" >&2; exit 1; }
-	@$(UV) pip install --quiet --python $(PYTHON) --requirement requirements.txt \
+	@$(UV) pip install $(QUIET) --python $(PYTHON) --requirement requirements.txt \
 	  || { echo "error: cannot install the packages of requirements.txt: check the package index and the disk" >&2; exit 1; }
 	@$(UV) pip install --quiet --python $(PYTHON) --no-deps --editable . \
 	  || { echo "error: cannot install this project into $(VENV)" >&2; exit 1; }
