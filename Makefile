@@ -74,7 +74,7 @@ check: $(READY)
 
 requirements: | $(filter .uv/bin/uv,$(UV))
 	@$(UV) pip compile --quiet --universal --python-version 3.12 --extra dev --upgrade \
-	  --no-emit-index-url --no-emit-find-links --custom-compile-command "make requirements" \
+	  --custom-compile-command "make requirements" \
 	  pyproject.toml --output-file requirements.txt
 
 clean:
