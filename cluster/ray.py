@@ -6,12 +6,8 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-# Ray reads these when it is imported. A Ray that listens without a token lets anyone run code.
-os.environ.setdefault("RAY_AUTH_MODE", "token")
-os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-
 import ray
+from ray.exceptions import RayError
 
 JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"  # set for the entry point of a submitted job
 
@@ -62,6 +58,10 @@ def ray_cluster(address: str | None = None, cpus: int | None = None) -> Iterator
     ours = address is None and not in_job()
     try:
         if ours:
+            # A Ray that listens without a token lets anyone run code. Elsewhere it is the
+            # cluster that says whether there are tokens.
+            os.environ.setdefault("RAY_AUTH_MODE", "token")
+            os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
             context = ray.init(
                 address="local",
                 num_cpus=cpus,
@@ -72,7 +72,7 @@ def ray_cluster(address: str | None = None, cpus: int | None = None) -> Iterator
             )
         else:
             context = ray.init(address=address or "auto", logging_level=logging.WARNING)
-    except (ConnectionError, RuntimeError, OSError) as error:
+    except (RayError, RuntimeError, OSError) as error:
         reason = " ".join(str(error).split())[:200]
         raise OSError(f"no Ray cluster at {address or 'this machine'}: {reason}") from None
     try:
@@ -90,12 +90,7 @@ def require_resources(resources: Resources) -> None:
     ValueError
         Says what was asked for and what there is.
     """
-    request = resources.request()
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    # Empty without an autoscaler; with one, what a node of each of its groups would have.
-    config = ray._private.state.state.get_cluster_config()  # noqa: SLF001 - no public way
-    groups = [g for g in (config.node_group_configs if config else ()) if g.max_count]
-    nodes += [dict(group.resources) for group in groups]
+    request, nodes = resources.request(), _nodes()
     if not any(all(node.get(k, 0) >= amount for k, amount in request.items()) for node in nodes):
         kinds = {", ".join(f"{k} {v:g}" for k, v in _shown(node).items()) for node in nodes}
         asked = ", ".join(f"{name} {amount:g}" for name, amount in request.items())
@@ -111,5 +106,14 @@ def _shown(node: dict[str, float]) -> dict[str, float]:
 
 
 def cluster_has_gpus() -> bool:
-    """Return whether any node that runs now offers a GPU."""
-    return bool(ray.cluster_resources().get("GPU", 0))
+    """Return whether a node, now or after scaling, offers a GPU."""
+    return any(node.get("GPU", 0) for node in _nodes())
+
+
+def _nodes() -> list[dict[str, float]]:
+    """Return the resources of each node that runs, and of one of each kind that could be added."""
+    nodes = [dict(node["Resources"]) for node in ray.nodes() if node["Alive"]]
+    # None without an autoscaler; with one, what a node of each of its groups would have.
+    config = ray._private.state.state.get_cluster_config()  # noqa: SLF001 - no public way
+    groups = [group for group in (config.node_group_configs if config else ()) if group.max_count]
+    return nodes + [dict(group.resources) for group in groups]

@@ -129,7 +129,7 @@ def _train(args: argparse.Namespace) -> None:
     from landslide.trial import train_bundle
 
     trained = train_bundle(
-        args.cube,
+        options.cube_address(args),
         options.config_of(
             args,
             inputs=args.inputs,
@@ -152,7 +152,7 @@ def _table(args: argparse.Namespace) -> None:
     from landslide.results.summary import report
     from landslide.results.table import results_table
 
-    print(report(results_table(args.table), args.format))
+    print(report(results_table(args.table), args.format), end="")
 
 
 def _figure4(args: argparse.Namespace) -> None:

@@ -6,6 +6,7 @@ import platform
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -132,13 +133,19 @@ def row_key(experiment: Experiment, config: TrainingConfig, precision: str) -> s
         `float32` or `mixed`, as the device will resolve `auto`.
     """
     channels = union(experiment.inputs)
+    training = determining(config) | {"precision": precision}
+    if precision == "mixed":
+        del training["threads"]  # they matter on a CPU only
+    if Path(config.encoder_weights).is_file():
+        weights = Path(config.encoder_weights).read_bytes()
+        training["encoder_weights"] = hashlib.sha256(weights).hexdigest()
     determined = {
         "cube": experiment.cube_digest,
         "event": event_to_attribute(experiment.event),
         "orbit": experiment.orbit,
         "split": experiment.split_digest,  # of protocol, chip size, corners and parts
         "mask": [channels.name, list(experiment.timesteps)],
-        "training": determining(config) | {"precision": precision},
+        "training": training,
     }
     return hashlib.sha256(json.dumps(determined, sort_keys=True).encode()).hexdigest()[:32]
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from landslide.chips.split import Chipping
+from landslide.cube.events import load_event
 from landslide.storage import absolute, read_bytes
 from landslide.training.config import PRESETS, TrainingConfig, training_config
 
@@ -27,7 +28,11 @@ def seed(text: str) -> int:
 
 def add_experiment_options(parser: argparse.ArgumentParser) -> None:
     """Add what says how chips are cut, divided and trained on."""
-    parser.add_argument("cube", help="address of the cube: a path, gs://, s3://, https://, .zip")
+    parser.add_argument(
+        "cube",
+        nargs="?",
+        help="address: a path, gs://, s3://, https://, .zip; default: the event's",
+    )
     parser.add_argument("--event", help="a published event's name or a TOML file")
     parser.add_argument("--preset", choices=tuple(PRESETS), default="paper")
     parser.add_argument("--epochs", type=int)
@@ -50,6 +55,20 @@ def add_experiment_options(parser: argparse.ArgumentParser) -> None:
     training.add_argument("--batch-size", type=int)
     training.add_argument("--learning-rate", type=float)
     training.add_argument("--precision", choices=("auto", "float32", "mixed"))
+
+
+def cube_address(args: argparse.Namespace) -> str:
+    """Return the cube's absolute address: the one given, else the one that the event file names.
+
+    Raises
+    ------
+    ValueError
+        Where neither says one.
+    """
+    named = args.cube or (load_event(args.event).cube if args.event else None)
+    if named is None:
+        raise ValueError("no cube: give its address, or an --event file that names it with `cube`")
+    return absolute(named)
 
 
 def chipping_of(args: argparse.Namespace) -> Chipping:

@@ -1,5 +1,6 @@
 """One object read or written whole, on any filesystem that fsspec knows."""
 
+import contextlib
 import uuid
 
 import fsspec
@@ -54,5 +55,5 @@ def read_bytes(uri: str) -> bytes:
 def remove(uri: str) -> None:
     """Remove the object at `uri`, if there is one."""
     filesystem, path = fsspec.core.url_to_fs(uri)
-    if filesystem.exists(path):
+    with contextlib.suppress(FileNotFoundError):
         filesystem.rm_file(path)

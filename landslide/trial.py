@@ -1,19 +1,29 @@
 """One model trained from a cube on this machine and kept as a bundle."""
 
+import contextlib
 import uuid
 from collections.abc import Iterable
 
 import torch
+import xarray as xr
 from tqdm import tqdm
 
-from landslide.chips.inputs import parse_inputs
+from landslide.chips.composite import select_images
+from landslide.chips.inputs import PAPER_INPUTS, PAPER_TIMESTEPS, parse_inputs
 from landslide.chips.loading import load_chips
 from landslide.chips.split import Chipping
 from landslide.chips.stream import stream_chips
-from landslide.cube.events import find_event
+from landslide.cube.events import Event, find_event
 from landslide.cube.labels import keep_labels
 from landslide.cube.store import open_cube
-from landslide.experiment import configurations, plan_experiment, row_key, run_trial, versions
+from landslide.experiment import (
+    configurations,
+    plan_experiment,
+    row_key,
+    run_trial,
+    versions,
+    with_baseline,
+)
 from landslide.results.table import check_writable
 from landslide.storage import absolute, remove, write_whole
 from landslide.training.bundle import save_bundle
@@ -48,7 +58,8 @@ def train_bundle(
     event, orbit, split : str, optional
         As for `find_event` and `stream_chips`.
     table : str, optional
-        A table to write the row into, too.
+        A table to write the row into, too: scored on the pixels that the paper's sweep scores,
+        as far as the cube has its inputs, so that the row stands beside the sweep's.
 
     Raises
     ------
@@ -63,6 +74,8 @@ def train_bundle(
     timesteps = [config.timesteps if parse_inputs(config.inputs).polarisations else 1]
     (config,) = configurations(config, [config.inputs], timesteps, [config.seed])
     inputs = [config.inputs]
+    if table is not None:
+        inputs, timesteps = sweep_around(cube, found, config, orbit)
     experiment = plan_experiment(cube, found, chipping, inputs, timesteps, orbit=orbit, split=split)
     lazy = stream_chips(
         cube,
@@ -112,6 +125,25 @@ def train_bundle(
     return trained
 
 
+def sweep_around(
+    cube: xr.Dataset, event: Event, config: TrainingConfig, orbit: str | None
+) -> tuple[list[str], list[int]]:
+    """Return the inputs and timestep counts of the paper's sweep that a cube can give.
+
+    Those of the configuration itself are among them.
+    """
+    inputs = [
+        name for name in PAPER_INPUTS if set(parse_inputs(name).variables) <= set(cube.data_vars)
+    ]
+    timesteps = []
+    for count in PAPER_TIMESTEPS:
+        with contextlib.suppress(ValueError):
+            select_images(cube, event, count, orbit)
+            timesteps.append(count)
+    own = [config.timesteps] if config.timesteps else []
+    return with_baseline([*inputs, config.inputs]), sorted({*timesteps, *own})
+
+
 def require_network(config: TrainingConfig, inputs: Iterable[str], chip_size: int) -> None:
     """Build the network once, so that what is wrong with it is known before a chip is read.
 
@@ -123,6 +155,15 @@ def require_network(config: TrainingConfig, inputs: Iterable[str], chip_size: in
     channels = max(len(parse_inputs(name).channels) for name in inputs)
     network = build_network(config.network, channels, config.encoder_weights)
     require_fit(network, config.network, (chip_size, chip_size))
+    try:
+        with torch.no_grad():
+            network.eval()(torch.zeros(1, channels, chip_size, chip_size))
+    except Exception as error:  # each architecture has refusals of its own
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise ValueError(
+            f"network {config.network!r} takes no chips of {chip_size} pixels ({reason}): "
+            "choose another --network or --chip-size"
+        ) from error
 
 
 def _check_folder(out: str) -> None:

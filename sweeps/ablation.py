@@ -11,6 +11,8 @@ the same pixels. Each trial writes its row into the shared AUPRC table.
 
 import argparse
 import sys
+import warnings
+from dataclasses import replace
 
 from cluster.dask import dask_client, watched
 from cluster.ray import Resources, cluster_has_gpus, in_job, ray_cluster, require_resources
@@ -26,6 +28,7 @@ from landslide.options import (
     add_experiment_options,
     chipping_of,
     config_of,
+    cube_address,
     seed,
     split_text,
 )
@@ -64,9 +67,11 @@ def main(arguments: list[str] | None = None) -> int:
     args = options(arguments)
     table = absolute(args.table or "table")
     beside = table.rsplit("/", 1)[0]
+    if beside.endswith(":/"):
+        raise ValueError(f"the table {table} is a whole bucket: name a folder in it")
     runs = absolute(args.storage or f"{beside}/runs")
 
-    cube = keep_labels(open_cube(absolute(args.cube)))
+    cube = keep_labels(open_cube(cube_address(args)))
     event = find_event(cube, args.event)
     chipping, inputs = chipping_of(args), with_baseline(args.inputs)
     experiment = plan_experiment(
@@ -90,11 +95,12 @@ def main(arguments: list[str] | None = None) -> int:
     print(f"{experiment.cube}: event {event.name}, {chips.sizes['chip']} chips", flush=True)
     with ray_cluster(args.address):
         gpus = args.gpus_per_trial
-        gpus = float(cluster_has_gpus()) if gpus is None else gpus
+        gpus = float(bool(args.accelerator) or cluster_has_gpus()) if gpus is None else gpus
         resources = Resources(base.threads, gpus, args.accelerator)
         require_resources(resources)
 
         precision = "mixed" if gpus and base.precision != "float32" else "float32"
+        base = replace(base, precision=precision)
         configs = configurations(base, inputs, args.timesteps, args.seeds)
         keys = {row_key(experiment, config, precision): config for config in configs}
         done = set() if args.force else row_keys(table)
@@ -116,6 +122,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def command(arguments: list[str] | None = None) -> int:
     """Run `main`; what is wrong with the input is one line on standard error."""
+    warnings.showwarning = lambda message, *_, **__: print(f"warning: {message}", file=sys.stderr)
     try:
         return main(arguments)
     except (ValueError, OSError, ImportError) as error:

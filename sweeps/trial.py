@@ -4,6 +4,7 @@ import logging
 import os
 import sys
 import time
+import uuid
 from typing import Any
 
 import fsspec
@@ -15,7 +16,7 @@ from tqdm import tqdm
 from cluster.ray import Resources
 from landslide.experiment import Experiment, failed_row, run_trial
 from landslide.results.row import Row
-from landslide.results.table import row_keys, write_row
+from landslide.results.table import is_scored, write_row
 from landslide.storage import remove
 from landslide.training.config import TrainingConfig
 
@@ -67,7 +68,7 @@ def trial(
 
 def write_failure(table: str, row: Row) -> None:
     """Write a failed trial's row, but not over a score that an earlier run earned."""
-    if row.key not in row_keys(table):
+    if not is_scored(table, row.key):
         write_row(table, row)
 
 
@@ -154,7 +155,7 @@ def run_trials(
         },
         tune_config=tune.TuneConfig(reuse_actors=True),
         run_config=tune.RunConfig(
-            name=time.strftime("sweep-%Y%m%dT%H%M%S", time.gmtime()),
+            name=f"sweep-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{uuid.uuid4().hex[:6]}",
             storage_path=path,
             storage_filesystem=PyFileSystem(FSSpecHandler(filesystem)),  # type: ignore[abstract]
             failure_config=tune.FailureConfig(max_failures=MAX_FAILURES),

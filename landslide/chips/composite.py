@@ -135,7 +135,13 @@ def _allowed_geometries(
             continue
         if coordinate in cube.coords:
             everything &= cube[coordinate].to_numpy().astype(str) == str(value)
-        elif orbit is not None:
+        elif orbit is None:
+            log.warning(
+                "event %s wants orbit %s, but the cube names none: all images are used",
+                event.name,
+                value,
+            )
+        else:
             raise ValueError(f"orbit {orbit!r} was asked for, but the cube has no {coordinate}")
     return everything, names
 

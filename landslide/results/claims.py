@@ -14,6 +14,9 @@ type Values = npt.NDArray[np.float64]
 type Configuration = tuple[str, int]
 type Scores = dict[Configuration, pd.Series]  # by inputs and timesteps, the AUPRC of each seed
 
+NO_HELP = 0.01
+"""A gain in AUPRC that counts as none: no effect could never be shown to be exactly zero."""
+
 
 def mean_interval(values: Values, confidence: float = 0.95) -> tuple[float, float]:
     """Return Student's t interval of the mean; NaN where fewer than two values leave no spread.
@@ -119,8 +122,8 @@ def paper_claims(scored: pd.DataFrame) -> list[Claim]:
         ),
         Claim("The DEM helps at 1 and 2 timesteps", [_difference(scores, terrain, (1, 2))]),
         Claim(
-            "The DEM does not help at 3 and 4 timesteps",
-            [_difference(scores, terrain, (3, 4), wants_above=False)],
+            f"The DEM adds no more than {NO_HELP} at 3 and 4 timesteps",
+            [_difference(scores, terrain, (3, 4), bound=NO_HELP, wants_above=False)],
         ),
         Claim(
             f"DEM alone reaches at most 0.17 (prevalence here {prevalence:.3f})",
@@ -164,6 +167,7 @@ def _difference(
     label: str,
     timesteps: Sequence[int] | None = None,
     *,
+    bound: float = 0.0,
     wants_above: bool = True,
 ) -> Comparison:
     """Return each seed's difference "first - second", its mean over the timesteps of both."""
@@ -174,4 +178,4 @@ def _difference(
     if not len(values):
         return Comparison(label, np.empty(0))
     differences = np.mean(values[:, : len(steps)] - values[:, len(steps) :], axis=1)
-    return Comparison(label, differences, wants_above=wants_above)
+    return Comparison(label, differences, bound, wants_above=wants_above)

@@ -97,6 +97,15 @@ def row_keys(uri: str) -> set[str]:
     return {row["key"][0].as_py() for row in rows if row["error"][0].as_py() is None}
 
 
+def is_scored(uri: str, key: str) -> bool:
+    """Return whether the table holds a score under this key."""
+    try:
+        data = read_bytes(f"{_folder(uri)}/{key}.parquet")
+    except FileNotFoundError:
+        return False
+    return bool(_parse(f"{key}{_SUFFIX}", data, ["key", "error"])["error"][0].as_py() is None)
+
+
 def _folder(uri: str) -> str:
     return uri.rstrip("/")
 

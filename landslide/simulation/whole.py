@@ -28,8 +28,11 @@ def written_whole(uri: str, *, overwrite: bool) -> Iterator[str]:
         Where something lies at `uri` and `overwrite` is not set.
     """
     filesystem, path = fsspec.core.url_to_fs(uri)
-    if not overwrite and filesystem.exists(path):
-        raise FileExistsError(f"{uri} exists: choose another address, or overwrite it")
+    if filesystem.exists(path):
+        if not overwrite:
+            raise FileExistsError(f"{uri} exists: choose another address, or --overwrite it")
+        if not any(filesystem.exists(f"{path}/{name}") for name in LAST):
+            raise FileExistsError(f"{uri} exists and is no Zarr: choose another address")
     if not isinstance(filesystem, LocalFileSystem):
         with tempfile.TemporaryDirectory() as folder:
             yield folder
@@ -38,20 +41,15 @@ def written_whole(uri: str, *, overwrite: bool) -> Iterator[str]:
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     unfinished = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
+    replaced = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
     try:
         yield str(unfinished)
         if target.exists():
-            _remove(target)
+            target.rename(replaced)
         unfinished.rename(target)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink()
+        shutil.rmtree(replaced, ignore_errors=True)
 
 
 def _copy(filesystem: fsspec.AbstractFileSystem, folder: Path, path: str) -> None:

@@ -1,5 +1,6 @@
 """What determines a training run."""
 
+import math
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -69,6 +70,10 @@ def training_config(preset: str, **changes: Any) -> TrainingConfig:
     config = replace(PRESETS[preset], **{k: v for k, v in changes.items() if v is not None})
     if config.epochs < 1 or config.batch_size < 1 or config.threads < 1:
         raise ValueError("epochs, batch size and threads are at least 1")
+    if not 0 < config.learning_rate < math.inf:
+        raise ValueError(
+            f"a learning rate of {config.learning_rate} trains nothing: give e.g. 0.01"
+        )
     if config.precision not in {"auto", "float32", "mixed"}:
         raise ValueError(f"unknown precision {config.precision!r}: choose auto, float32 or mixed")
     return config

@@ -120,6 +120,7 @@ class Run:
                 "scaler": self.scaler.state_dict(),
                 "shuffle": self.shuffle.get_state(),
                 "random": torch.get_rng_state(),
+                "cuda_random": torch.cuda.get_rng_state_all(),
                 "progress": {
                     name: getattr(self, name)
                     for name in ("epoch", "seconds", "history", "best_epoch", "best_weights")
@@ -148,6 +149,8 @@ class Run:
         self.scaler.load_state_dict(state["scaler"])
         self.shuffle.set_state(state["shuffle"].cpu())
         torch.set_rng_state(state["random"].cpu())
+        if len(state["cuda_random"]) == torch.cuda.device_count():
+            torch.cuda.set_rng_state_all([each.cpu() for each in state["cuda_random"]])
         for name, value in state["progress"].items():
             setattr(self, name, value)
 
