@@ -135,8 +135,13 @@ def test_what_exists_is_not_overwritten_unless_asked(tmp_path):
         small(tmp_path)
     assert (folder / "mine").read_text() == "precious"
     scene = Scene(**SMALL, timepairs=(1, 1))
+    with pytest.raises(FileExistsError, match="no Zarr"):
+        simulate_cube(str(folder), scene=scene, overwrite=True)
+    assert (folder / "mine").read_text() == "precious"
+    (folder / "zarr.json").write_text("{}")
     simulate_cube(str(folder), scene=scene, overwrite=True)
     assert not (folder / "mine").exists()
+    assert list(tmp_path.iterdir()) == [folder]
 
 
 @pytest.mark.parametrize("kind", ["local", "memory"])
