@@ -6,10 +6,16 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"  # set for the entry point of a submitted job
+
+# Ray reads these when it is imported. A Ray that listens without a token lets anyone run code; in
+# a job it is the cluster that says whether there are tokens.
+if JOB not in os.environ:
+    os.environ.setdefault("RAY_AUTH_MODE", "token")
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+
 import ray
 from ray.exceptions import RayError
-
-JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"  # set for the entry point of a submitted job
 
 
 @dataclass(frozen=True)
@@ -58,10 +64,6 @@ def ray_cluster(address: str | None = None, cpus: int | None = None) -> Iterator
     ours = address is None and not in_job()
     try:
         if ours:
-            # A Ray that listens without a token lets anyone run code. Elsewhere it is the
-            # cluster that says whether there are tokens.
-            os.environ.setdefault("RAY_AUTH_MODE", "token")
-            os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
             context = ray.init(
                 address="local",
                 num_cpus=cpus,
