@@ -14,8 +14,8 @@ if JOB not in os.environ:
     os.environ.setdefault("RAY_AUTH_MODE", "token")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 
-import ray
-from ray.exceptions import RayError
+import ray  # noqa: E402 - it reads the environment
+from ray.exceptions import RayError  # noqa: E402
 
 
 @dataclass(frozen=True)
