@@ -183,7 +183,7 @@ def test_too_few_chips_for_the_papers_split_are_said(inspected: Callable[..., In
     found = inspected(lambda cube: one_orbit(cube).isel(x=slice(0, 300)))
     assert line(found, "chips").startswith("chips 4 of 4 chips")
     said = "4 chips with landslides are too few for a split"
-    assert line(found, said) == f"{said}: 5 are the least"
+    assert line(found, said) == f"{said}: 5 are the least, choose a smaller --chip-size"
 
 
 def test_a_scene_smaller_than_a_chip_says_so(inspected: Callable[..., Inspection]) -> None:
