@@ -52,6 +52,12 @@ class Experiment:
         """Digest of the protocol, and of the chips' size, corners and parts."""
         return hashlib.sha256(self.split.encode()).hexdigest()[:16]
 
+    @property
+    def mask(self) -> str:
+        """The channels and timestep counts that a scored pixel has data in, all of them."""
+        counts = ",".join(map(str, self.timesteps))
+        return f"{union(self.inputs).name} x {counts}"
+
 
 def plan_experiment(
     cube: xr.Dataset,
@@ -132,7 +138,6 @@ def row_key(experiment: Experiment, config: TrainingConfig, precision: str) -> s
     precision : str
         `float32` or `mixed`, as the device will resolve `auto`.
     """
-    channels = union(experiment.inputs)
     training = determining(config) | {"precision": precision}
     if precision == "mixed":
         del training["threads"]  # they matter on a CPU only
@@ -144,7 +149,7 @@ def row_key(experiment: Experiment, config: TrainingConfig, precision: str) -> s
         "event": event_to_attribute(experiment.event),
         "orbit": experiment.orbit,
         "split": experiment.split_digest,  # of protocol, chip size, corners and parts
-        "mask": [channels.name, list(experiment.timesteps)],
+        "mask": experiment.mask,
         "training": training,
     }
     return hashlib.sha256(json.dumps(determined, sort_keys=True).encode()).hexdigest()[:32]
@@ -227,6 +232,7 @@ def _identity(experiment: Experiment, config: TrainingConfig, key: str) -> dict[
         "simulated": experiment.simulated,
         "protocol": experiment.chipping.protocol,
         "split_digest": experiment.split_digest,
+        "mask": experiment.mask,
         "inputs": config.inputs,
         "timesteps": config.timesteps,
         "seed": config.seed,

@@ -74,6 +74,8 @@ def train_bundle(
     timesteps = [config.timesteps if parse_inputs(config.inputs).polarisations else 1]
     (config,) = configurations(config, [config.inputs], timesteps, [config.seed])
     inputs = [config.inputs]
+    if timesteps[0] < 1:
+        raise ValueError(f"timesteps are whole numbers from 1 on, not {timesteps}")
     if table is not None:
         inputs, timesteps = sweep_around(cube, found, config, orbit)
     experiment = plan_experiment(cube, found, chipping, inputs, timesteps, orbit=orbit, split=split)

@@ -213,7 +213,7 @@ def test_simulate_overwrites_only_when_told_to(tmp_path: Path, capsys: Said) -> 
     capsys.readouterr()
     assert main(["simulate", str(out), *SMALL, "--seed", "2"]) == 1
     said = capsys.readouterr()
-    assert said.err == f"error: {out} exists: choose another address, or overwrite it\n"
+    assert said.err == f"error: {out} exists: choose another address, or --overwrite it\n"
     assert said.out == ""
     assert files(out) == before
     assert simulate(out, "--seed", "2", "--overwrite") != before

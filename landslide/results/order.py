@@ -21,6 +21,7 @@ SECTION = (
     "precision",
     "cube_digest",
     "split_digest",
+    "mask",
 )
 
 ROW_ORDER = (*SECTION, "inputs", "timesteps", "seed")

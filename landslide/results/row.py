@@ -45,6 +45,9 @@ class Row:
     inputs: Annotated[str, pa.string(), "Inputs joined by +, such as vv+vh+dem"]
     timesteps: Annotated[int, pa.int32(), "Images averaged before and after; 0 for dem alone"]
     seed: Annotated[int, pa.int32(), "Seed of the initial weights and of the shuffling"]
+    mask: Annotated[
+        str | None, pa.string(), "Channels and timestep counts whose common pixels are scored"
+    ] = None
     auprc: Annotated[float | None, pa.float64(), "Average precision over all test pixels"] = None
     error: Annotated[str | None, pa.string(), "Why the trial failed, on one line"] = None
     prevalence: Annotated[float | None, pa.float64(), "Share of landslide in the test pixels"] = (

@@ -84,12 +84,17 @@ def test_the_blocked_protocol_keeps_chips_without_landslides() -> None:
     assert set(chips["part"].values) <= set(PARTS)
 
 
-@pytest.mark.parametrize("protocol", ["paper", "blocked"])
-@pytest.mark.parametrize("label", [0, 255])
+@pytest.mark.parametrize(("protocol", "label"), [("paper", 0), ("paper", 255), ("blocked", 0)])
 def test_a_scene_without_landslides_is_an_error(protocol: str, label: int) -> None:
     labels = np.full((40, 56), label, np.uint8)
     with pytest.raises(ValueError, match=r"no chip of 8 pixels holds 1 or more .*scene has 0\)"):
         plan_chips(labels, Chipping(protocol, chip_size=8))
+
+
+def test_a_scene_without_labels_has_no_chip_for_the_blocked_protocol() -> None:
+    labels = np.full((40, 56), 255, np.uint8)
+    with pytest.raises(ValueError, match="no chip of 8 pixels is at least half labelled"):
+        plan_chips(labels, Chipping("blocked", chip_size=8))
 
 
 def test_too_high_a_minimum_is_an_error_that_counts() -> None:

@@ -11,9 +11,11 @@ import psutil
 import pytest
 
 from landslide import open_cube, results_table
+from landslide.chips.inputs import PAPER_INPUTS
 from landslide.chips.split import Chipping
+from landslide.cli import main as landslide_command
 from landslide.cube.events import find_event
-from landslide.experiment import plan_experiment, row_key
+from landslide.experiment import plan_experiment, row_key, with_baseline
 from landslide.training.config import training_config
 from sweeps.ablation import command, main
 
@@ -152,3 +154,22 @@ def test_impossible_resources_are_an_error_at_once(
     error = capsys.readouterr().err.strip().splitlines()[-1]
     assert error.startswith("error: no node can run a trial that needs CPU 1, GPU 4")
     assert not list((tmp_path / "table").glob("*.parquet"))
+
+
+def test_one_machine_without_a_cluster_fills_the_same_row(
+    cube: str, ray: None, tmp_path: Path
+) -> None:
+    table, bundle = str(tmp_path / "table"), str(tmp_path / "model")
+    alone = ["train", cube, "--protocol", "paper", "--table", table, "--out", bundle, *QUICK]
+    assert landslide_command([*alone, "--inputs", "vv", "--timesteps", "1"]) == 0
+    (row,) = results_table(table).itertuples()
+    opened = open_cube(cube)
+    experiment = plan_experiment(
+        opened,
+        find_event(opened),
+        Chipping(chip_size=64),
+        with_baseline(PAPER_INPUTS),
+        [1, 2, 3, 4],
+    )
+    config = training_config("quick", epochs=1, inputs="vv", timesteps=1)
+    assert row.key == row_key(experiment, config, "float32")

@@ -23,16 +23,17 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@pytest.fixture
-def head(tmp_path: Path) -> Iterator[dict[str, str]]:
-    """The environment of a Ray head that runs on this machine, with a token."""
+@pytest.fixture(params=["token", "open"])
+def head(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[dict[str, str]]:
+    """The environment of a Ray head that runs on this machine, with a token or open by default."""
     token = tmp_path / "token"
     token.write_text(secrets.token_hex(32))
     dashboard = free_port()
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("RAY_", "PYTEST"))}
     environment |= {
-        "RAY_AUTH_MODE": "token",
-        "RAY_AUTH_TOKEN_PATH": str(token),
+        **({"RAY_AUTH_MODE": "token"} if request.param == "token" else {}),
+        **({"RAY_AUTH_TOKEN_PATH": str(token)} if request.param == "token" else {}),
+        "HOME": str(tmp_path),  # where a token of this machine's own may lie
         "RAY_USAGE_STATS_ENABLED": "0",
         "PATH": f"{BIN}:{os.environ['PATH']}",
     }
