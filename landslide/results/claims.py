@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-from landslide.results.order import PAPER_INPUTS
+from landslide.chips.inputs import PAPER_INPUTS
 
 type Values = npt.NDArray[np.float64]
 type Configuration = tuple[str, int]

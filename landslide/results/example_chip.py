@@ -9,11 +9,11 @@ import xarray as xr
 from landslide.chips.composite import select_images
 from landslide.chips.inputs import PAPER_TIMESTEPS, TERRAIN
 from landslide.chips.loading import load_chips
-from landslide.chips.plan import plan_chips
 from landslide.chips.split import Chipping, split_to_json
 from landslide.chips.stream import stream_chips
+from landslide.chips.windows import chip_corners, cut
 from landslide.cube.events import Event
-from landslide.cube.labels import read_labels
+from landslide.cube.labels import NO_DATA, read_labels
 
 TERRAIN_NAMES = {
     "dem": "Elevation [m]",
@@ -56,20 +56,13 @@ def example_chip(
     """
     chipping = Chipping(protocol="blocked", chip_size=chip_size)
     labels = read_labels(cube)
-    corners = np.array(
-        [
-            (y, x)
-            for x in range(0, labels.shape[1], chip_size)
-            for y in range(0, labels.shape[0], chip_size)
-            if (labels[y : y + chip_size, x : x + chip_size] == 1).any()
-        ]
-    ).reshape(-1, 2)
+    rows, columns = labels.shape
+    corners = chip_corners((rows, columns), chip_size, pad=True)
+    inside = (cut(labels, corners, chip_size, NO_DATA) == 1).sum(axis=(1, 2))
+    corners, inside = corners[inside > 0], inside[inside > 0]
     if not len(corners):
         raise ValueError("no chip holds a landslide: there is nothing to draw")
     if position is None:
-        inside = [
-            (labels[y : y + chip_size, x : x + chip_size] == 1).sum() for y, x in corners.tolist()
-        ]
         position = int(np.argmax(inside))
     if not 0 <= position < len(corners):
         raise ValueError(
@@ -78,7 +71,6 @@ def example_chip(
         )
     corner = corners[position : position + 1]
     split = split_to_json(corner, np.array(["test"]), chipping)
-    plan_chips(labels, chipping, split)
     terms = [p for p in ("vv", "vh") if p in cube] + ["dem"] * all(t in cube for t in TERRAIN)
     if not terms:
         raise ValueError("the cube has neither backscatter nor terrain: there is nothing to draw")

@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-NO_DATA = 255
+from landslide.cube.labels import NO_DATA
 
 
 def class_histograms(

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
-PAPER_INPUTS = ("vv", "vh", "vv+vh", "vv+vh+dem")
+from landslide.chips.inputs import PAPER_INPUTS
 
 # What makes two rows comparable: rows that differ in any of these are never averaged. Threads
 # and device are not among them, for they move a score only in its last digits.
