@@ -73,7 +73,7 @@ check: $(READY)
 	@$(VENV)/bin/lint-imports
 
 requirements: | $(filter .uv/bin/uv,$(UV))
-	@$(UV) pip compile --quiet --universal --python-version 3.12 --extra dev --upgrade \
+	@$(UV) pip compile --quiet --universal --python-version 3.12 --extra dev --extra readers --upgrade \
 	  --custom-compile-command "make requirements" \
 	  pyproject.toml --output-file requirements.txt
 

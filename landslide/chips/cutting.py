@@ -1,130 +1,242 @@
-"""The one graph that cuts chips out of a cube: a Dask task a block, and every block once.
-
-A block is a rectangle of whole stored chunks; its task reads it, cuts out what chosen chips need of
-it and composes only that. A chip that crosses blocks is put together from the fragments that each
-of its blocks gave, so no chunk is decoded twice, whatever the chunks and the overlap.
-"""
+"""The work on one block: read what its chips need, each stored chunk once, and compose it."""
 
 import functools
-from collections.abc import Callable, Sequence
-from itertools import groupby
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
-import dask.array as da
 import numpy as np
-import xarray as xr
-from dask.base import optimize
-from dask.delayed import delayed
 
-from landslide.chips.windows import Block, blocks_with_chips
-
-Kernel = Callable[[dict[str, np.ndarray]], tuple[np.ndarray, int]]
-"""From a block's variables (…, y, x) to channels (…, y, x) and the count of rejected samples."""
+from landslide.chips.blocks import Block, Region
+from landslide.chips.composite import coherence_layers, write_cumulative_log_means
+from landslide.cube.layers import Layer, Planes
+from landslide.cube.stored import Damage, DamagedChunkError, Selection
 
 
-def cut_layers(
-    cube: xr.Dataset,
-    corners: np.ndarray,
-    size: int,
-    names: Sequence[str],
-    kernel: Kernel | None,
-    lead: tuple[int, ...],
-    *,
-    channels_each: int = 1,
-    **selection: np.ndarray,
-) -> tuple[da.Array, da.Array]:
-    """Cut the channels of some variables, lazily.
+@dataclass(frozen=True)
+class Reading:
+    """What is read of every block of one grid of stored chunks, and what becomes of it.
 
-    Parameters
-    ----------
-    cube : Dataset
-    corners : int (chip, 2)
-    size : int
-        Chip size in pixels.
-    names : sequence of str
-        The variables; neighbours that share their chunks share their tasks.
-    kernel : Kernel
-        Composes channels; None where there is nothing to cut.
-    lead : tuple of int
-        Dimensions of the channels before the channel itself.
-    channels_each : int
-        Channels that the kernel makes of each variable.
-    selection
-        Positions along other dimensions, such as `timestep`.
-
-    Returns
-    -------
-    channels : float32 (chip, *lead, channel, y, x)
-        NaN beyond the scene.
-    rejected : int64 (chip)
-        Samples that the kernel rejected.
+    Channels are numbered among those of all chips; which of them are made here follows from what
+    is read.
     """
-    nothing = da.zeros((len(corners), *lead, 0, size, size), dtype=np.float32, chunks=-1)
-    arrays, rejected = [nothing], da.zeros(len(corners), dtype=np.int64)
-    for chunks, group in groupby(names, key=lambda name: _chunks(cube[name])):
-        variables = list(group)
-        layers = cube[variables].isel(selection)
-        layers = layers.drop_vars(list(layers.coords))
-        blocks = blocks_with_chips(corners, size, *chunks)
-        shape = (*lead, channels_each * len(variables), size, size)
-        assert kernel is not None
-        array, count = _assemble(layers, kernel, blocks, len(corners), shape)
-        arrays.append(array)
-        rejected = rejected + count
-    return da.concatenate(arrays, axis=1 + len(lead)) if len(arrays) > 1 else nothing, rejected
+
+    size: int
+    """Chip size in pixels."""
+    counts: tuple[int, ...]
+    """Timestep counts, ascending."""
+    backscatter: tuple[tuple[Layer | Planes, int], ...]
+    """Each polarisation, and its first channel: before the event; the next is after."""
+    sides: tuple[tuple[int, ...], tuple[int, ...]]
+    """Positions along `timestep` before and after the event, the nearest first."""
+    terrain: tuple[tuple[Layer | Planes, int], ...]
+    """Each static plane, and its channel."""
+    coherence: tuple[Layer | Planes, dict[int, int]] | None
+    """The pairs, and for each layer of `coherence_layers` that is wanted its channel."""
+    pairs: tuple[np.ndarray, np.ndarray]
+    """Which pairs precede the event, and which span it: bool (timepair)."""
+    grid: tuple[tuple[int, ...], tuple[int, ...]]
+    """Sizes of the stored chunks along y and x."""
+    block_pixels: int
+    """Side of a block, where chunks are smaller."""
+    channels: tuple[int, int]
+    """Counts of backscatter and of static channels of a whole chip."""
+    ahead: int
+    """Reads begun in advance while what was read before is composed."""
+    skip_damaged: bool
+
+    @property
+    def made(self) -> tuple[list[int], list[int]]:
+        """The backscatter and the static channels that are made here."""
+        sar = [channel + side for _, channel in self.backscatter for side in (0, 1)]
+        static = [channel for _, channel in self.terrain]
+        return sar, static + list(self.coherence[1].values() if self.coherence else ())
 
 
-def _chunks(variable: xr.DataArray) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    sizes = dict(variable.chunksizes) or {d: (n,) for d, n in variable.sizes.items()}
-    return sizes["y"], sizes["x"]
+@dataclass(frozen=True)
+class Cut:
+    """What one block gives of its chips; NaN where a chip lies elsewhere."""
+
+    sar: np.ndarray
+    """float32 (chip, timesteps, sar_channel, y, x)"""
+    static: np.ndarray
+    """float32 (chip, static_channel, y, x)"""
+    rejected: np.ndarray
+    """int64 (chip): samples that are no backscatter."""
+    damaged: np.ndarray
+    """bool (chip): whether a chunk that it needs is damaged."""
+
+    def taken(self, chips: np.ndarray | list[int]) -> "Cut":
+        """Return a copy of some of the chips."""
+        return Cut(self.sar[chips], self.static[chips], self.rejected[chips], self.damaged[chips])
 
 
-def _assemble(
-    layers: xr.Dataset, kernel: Kernel, blocks: list[Block], chips: int, shape: tuple[int, ...]
-) -> tuple[da.Array, da.Array]:
-    """Build the one graph: a task a block, and one for each run of chips of the same blocks."""
-    tasks = {}
-    blocks_of: list[list[int]] = [[] for _ in range(chips)]
-    for number, block in enumerate(blocks):
-        lazy = layers.isel(y=block.rows, x=block.columns)
-        # Culled, so that a task carries its own chunks and not the whole cube's graph.
-        (lazy,) = optimize(lazy)
-        tasks[number] = delayed(functools.partial(_read_block, lazy, kernel, block), pure=False)()
-        for fragment in block.fragments:
-            blocks_of[fragment.chip].append(number)
-    arrays, counts = [], []
-    for key, run in groupby(range(chips), key=lambda chip: tuple(blocks_of[chip])):
-        members = list(run)
-        put = delayed(functools.partial(_put_together, members, shape), pure=False, nout=2)
-        array, count = put([tasks[number] for number in key])
-        arrays.append(da.from_delayed(array, (len(members), *shape), np.float32))
-        counts.append(da.from_delayed(count, (len(members),), np.int64))
-    return da.concatenate(arrays), da.concatenate(counts)
+def join(into: Cut, cut: Cut) -> None:
+    """Add to chips what another block gives of them; NaN is what lies elsewhere, or is no data."""
+    for room, part in ((into.sar, cut.sar), (into.static, cut.static)):
+        np.copyto(room, part, where=~np.isnan(part))
+    into.rejected[:] += cut.rejected
+    into.damaged[:] |= cut.damaged
 
 
-Pieces = dict[int, tuple[tuple[slice, slice], np.ndarray, int]]
-"""For each chip: rows and columns within it, the channels there, and the rejected samples."""
+def stack(cuts: list[Cut]) -> Cut:
+    """Return the chips of several cuts as one."""
+    return Cut(
+        np.concatenate([cut.sar for cut in cuts]),
+        np.concatenate([cut.static for cut in cuts]),
+        np.concatenate([cut.rejected for cut in cuts]),
+        np.concatenate([cut.damaged for cut in cuts]),
+    )
 
 
-def _read_block(lazy: xr.Dataset, kernel: Kernel, block: Block) -> Pieces:
-    """Read one block, and compose what each chip needs of it."""
-    loaded = lazy.compute(scheduler="synchronous")
-    planes = {str(name): variable.to_numpy() for name, variable in loaded.items()}
-    pieces: Pieces = {}
-    for fragment in block.fragments:
-        cut = {name: plane[..., *fragment.inside_block] for name, plane in planes.items()}
-        pieces[fragment.chip] = (fragment.inside_chip, *kernel(cut))
-    return pieces
+def cut_block(reading: Reading, block: Block) -> Cut:
+    """Read one block and cut its chips.
+
+    Raises
+    ------
+    DamagedChunkError
+        Where a chunk is damaged and its chips are not to be skipped.
+    ConnectionError, PermissionError
+        Where the store cannot be reached, or refuses.
+    """
+    pixels = np.zeros(len(block.chips), np.int64)
+    for region in block.regions:
+        for f in region.fragments:
+            pixels[f.chip] += np.prod([s.stop - s.start for s in f.inside_chip])
+    all_channels = all(len(m) == n for m, n in zip(reading.made, reading.channels, strict=True))
+    whole = all_channels and bool((pixels == reading.size**2).all())
+    cut = _room(reading, len(block.chips), filled=not whole)
+    steps = (step for region in block.regions for step in _steps(reading, region, cut))
+    for step, values in _read_ahead(reading, steps, cut):
+        step.compose(values)
+    return cut
 
 
-def _put_together(
-    members: list[int], shape: tuple[int, ...], blocks: list[Pieces]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Put the chips of a run together from the blocks that they touch."""
-    chips = np.full((len(members), *shape), np.nan, np.float32)
-    rejected = np.zeros(len(members), np.int64)
-    for pieces in blocks:
-        for position, chip in enumerate(members):
-            where, channels, count = pieces[chip]
-            chips[position][..., *where] = channels
-            rejected[position] += count
-    return chips, rejected
+def _room(reading: Reading, chips: int, *, filled: bool) -> Cut:
+    """Return room for chips, filled with NaN where not every pixel will be written."""
+    size, channels = reading.size, reading.channels
+    sar = np.empty((chips, len(reading.counts), channels[0], size, size), np.float32)
+    static = np.empty((chips, channels[1], size, size), np.float32)
+    if filled:
+        sar.fill(np.nan)
+        static.fill(np.nan)
+    return Cut(sar, static, np.zeros(chips, np.int64), np.zeros(chips, np.bool_))
+
+
+@dataclass(frozen=True)
+class _Step:
+    """One read, and what becomes of it."""
+
+    source: Layer | Planes
+    index: Selection
+    region: Region
+    compose: Callable[[np.ndarray], None]
+
+
+def _steps(reading: Reading, region: Region, cut: Cut) -> Iterator[_Step]:
+    where = (region.rows, region.columns)
+    for source, channel in reading.backscatter:
+        planes: dict[int, np.ndarray] = {}
+        for images in _images_of_each_chunk(source, reading.sides):
+            compose = functools.partial(
+                _compose_sides, reading, region, cut, channel, source, images, planes
+            )
+            yield _Step(source, (np.array(images), *where), region, compose)
+    for source, channel in reading.terrain:
+        compose = functools.partial(_place, region, cut.static[:, channel])
+        yield _Step(source, where, region, compose)
+    if reading.coherence is not None:
+        source, channels = reading.coherence
+        used = np.flatnonzero(reading.pairs[0] | reading.pairs[1])
+        compose = functools.partial(_compose_coherence, reading, region, cut, channels, used)
+        yield _Step(source, (used, *where), region, compose)
+
+
+def _images_of_each_chunk(
+    source: Layer | Planes, sides: tuple[tuple[int, ...], tuple[int, ...]]
+) -> list[tuple[int, ...]]:
+    """Divide the images by the stored chunk they lie in, in the order in which they are needed."""
+    numbers = source.chunk_numbers(0)
+    chunks: dict[int, list[int]] = {}
+    for image in dict.fromkeys((*sides[0], *sides[1])):
+        chunks.setdefault(int(numbers[image]), []).append(image)
+    return [tuple(images) for images in chunks.values()]
+
+
+def _compose_sides(
+    reading: Reading,
+    region: Region,
+    cut: Cut,
+    channel: int,
+    source: Layer | Planes,
+    images: tuple[int, ...],
+    planes: dict[int, np.ndarray],
+    values: np.ndarray,
+) -> None:
+    """Take images in, and compose the sides of the event that are complete with them."""
+    planes.update(zip(images, values, strict=True))
+    for side, wanted in enumerate(reading.sides):
+        if not set(images) & set(wanted) or not set(wanted) <= set(planes):
+            continue
+        for f in region.fragments:
+            cut.rejected[f.chip] += write_cumulative_log_means(
+                [planes[image][f.inside_region] for image in wanted],
+                reading.counts,
+                cut.sar[f.chip, :, channel + side][:, *f.inside_chip],
+                logarithms=source.to_power is not None,
+            )
+        for image in wanted:
+            if image not in reading.sides[1 - side]:
+                del planes[image]
+
+
+def _place(region: Region, out: np.ndarray, plane: np.ndarray) -> None:
+    for f in region.fragments:
+        out[f.chip][f.inside_chip] = plane[f.inside_region]
+
+
+def _compose_coherence(
+    reading: Reading,
+    region: Region,
+    cut: Cut,
+    channels: dict[int, int],
+    used: np.ndarray,
+    pairs: np.ndarray,
+) -> None:
+    before, across = (which[used] for which in reading.pairs)
+    for f in region.fragments:
+        layers = coherence_layers(pairs[:, *f.inside_region], before, across)
+        for layer, channel in channels.items():
+            cut.static[f.chip, channel][f.inside_chip] = layers[layer]
+
+
+def _read_ahead(
+    reading: Reading, steps: Iterator[_Step], cut: Cut
+) -> Iterator[tuple[_Step, np.ndarray]]:
+    """Read step by step, with a bounded number of reads begun in advance."""
+    begun: deque[tuple[_Step, Callable[[], np.ndarray]]] = deque()
+    while True:
+        while len(begun) <= reading.ahead and (step := next(steps, None)) is not None:
+            begun.append((step, step.source.start(step.index)))
+        if not begun:
+            return
+        step, pending = begun.popleft()
+        try:
+            values = pending()
+        except DamagedChunkError:
+            if not reading.skip_damaged:
+                raise
+            values, damages = step.source.salvage(step.index)
+            _mark(step.region, cut, damages)
+        yield step, values
+
+
+def _mark(region: Region, cut: Cut, damages: list[Damage]) -> None:
+    """Remember which chips need a damaged chunk."""
+    shape = [along.stop - along.start for along in (region.rows, region.columns)]
+    for damage in damages:
+        hit = np.zeros(shape, np.bool_)
+        where = [np.arange(n)[along] for n, along in zip(shape, damage.where[-2:], strict=True)]
+        hit[np.ix_(*where)] = True
+        for f in region.fragments:
+            cut.damaged[f.chip] |= hit[f.inside_region].any()

@@ -1,12 +1,12 @@
 """What a cube holds, said before any image is read: enough to know what a sweep will do with it."""
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
 
+from landslide.chips.blocks import blocks_with_chips
 from landslide.chips.composite import coherence_pairs, select_images, sides
 from landslide.chips.inputs import (
     BASELINE,
@@ -15,10 +15,11 @@ from landslide.chips.inputs import (
     parse_inputs,
 )
 from landslide.chips.split import paper_split
-from landslide.chips.windows import blocks_with_chips, chip_corners
+from landslide.chips.windows import chip_corners
 from landslide.cube.address import UNLISTED, filesystem_of, is_zip
 from landslide.cube.events import Event, find_event
 from landslide.cube.labels import NO_DATA, read_labels
+from landslide.cube.layers import stored_grid
 from landslide.cube.store import stored_chunks
 
 CHIP = 128
@@ -170,34 +171,34 @@ def _reading(cube: xr.Dataset, event: Event, corners: np.ndarray) -> Iterator[st
     for name in variables:
         array = cube[name]
         layers = _images_read(cube, event) if "timestep" in array.dims else 1
-        rows, columns = array.chunksizes["y"], array.chunksizes["x"]
-        blocks = blocks_with_chips(corners, CHIP, rows, columns)
         pixels = sum(
-            (b.rows.stop - b.rows.start) * (b.columns.stop - b.columns.start) for b in blocks
+            (region.rows.stop - region.rows.start) * (region.columns.stop - region.columns.start)
+            for block in blocks_with_chips(corners, CHIP, *stored_grid(array))
+            for region in block.regions
         )
         share = pixels * layers / array.size
         decoded += share * array.nbytes
         size = _stored_bytes(cube, name)
         known &= size is not None
         stored += share * (size or 0)
+    grid = stored_grid(cube[variables[0]]) if variables else ((1,), (1,))
+    edges = [np.cumsum(sizes) for sizes in grid]
     crossing = (
-        Counter(
+        sum(
             any(
-                y // size != (y + CHIP - 1) // size
-                for y, size in (
-                    (y, cube[variables[0]].chunksizes["y"][0]),
-                    (x, cube[variables[0]].chunksizes["x"][0]),
-                )
+                np.searchsorted(along, start, "right")
+                != np.searchsorted(along, start + CHIP - 1, "right")
+                for along, start in zip(edges, corner, strict=True)
             )
-            for y, x in corners.tolist()
-        )[True]
+            for corner in corners.tolist()
+        )
         if variables
         else 0
     )
     yield (
-        "alignment   every chip lies in one block of the store"
+        "alignment   every chip lies in one chunk of the store"
         if not crossing
-        else f"alignment   {crossing} of {len(corners)} chips cross the store's blocks, which are "
+        else f"alignment   {crossing} of {len(corners)} chips cross the store's chunks, which are "
         "read once all the same"
     )
     on_disk = f"about {stored / 1e6:,.0f} MB stored, " if known else ""

@@ -1,54 +1,139 @@
 """Chips in memory, with one mask for every score."""
 
+import functools
 import warnings
+from concurrent.futures import Executor
 
 import numpy as np
 import xarray as xr
 
+from landslide.chips.passing import ChipStream, chip_batches, map_chips
 from landslide.chips.plan import LEAST_VALID
 from landslide.chips.split import TEST, TRAIN, UNUSED, VALIDATION
 from landslide.cube.labels import NO_DATA
 
+PIXELS = ("sar", "static", "label", "rejected", "damaged")
 
-def load_chips(chips: xr.Dataset) -> xr.Dataset:
+
+def load_chips(
+    chips: xr.Dataset | ChipStream, executor: Executor | None = None, look_ahead: int | None = None
+) -> xr.Dataset:
     """Read the chips into memory and make their labels the one mask of every score.
 
-    A pixel keeps its label only where every channel and timestep count has data. (Flat ground has
-    no aspect; that excludes no pixel.) Under `blocked` a chip that turns out less than half valid
-    becomes unused. Chips that are loaded already pass through unchanged.
+    Parameters
+    ----------
+    chips : Dataset or ChipStream
+        A stream is read by `executor` (see `map_chips`) straight into its place; a dataset is
+        computed by whatever scheduler Dask has. One that is loaded already passes through.
+    executor, look_ahead
+        As for `map_chips`.
 
     Raises
     ------
     ValueError
         Where no labelled pixel with data is left.
     """
-    if chips.attrs.get("masked"):
-        return chips
-    chips = chips.compute()
-    rejected = int(chips["rejected"].sum())
+    if isinstance(chips, ChipStream):
+        loaded = _room(chips)
+        place = functools.partial(_place, loaded)
+        if executor is None:  # threads of this process: each writes its own chips
+            for _ in map_chips(chips, place, look_ahead=look_ahead):
+                pass
+        else:
+            for batch in chip_batches(chips, executor, look_ahead=look_ahead):
+                place(batch)
+    else:
+        if chips.attrs.get("masked"):
+            return chips
+        loaded = mask_labels(chips.compute())
+    return finish(loaded)
+
+
+def _room(stream: ChipStream) -> xr.Dataset:
+    """Return a stream's chips with room for their pixels, in their order."""
+    first, n = stream.readings[0], stream.chips.sizes["chip"]
+    sar, static = first.channels
+    plane = (first.size, first.size)
+    return stream.chips.copy(deep=True).assign(
+        sar=(
+            ("chip", "timesteps", "sar_channel", "y", "x"),
+            np.empty((n, len(first.counts), sar, *plane), np.float32),
+        ),
+        static=(
+            ("chip", "static_channel", "y", "x"),
+            np.empty((n, static, *plane), np.float32),
+        ),
+        rejected=("chip", np.zeros(n, np.int64)),
+        damaged=("chip", np.zeros(n, np.bool_)),
+    )
+
+
+def _place(loaded: xr.Dataset, batch: xr.Dataset) -> None:
+    """Put a batch in its place, with its labels masked."""
+    batch = mask_labels(batch)
+    where = np.searchsorted(loaded["chip"].to_numpy(), batch["chip"].to_numpy())
+    for name in PIXELS:
+        loaded[name].values[where] = batch[name].values
+
+
+def mask_labels(chips: xr.Dataset) -> xr.Dataset:
+    """Return chips whose pixels keep their label only where every channel has data.
+
+    (Flat ground has no aspect; that excludes no pixel.) A chip of a damaged chunk keeps none.
+
+    Parameters
+    ----------
+    chips : Dataset
+        A batch in memory, as `map_chips` says.
+    """
+    label = chips["label"].to_numpy().copy()
+    # A mean over the fewest images has data nowhere that one over more of them has none.
+    sar = chips["sar"].to_numpy()[:, 0]
+    static = chips["static"].to_numpy()
+    judged = np.flatnonzero(chips["static_channel"].to_numpy() != "dem_aspect")
+    for i in range(len(label)):
+        valid = np.isfinite(sar[i]).all(axis=0)
+        for channel in judged:
+            valid &= np.isfinite(static[i, channel])
+        label[i][~valid] = NO_DATA
+    label[chips["damaged"].to_numpy()] = NO_DATA
+    return chips.assign(label=(chips["label"].dims, label))
+
+
+def finish(chips: xr.Dataset) -> xr.Dataset:
+    """Say what was found in chips whose labels are masked, and leave out those without use.
+
+    Under `blocked` a chip that turns out less than half valid becomes unused, and so does every
+    chip of a damaged chunk.
+
+    Raises
+    ------
+    ValueError
+        Where no labelled pixel with data is left.
+    """
+    rejected, damaged = int(chips["rejected"].sum()), chips["damaged"].to_numpy()
     if rejected:
         warnings.warn(
             f"{rejected} backscatter samples are infinite, zero or negative: taken as no-data",
-            stacklevel=2,
+            stacklevel=3,
         )
-    static = chips["static"].sel(
-        static_channel=[c for c in chips["static_channel"].to_numpy() if c != "dem_aspect"]
-    )
-    label = chips["label"].to_numpy().copy()
-    for i in range(len(label)):
-        label[i][~np.isfinite(chips["sar"].to_numpy()[i]).all(axis=(0, 1))] = NO_DATA
-        label[i][~np.isfinite(static.to_numpy()[i]).all(axis=0)] = NO_DATA
-    valid = (label != NO_DATA).mean(axis=(1, 2))
+    if damaged.any():
+        warnings.warn(
+            f"{damaged.sum()} of {damaged.size} chips are left out: they need chunks that are "
+            "damaged",
+            stacklevel=3,
+        )
+    valid = (chips["label"].to_numpy() != NO_DATA).mean(axis=(1, 2))
     if not valid.any():
         raise ValueError(
             "no pixel of any chip has data in every channel: check the cube's no-data values, "
             "or ask for fewer inputs"
         )
     part = chips["part"].to_numpy().copy()
+    part[damaged] = UNUSED
     if chips.attrs["protocol"] == "blocked":
         part[valid < LEAST_VALID] = UNUSED
-    chips = chips.assign(label=(chips["label"].dims, label)).assign_coords(part=("chip", part))
-    return chips.assign_attrs(masked=1)
+    return chips.assign_coords(part=("chip", part)).assign_attrs(masked=1)
 
 
 def require_landslides(chips: xr.Dataset) -> None:

@@ -1,30 +1,32 @@
 """From a cube to chips in one pass that serves every configuration."""
 
-import functools
 import logging
+import uuid
 from collections.abc import Sequence
+from itertools import groupby
 
 import dask.array as da
 import numpy as np
 import xarray as xr
+from dask.delayed import delayed
 
-from landslide.chips.composite import (
-    coherence_layers,
-    coherence_pairs,
-    cumulative_log_means,
-    select_images,
-)
-from landslide.chips.cutting import cut_layers
+from landslide.chips.composite import Images, coherence_pairs, select_images
+from landslide.chips.cutting import Cut, Reading, cut_block, join
 from landslide.chips.inputs import COHERENCE, PAPER_INPUTS, PAPER_TIMESTEPS, Inputs, union
+from landslide.chips.passing import ChipStream, batch
 from landslide.chips.plan import plan_chips
 from landslide.chips.split import Chipping
+from landslide.cube.address import is_remote
 from landslide.cube.events import Event, event_to_attribute
 from landslide.cube.labels import read_labels
+from landslide.cube.layers import readable, stored_grid
 
 log = logging.getLogger(__name__)
 
+AHEAD, AHEAD_REMOTE = 2, 64  # reads begun in advance, of a disk and of a store that takes its time
 
-def stream_chips(
+
+def plan_stream(
     cube: xr.Dataset,
     event: Event,
     *,
@@ -34,8 +36,9 @@ def stream_chips(
     chipping: Chipping | None = None,
     orbit: str | None = None,
     split: str | None = None,
-) -> xr.Dataset:
-    """Cut the chips of an event out of a cube, lazily; computing them is one pass over it.
+    skip_damaged: bool = False,
+) -> ChipStream:
+    """Choose the chips of an event, and say what is to be read of a cube for them.
 
     Parameters
     ----------
@@ -54,14 +57,8 @@ def stream_chips(
         A relative orbit, an orbit state or `any`, instead of the event's own.
     split : str, optional
         A saved split (JSON) to use again.
-
-    Returns
-    -------
-    Dataset
-        `sar` (chip, timesteps, sar_channel, y, x) float32, mean natural log of gamma0;
-        `static` (chip, static_channel, y, x) float32 in the cube's units; `label` (chip, y, x)
-        uint8, 255 where there is no data; `rejected` (chip) samples that were no backscatter.
-        Coordinates: `corner_y`, `corner_x` [pixel], `part`, and the channels' names.
+    skip_damaged : bool
+        Leave out the chips of a chunk that is missing or cannot be decoded, instead of failing.
 
     Raises
     ------
@@ -75,14 +72,11 @@ def stream_chips(
         raise ValueError(f"timesteps are whole numbers from 1 on, not {list(timesteps)}")
     require_variables(cube, wanted)
     chips = plan_chips(read_labels(cube), chipping, split)
-    corners = np.stack([chips["corner_y"], chips["corner_x"]], axis=1)
-    cutter = functools.partial(cut_layers, cube, corners, chipping.chip_size)
 
     attrs: dict[str, object] = {}
-    sar, rejected = cutter((), None, (len(counts),))
+    images = Images((), (), "")
     if wanted.polarisations:
         images = select_images(cube, event, counts[-1], orbit)
-        used = np.array(sorted({*images.before, *images.after}))
         times = cube["timestep"].to_numpy()
         attrs = {
             "orbit": images.orbit,
@@ -90,38 +84,137 @@ def stream_chips(
             "images_after": [str(times[i])[:19] for i in images.after],
         }
         log.info("images before %(images_before)s, after %(images_after)s, orbit %(orbit)s", attrs)
-        kernel = functools.partial(
-            _sar_kernel,
-            before=np.searchsorted(used, images.before),
-            after=np.searchsorted(used, images.after),
-            counts=np.array(counts),
-        )
-        sar, rejected = cutter(
-            wanted.polarisations, kernel, (len(counts),), timestep=used, channels_each=2
-        )
-    terrain = tuple(name for name in wanted.static if name not in COHERENCE)
-    static, _ = cutter(terrain, _terrain_kernel, ())
-    if len(terrain) < len(wanted.static):
-        before, across = coherence_pairs(cube, event)
-        used = np.flatnonzero(before | across)
-        kernel = functools.partial(_coherence_kernel, before=before[used], across=across[used])
-        layers, _ = cutter(("coherence",), kernel, (), channels_each=len(COHERENCE), timepair=used)
-        chosen = [COHERENCE.index(name) for name in wanted.static if name in COHERENCE]
-        static = da.concatenate([static, layers[:, chosen]], axis=1)
+    pairs = (np.zeros(0, np.bool_),) * 2
+    if "coherence" in wanted.variables:
+        pairs = coherence_pairs(cube, event)
 
-    chips = chips.assign(
-        sar=(("chip", "timesteps", "sar_channel", "y", "x"), sar),
-        static=(("chip", "static_channel", "y", "x"), static),
-        rejected=("chip", rejected),
-    ).assign_coords(
+    chips = chips.assign_coords(
+        chip=np.arange(chips.sizes["chip"]),
         timesteps=list(counts),
         sar_channel=np.array(wanted.sar_channels, dtype="U24"),
         static_channel=np.array(wanted.static, dtype="U24"),
     )
     source = {k: v for k, v in cube.attrs.items() if k in {"simulated", "title"}}
-    return chips.assign_attrs(
+    chips = chips.assign_attrs(
         source, event=event_to_attribute(event), protocol=chipping.protocol, **attrs
     )
+    address = cube.encoding.get("source")
+    readings = []
+    grids = {name: stored_grid(cube[name]) for name in wanted.variables}
+    for grid in dict.fromkeys(grids.values()):
+        here = [name for name in wanted.variables if grids[name] == grid]
+        readings.append(
+            Reading(
+                size=chipping.chip_size,
+                counts=counts,
+                backscatter=tuple(
+                    (readable(cube[name]), 2 * number)
+                    for number, name in enumerate(wanted.polarisations)
+                    if name in here
+                ),
+                sides=(images.before, images.after),
+                terrain=tuple(
+                    (readable(cube[name]), number)
+                    for number, name in enumerate(wanted.static)
+                    if name in here
+                ),
+                coherence=(
+                    readable(cube["coherence"]),
+                    {COHERENCE.index(n): i for i, n in enumerate(wanted.static) if n in COHERENCE},
+                )
+                if "coherence" in here
+                else None,
+                pairs=pairs,
+                grid=grid,
+                block_pixels=max(max(cube[n].chunksizes.get(d, (1,))) for n in here for d in "yx"),
+                channels=(len(wanted.sar_channels), len(wanted.static)),
+                ahead=AHEAD_REMOTE if address and is_remote(address) else AHEAD,
+                skip_damaged=skip_damaged,
+            )
+        )
+    return ChipStream(chips, tuple(readings))
+
+
+def stream_chips(
+    cube: xr.Dataset,
+    event: Event,
+    *,
+    inputs: str | Sequence[str] = PAPER_INPUTS,
+    timesteps: Sequence[int] = PAPER_TIMESTEPS,
+    protocol: str = "paper",
+    chipping: Chipping | None = None,
+    orbit: str | None = None,
+    split: str | None = None,
+    skip_damaged: bool = False,
+) -> xr.Dataset:
+    """Cut the chips of an event out of a cube, lazily; computing them is one pass over it.
+
+    The parameters, and what is raised, are those of `plan_stream`.
+
+    Returns
+    -------
+    Dataset
+        What `map_chips` says of a batch, for all chips, as Dask arrays: a task a block.
+    """
+    return lazy_chips(
+        plan_stream(
+            cube,
+            event,
+            inputs=inputs,
+            timesteps=timesteps,
+            protocol=protocol,
+            chipping=chipping,
+            orbit=orbit,
+            split=split,
+            skip_damaged=skip_damaged,
+        )
+    )
+
+
+def lazy_chips(stream: ChipStream) -> xr.Dataset:
+    """Return the chips of a stream as Dask arrays, in one graph with a task a block."""
+    token = uuid.uuid4().hex
+    tasks = []
+    blocks_of: list[list[tuple[int, int]]] = [[] for _ in range(stream.chips.sizes["chip"])]
+    # Once for all tasks, and untouched: Dask would compute a cube's arrays to hand them over.
+    readings = [
+        delayed(reading, name=f"reading-{token}-{n}", traverse=False)
+        for n, reading in enumerate(stream.readings)
+    ]
+    for number, (reading, block) in enumerate(stream.blocks()):
+        name = f"cut_block-{token}-{number}"
+        tasks.append(
+            delayed(cut_block, traverse=False)(readings[reading], block, dask_key_name=name)
+        )
+        for position, chip in enumerate(block.chips):
+            blocks_of[chip].append((number, position))
+    first = stream.readings[0]
+    shape = (len(first.counts), first.channels[0], first.size, first.size)
+    cuts: list[list[da.Array]] = []
+    keyed = groupby(enumerate(blocks_of), key=lambda item: [number for number, _ in item[1]])
+    for run, (numbers, members) in enumerate(keyed):
+        positions = [[position for _, position in blocks] for _, blocks in members]
+        name = f"chips-{token}-{run}"
+        put = delayed(_put_together, nout=4)(
+            [tasks[number] for number in numbers], positions, dask_key_name=name
+        )
+        n = len(positions)
+        shapes = (n, *shape), (n, first.channels[1], *shape[2:]), (n,), (n,)
+        dtypes = np.float32, np.float32, np.int64, np.bool_
+        cuts.append([da.from_delayed(*each) for each in zip(put, shapes, dtypes, strict=True)])
+    arrays = [da.concatenate(each) for each in zip(*cuts, strict=True)]
+    return batch(stream.chips, Cut(*arrays))
+
+
+def _put_together(
+    cuts: list[Cut], positions: list[list[int]]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Put chips together from the same blocks, given their positions in each of them."""
+    chosen = [cut.taken([each[n] for each in positions]) for n, cut in enumerate(cuts)]
+    whole = chosen[0]
+    for other in chosen[1:]:
+        join(whole, other)
+    return whole.sar, whole.static, whole.rejected, whole.damaged
 
 
 def require_variables(cube: xr.Dataset, inputs: Inputs) -> None:
@@ -132,25 +225,3 @@ def require_variables(cube: xr.Dataset, inputs: Inputs) -> None:
             f"inputs {inputs.name!r} need {', '.join(missing)}, which the cube lacks: it has "
             f"{', '.join(str(name) for name in cube.data_vars)}; choose other --inputs"
         )
-
-
-def _sar_kernel(
-    power: dict[str, np.ndarray], before: np.ndarray, after: np.ndarray, counts: np.ndarray
-) -> tuple[np.ndarray, int]:
-    channels, rejected = [], 0
-    for images in power.values():
-        for side in (before, after):
-            means, count = cumulative_log_means(images[side])
-            channels.append(means[counts - 1])
-            rejected += count
-    return np.stack(channels, axis=1), rejected
-
-
-def _terrain_kernel(planes: dict[str, np.ndarray]) -> tuple[np.ndarray, int]:
-    return np.stack(list(planes.values())).astype(np.float32), 0
-
-
-def _coherence_kernel(
-    planes: dict[str, np.ndarray], before: np.ndarray, across: np.ndarray
-) -> tuple[np.ndarray, int]:
-    return coherence_layers(planes["coherence"], before, across), 0

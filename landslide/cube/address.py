@@ -14,8 +14,10 @@ import fsspec
 import zarr
 from fsspec.implementations.asyn_wrapper import AsyncFileSystemWrapper
 from fsspec.implementations.local import LocalFileSystem
+from zarr.abc.store import Store
 from zarr.storage import FsspecStore, LocalStore
 
+from landslide.cube.retries import RetryingStore
 from landslide.storage import absolute
 
 GROUP_FILES = (".zgroup", "zarr.json")
@@ -70,18 +72,24 @@ def filesystem_of(uri: str) -> tuple[fsspec.AbstractFileSystem, str]:
     return filesystem, path.rstrip("/")
 
 
-def _store(uri: str) -> LocalStore | FsspecStore:
+def is_remote(uri: str) -> bool:
+    """Return whether a cube that is no zip lies elsewhere than on a disk."""
+    filesystem, _ = fsspec.core.url_to_fs(absolute(uri))
+    return not isinstance(filesystem, LocalFileSystem)
+
+
+def _store(uri: str) -> Store:
     """Return a Zarr store that a Dask worker can be sent."""
     if is_zip(uri):
         archive = uri if uri.startswith("zip::") or "::" in uri else absolute(uri)
         filesystem, folder = zip_filesystem(archive)
         wrapped = AsyncFileSystemWrapper(filesystem, asynchronous=True)
-        return FsspecStore(wrapped, read_only=True, path=folder)
+        return RetryingStore(FsspecStore(wrapped, read_only=True, path=folder))
     address = absolute(uri)
     filesystem, path = fsspec.core.url_to_fs(address)
     if isinstance(filesystem, LocalFileSystem):
         return LocalStore(path, read_only=True)
-    return FsspecStore.from_url(address, read_only=True)
+    return RetryingStore(FsspecStore.from_url(address, read_only=True))
 
 
 def _exists(uri: str) -> bool:

@@ -14,6 +14,7 @@ import xarray as xr
 
 from landslide.cube.coordinates import decode_orbits, order_axes, order_timesteps
 from landslide.cube.labels import decode_labels, decode_mask, read_labels
+from landslide.cube.layers import LAYER
 from landslide.cube.units import CURVATURE, DEGREES, METRES, POWER, RADIANS, to_house_unit
 
 __all__ = ["ALIASES", "LABEL_NAMES", "VARIABLES", "CubeVariable", "house_schema", "read_labels"]
@@ -66,7 +67,7 @@ MASK_NAMES = ("mapped", "observed")
 LABEL_NAMES = ("landslides", *MASK_NAMES)
 """Variables whose stored fill value is a value: no-data as xarray masks it would lose it."""
 
-STORED = ("chunks", "shards", "compressors", "filters", "serializer", "preferred_chunks")
+STORED = ("chunks", "shards", "compressors", "filters", "serializer", "preferred_chunks", LAYER)
 
 
 def _known_names(dataset: xr.Dataset) -> xr.Dataset:
@@ -111,7 +112,14 @@ def _with_dtype(array: xr.DataArray, dtype: type[np.generic]) -> xr.DataArray:
     return array if array.dtype == wanted else array.astype(wanted)
 
 
-def _in_house_form(array: xr.DataArray) -> xr.DataArray:
+def in_house_form(array: xr.DataArray) -> xr.DataArray:
+    """Return one variable, under its name, with the house's dimensions, type and unit, lazily.
+
+    Raises
+    ------
+    ValueError
+        Where any of them cannot be understood.
+    """
     variable = VARIABLES[str(array.name)]
     array = _with_dims(array, variable.dims)
     stored = {key: value for key, value in array.encoding.items() if key in STORED}
@@ -121,7 +129,7 @@ def _in_house_form(array: xr.DataArray) -> xr.DataArray:
         array = _with_dtype(array, variable.dtype)
     if variable.unit is not None:
         array = to_house_unit(array, variable.unit)
-    if array.name == "dem_aspect":
+    if array.name == "dem_aspect" and LAYER not in stored:
         array = array.where(array >= 0)  # RichDEM marks flat ground with a negative number
     array.encoding = stored
     return array
@@ -148,7 +156,7 @@ def house_schema(dataset: xr.Dataset) -> xr.Dataset:
             f"it needs some of {', '.join(VARIABLES)}"
         )
     cube = decode_orbits(cube.reset_coords(known))
-    cube = cube.assign({name: _in_house_form(cube[name]) for name in known})
+    cube = cube.assign({name: in_house_form(cube[name]) for name in known})
     cube = order_axes(order_timesteps(cube))
     if "landslides" in cube:
         stored = cube["landslides"].encoding

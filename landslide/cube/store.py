@@ -7,11 +7,17 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any, cast
 
+import dask.array as da
 import xarray as xr
 
 from landslide.cube.address import UNLISTED, open_group, plain_errors
 from landslide.cube.digest import cube_digest
+from landslide.cube.layering import house_order, layered_names, make_layer
+from landslide.cube.layers import LAYER, Layer, run_sizes
+from landslide.cube.readers import AUTO, choose_reader
 from landslide.cube.schema import LABEL_NAMES, house_schema
+from landslide.cube.stored import DAMAGE, MISSING, StoredArray
+from landslide.storage import absolute
 
 __all__ = ["StoredChunks", "block_shape", "cube_digest", "open_cube", "stored_chunks"]
 
@@ -63,7 +69,32 @@ def _in_blocks(variable: xr.Variable, block_pixels: int, name: str) -> xr.Variab
     return chunked
 
 
-def open_cube(uri: str | os.PathLike[str], *, block_pixels: int = 1024) -> xr.Dataset:
+def _layered(
+    layer: Layer, sample: xr.DataArray, encoding: dict[str, Any], block_pixels: int
+) -> xr.DataArray:
+    """Return a layer as a labelled Dask array, in blocks of its store's chunks."""
+    dims = sample.dims
+    chunks = tuple(layer.stored.chunks[axis] for axis in layer.axes)
+    shards = None
+    if encoding.get("shards"):
+        shards = tuple(layer.stored.objects[axis] for axis in layer.axes)
+    block = block_shape(dims, layer.shape, chunks, shards, block_pixels)
+    sizes = tuple(run_sizes(layer.stored_positions(d) // n) for d, n in enumerate(block))
+    data = da.from_array(
+        layer, chunks=sizes, name=layer.name, inline_array=True, asarray=False, fancy=False
+    )
+    array = xr.DataArray(data, dims=dims, attrs=sample.attrs)
+    array.encoding = dict(encoding) | {"chunks": chunks, "shards": shards, LAYER: layer}
+    return array
+
+
+def open_cube(
+    uri: str | os.PathLike[str],
+    *,
+    block_pixels: int = 1024,
+    reader: str = AUTO,
+    missing: str = DAMAGE,
+) -> xr.Dataset:
     """Open a cube lazily and check it.
 
     Parameters
@@ -74,6 +105,11 @@ def open_cube(uri: str | os.PathLike[str], *, block_pixels: int = 1024) -> xr.Da
         endpoints come from the environment and from fsspec's configuration.
     block_pixels
         Side [pixels] of the Dask blocks, where stored chunks are smaller; see `block_shape`.
+    reader
+        `auto`, the fastest that is installed and fits, or one of `landslide.cube.readers.READERS`.
+    missing
+        What a chunk of a plane counts as that the store lacks: `damage`, or `no-data`, as Zarr
+        says of chunks that were left empty.
 
     Returns
     -------
@@ -88,10 +124,12 @@ def open_cube(uri: str | os.PathLike[str], *, block_pixels: int = 1024) -> xr.Da
     PermissionError, ConnectionError
         Where the address cannot be read.
     ValueError
-        Where no cube lies there.
+        Where no cube lies there, or the reader does not fit.
     """
     if block_pixels < 1:
         raise ValueError(f"block_pixels is {block_pixels}: a block has one pixel or more")
+    if missing not in MISSING:
+        raise ValueError(f"missing chunks are {' or '.join(MISSING)}, not {missing!r}")
     uri = os.fspath(uri)
     with warnings.catch_warnings():
         # What Zarr warns of (consolidated metadata and string types in version 3, double fill
@@ -99,29 +137,48 @@ def open_cube(uri: str | os.PathLike[str], *, block_pixels: int = 1024) -> xr.Da
         warnings.simplefilter("ignore")
         group = open_group(uri)
         with plain_errors(uri):
+            names = layered_names(dict.fromkeys(group.array_keys()))
             dataset = xr.open_dataset(
                 cast("Any", group.store),  # xarray takes a Zarr store, and does not say so
                 engine="zarr",
                 cache=False,
                 zarr_format=group.metadata.zarr_format,
                 consolidated=group.metadata.consolidated_metadata is not None,
-                mask_and_scale=dict.fromkeys(LABEL_NAMES, False),
+                mask_and_scale=dict.fromkeys((*LABEL_NAMES, *names), False),
                 decode_timedelta=False,
             )
-            # A fresh name: what lies at the address may have changed since it was last opened.
-            token = uuid.uuid4().hex
-            variables = {
-                name: _in_blocks(variable, block_pixels, f"{name}-{token}")
-                for name, variable in dataset.variables.items()
-                if name not in dataset.xindexes
-            }
     if not dataset.variables and uri.startswith(UNLISTED):
         raise ValueError(
             f"{uri}: the server lists no variables; run zarr.consolidate_metadata on the cube "
             "before it is served"
         )
-    coordinates = [name for name in variables if name in dataset.coords]
-    dataset = dataset.assign(variables).set_coords(coordinates)
+    # A fresh name: what lies at the address may have changed since it was last opened.
+    token = uuid.uuid4().hex
+    reader = choose_reader(uri, reader)
+    dataset = dataset.reset_coords([name for name in names if name in dataset.coords])
+    planes = {name: dataset[name].variable for name in names}
+    rest = {
+        name: _in_blocks(variable, block_pixels, f"{name}-{token}")
+        for name, variable in dataset.variables.items()
+        if name not in dataset.xindexes and name not in planes
+    }
+    coordinates = [name for name in rest if name in dataset.coords]
+    dataset = dataset.drop_vars(list(planes)).assign(rest).set_coords(coordinates)
+    dataset, positions = house_order(dataset)
+    for name, variable in planes.items():
+        stored = StoredArray(
+            uri=absolute(uri),
+            path=name,
+            reader=reader,
+            missing=missing,
+            token=token,
+            shape=variable.shape,
+            chunks=tuple(variable.encoding["chunks"]),
+            objects=tuple(variable.encoding.get("shards") or variable.encoding["chunks"]),
+            dtype=variable.dtype,
+        )
+        layer, sample = make_layer(stored, variable, names[name], positions)
+        dataset[names[name]] = _layered(layer, sample, variable.encoding, block_pixels)
     dataset.encoding = {"source": uri}
     return house_schema(dataset)
 

@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -220,5 +221,12 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, object]]:
         asked.append((key, byte_range))
         return await get(self, key, prototype, byte_range)  # type: ignore[arg-type]
 
+    get_sync = zarr.storage.LocalStore.get_sync
+
+    def counted_sync(self: zarr.storage.LocalStore, key: str, **how: Any) -> object:
+        asked.append((key, how.get("byte_range")))
+        return get_sync(self, key, **how)
+
     monkeypatch.setattr(zarr.storage.LocalStore, "get", counted)
+    monkeypatch.setattr(zarr.storage.LocalStore, "get_sync", counted_sync)
     return asked

@@ -87,7 +87,7 @@ def test_everything_about_a_good_cube_is_said(
     assert line(found, "chips ") == (
         "chips 5 of 6 chips of 128 x 128 pixels hold landslides, 0.6% of their pixels"
     )
-    assert line(found, "alignment") == "alignment every chip lies in one block of the store"
+    assert line(found, "alignment") == "alignment every chip lies in one chunk of the store"
     assert line(found, "reading").endswith("MB decoded")
     # Three descending images on either side: the paper's four timesteps cannot be formed.
     assert "4 timesteps need 4 images before" in inputs(found)["vv"]
@@ -135,7 +135,7 @@ def test_the_bytes_that_a_sweep_reads_are_those_of_the_blocks_with_chips(
 def test_chips_that_cross_blocks_are_counted(inspected: Callable[..., Inspection]) -> None:
     # Blocks of 200 pixels: the chips from row 0 and column 0 or 256 each lie in one.
     said = line(inspected(one_orbit, chunk=200), "alignment")
-    assert said.startswith("alignment 3 of 5 chips cross the store's blocks")
+    assert said.startswith("alignment 3 of 5 chips cross the store's chunks")
 
 
 @pytest.mark.parametrize(

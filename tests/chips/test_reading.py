@@ -9,11 +9,9 @@ import pytest
 import xarray as xr
 from dask.base import is_dask_collection
 
-from landslide.chips import cutting
 from landslide.chips.inputs import TERRAIN
 from landslide.chips.split import Chipping
 from landslide.chips.stream import stream_chips
-from landslide.chips.windows import Block
 from landslide.cube.events import Event
 from landslide.cube.store import open_cube
 
@@ -39,10 +37,12 @@ def patchy(
     return write_cube(cube, folder / "patchy.zarr", **how), touched
 
 
+@pytest.mark.parametrize("reader", ["plain", "fused"])
 @pytest.mark.parametrize(("scheduler", "dates"), [("synchronous", 1), ("threads", 4)])
 def test_one_pass_fetches_each_needed_chunk_once_and_no_other(
     scheduler: str,
     dates: int,
+    reader: str,
     make_cube: Callable[..., xr.Dataset],
     write_cube: Callable[..., str],
     event: Event,
@@ -50,7 +50,7 @@ def test_one_pass_fetches_each_needed_chunk_once_and_no_other(
     reads: list[tuple[str, object]],
 ) -> None:
     uri, touched = patchy(make_cube, write_cube, tmp_path, dates=dates)
-    cube = open_cube(uri, block_pixels=1)
+    cube = open_cube(uri, block_pixels=1, reader=reader)
     chips = stream_chips(
         cube, event, inputs=EVERYTHING, timesteps=(1, 2, 3), chipping=Chipping(chip_size=16)
     )
@@ -74,7 +74,7 @@ def test_shards_give_each_inner_chunk_once(
 ) -> None:
     uri, touched = patchy(make_cube, write_cube, tmp_path, layout="sharded")
     chips = stream_chips(
-        open_cube(uri, block_pixels=48),
+        open_cube(uri, block_pixels=48, reader="plain"),
         event,
         inputs="vv+vh+dem",
         timesteps=(1, 2, 3),
@@ -86,30 +86,6 @@ def test_shards_give_each_inner_chunk_once(
     assert len(set(fetched)) == len(fetched)
     shards = {"/".join(key.split("/")[-2:]) for key, _ in fetched}
     assert shards == {f"{y // 2}/{x}" for y, x in touched}
-
-
-def test_only_touched_blocks_are_read_each_by_one_task(
-    make_cube: Callable[..., xr.Dataset],
-    write_cube: Callable[..., str],
-    event: Event,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    uri, touched = patchy(make_cube, write_cube, tmp_path)
-    blocks: list[tuple[int, int]] = []
-    read = cutting._read_block
-
-    def counted(lazy: xr.Dataset, kernel: cutting.Kernel, block: Block) -> cutting.Pieces:
-        blocks.append((block.rows.start // 24, block.columns.start // 32))
-        return read(lazy, kernel, block)
-
-    monkeypatch.setattr(cutting, "_read_block", counted)
-    cube = open_cube(uri, block_pixels=1)
-    chipping = Chipping(chip_size=16)
-    chips = stream_chips(cube, event, inputs="vv+vh", timesteps=(1, 2, 3), chipping=chipping)
-    assert not blocks
-    chips.compute(scheduler="synchronous")
-    assert sorted(blocks) == sorted(touched)
 
 
 def test_the_graph_does_not_grow_with_channels_or_timesteps(

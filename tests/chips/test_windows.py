@@ -1,4 +1,4 @@
-"""Chips lie as xbatcher cuts them; blocks hold each pixel of a chip exactly once."""
+"""Chips lie as xbatcher cuts them."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from xbatcher import BatchGenerator
 
-from landslide.chips.windows import blocks_with_chips, chip_corners, cut
+from landslide.chips.windows import chip_corners, cut
 
 
 def test_x_is_the_outer_loop() -> None:
@@ -89,51 +89,6 @@ def test_chips_without_padding_are_the_padded_ones_that_lie_inside(
     padded = chip_corners(shape, size, overlap, pad=True)
     inside = padded[(padded + size <= shape).all(axis=1)]
     assert chip_corners(shape, size, overlap).tolist() == inside.tolist()
-
-
-def chunks(length: int) -> st.SearchStrategy[list[int]]:
-    """Draw ragged chunk sizes that make up `length`."""
-    cuts = st.sets(st.integers(1, max(1, length - 1)), max_size=6)
-    return cuts.map(lambda c: np.diff([0, *sorted(c - {length}), length]).tolist())
-
-
-@settings(deadline=None, max_examples=80)
-@given(grids(), st.data())
-def test_fragments_tile_each_chip_once_inside_the_scene(
-    grid: tuple[tuple[int, int], int, int], data: st.DataObject
-) -> None:
-    shape, size, overlap = grid
-    every = chip_corners(shape, size, overlap, pad=True)
-    corners = every[data.draw(st.lists(st.sampled_from(range(len(every))), unique=True))]
-    rows, columns = data.draw(chunks(shape[0])), data.draw(chunks(shape[1]))
-    scene = np.arange(shape[0] * shape[1]).reshape(shape)
-
-    blocks = blocks_with_chips(corners, size, rows, columns)
-
-    chips = np.full((len(corners), size, size), -1)
-    times = np.zeros(chips.shape, int)
-    row_edges, column_edges = np.cumsum([0, *rows]), np.cumsum([0, *columns])
-    for block in blocks:
-        assert block.rows.stop - block.rows.start in rows
-        assert {block.rows.start, block.rows.stop} <= set(row_edges.tolist())
-        assert {block.columns.start, block.columns.stop} <= set(column_edges.tolist())
-        plane = scene[block.rows, block.columns]
-        assert block.fragments
-        for fragment in block.fragments:
-            piece = plane[fragment.inside_block]
-            assert piece.size
-            chips[fragment.chip][fragment.inside_chip] = piece
-            times[fragment.chip][fragment.inside_chip] += 1
-    assert np.array_equal(chips, cut(scene, corners, size, -1))
-    assert np.array_equal(times, chips >= 0)
-    places = [(block.rows.start, block.columns.start) for block in blocks]
-    assert len(set(places)) == len(places)
-
-
-def test_only_blocks_with_pixels_of_a_chip_are_listed() -> None:
-    blocks = blocks_with_chips(np.array([[8, 16], [20, 40]]), 8, [16, 8], [16, 16, 16])
-    listed = [((b.rows.start, b.columns.start), [f.chip for f in b.fragments]) for b in blocks]
-    assert listed == [((0, 16), [0]), ((16, 32), [1])]
 
 
 def test_pixels_beyond_the_edge_are_filled() -> None:

@@ -1,0 +1,98 @@
+"""From the variables of a Zarr group to layers in the house's form."""
+
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from landslide.cube.coordinates import decode_orbits, order_axes, order_timesteps
+from landslide.cube.layers import Layer
+from landslide.cube.schema import ALIASES, VARIABLES, in_house_form
+from landslide.cube.stored import StoredArray
+from landslide.cube.units import POWER, as_is, conversion_to, power_from_logarithm
+
+PACKING = ("scale_factor", "add_offset", "_FillValue", "missing_value")
+
+
+def layered_names(names: Mapping[str, Any]) -> dict[str, str]:
+    """Return which stored variables are read as layers, and the house's name of each.
+
+    Labels and masks are not: they are read once, and decoded together. Nor is what is made of two
+    variables.
+    """
+    plain = {n: n for n in names if n in VARIABLES and VARIABLES[n].dtype is np.float32}
+    return plain | {old: new for old, new in ALIASES.items() if old in names and new not in names}
+
+
+def house_order(dataset: xr.Dataset) -> tuple[xr.Dataset, dict[str, NDArray[np.int64]]]:
+    """Sort a dataset's axes; return it, and where each index now lies, for axes that changed."""
+    numbered = {f"_{d}": (d, np.arange(n)) for d, n in dataset.sizes.items()}
+    ordered = order_axes(order_timesteps(decode_orbits(dataset.assign(numbered))))
+    positions = {str(d): ordered[f"_{d}"].to_numpy() for d in dataset.sizes}
+    changed = {d: p for d, p in positions.items() if (p != np.arange(p.size)).any()}
+    return ordered.drop_vars(list(numbered)), changed
+
+
+def make_layer(
+    stored: StoredArray, variable: xr.Variable, name: str, positions: Mapping[str, Any]
+) -> tuple[Layer, xr.DataArray]:
+    """Return a stored variable's layer, and a sample of it: no pixels, but all that describes it.
+
+    Parameters
+    ----------
+    stored : StoredArray
+    variable : Variable
+        As stored, neither masked nor scaled.
+    name : str
+        The house's.
+    positions : mapping
+        As `house_order` gives them.
+
+    Raises
+    ------
+    ValueError
+        Where the variable's dimensions, type or unit cannot be understood.
+    """
+    house = VARIABLES[name]
+    none = np.empty((0,) * variable.ndim, variable.dtype)
+    sample = _decoded(name, xr.Variable(variable.dims, none, variable.attrs))
+    attrs = dict(variable.attrs)
+    conversion = as_is if house.unit is None else conversion_to(house.unit, attrs, name)
+    logarithm = conversion is power_from_logarithm
+    if logarithm:
+        conversion, attrs["units"] = as_is, POWER
+    plain = (
+        variable.dtype == np.float32
+        and conversion is as_is
+        and name != "dem_aspect"  # a negative one means none
+        and not any(_packs(key, attrs) for key in PACKING)
+    )
+    layer = Layer(
+        name=f"{name}-{stored.token}",
+        stored=stored,
+        axes=tuple(variable.dims.index(dim) for dim in house.dims),
+        positions=tuple(positions.get(dim) for dim in house.dims),
+        decode=None if plain else functools.partial(_decode, name, house.dims, attrs),
+        to_power=np.exp if logarithm else None,
+    )
+    return layer, sample
+
+
+def _packs(key: str, attrs: Mapping[str, Any]) -> bool:
+    """Say whether an attribute changes values; a fill value of NaN masks what is NaN already."""
+    value = attrs.get(key)
+    return value is not None and not (key in PACKING[2:] and np.isnan(value))
+
+
+def _decoded(name: str, variable: xr.Variable) -> xr.DataArray:
+    decoded = xr.conventions.decode_cf_variable(name, variable, decode_timedelta=False)
+    return in_house_form(xr.DataArray(decoded, name=name))
+
+
+def _decode(
+    name: str, dims: tuple[str, ...], attrs: dict[str, Any], values: NDArray[Any]
+) -> NDArray[Any]:
+    return np.asarray(_decoded(name, xr.Variable(dims, values, attrs)).to_numpy())

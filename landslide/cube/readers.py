@@ -1,0 +1,89 @@
+"""The ways to read an array of a Zarr store, fastest first, and which of them fits.
+
+TensorStore decodes fastest by far, but brings its own network clients and credentials: it reads
+what lies on a disk, and servers that ask for none. zarr reads everything else, with the fastest of
+its codec pipelines. All give the same bits.
+"""
+
+import importlib.util
+import logging
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+from urllib.parse import urlsplit
+
+import fsspec
+
+from landslide.cube.address import UNLISTED, is_remote, is_zip
+from landslide.storage import absolute
+
+log = logging.getLogger(__name__)
+
+AUTO, TENSORSTORE = "auto", "tensorstore"
+PIPELINES: Mapping[str, str] = MappingProxyType(
+    {
+        "zarrs": "zarrs.ZarrsCodecPipeline",
+        "fused": "zarr.core.codec_pipeline.FusedCodecPipeline",
+        "plain": "zarr.core.codec_pipeline.BatchedCodecPipeline",
+    }
+)
+READERS = (TENSORSTORE, *PIPELINES)
+"""What `open_cube(reader=…)` takes beside `auto`."""
+
+CONCURRENCY = 32  # requests under way at once to a store that is not a disk
+HTTP_RETRIES = {"max_retries": 6, "initial_delay": "200ms", "max_delay": "10s"}
+INDEX_CACHE_BYTES = 1 << 24  # of shards' indices, so that each is fetched once
+
+
+def fits(reader: str, uri: str) -> str | None:
+    """Say why a reader does not fit an address; None where it does."""
+    if reader in (TENSORSTORE, "zarrs") and importlib.util.find_spec(reader) is None:
+        return f"{reader} is not installed"
+    if reader == "zarrs" and (is_zip(uri) or is_remote(uri)):
+        return "it reads local disks"
+    if reader == TENSORSTORE and is_zip(uri):
+        return "it reads no zip archive"
+    if reader == TENSORSTORE and is_remote(uri):
+        if not uri.startswith(UNLISTED):
+            return "it does not take fsspec's credentials"
+        if any(fsspec.config.conf.get(scheme) for scheme in UNLISTED):
+            return "it does not take fsspec's settings for http"
+    return None
+
+
+def choose_reader(uri: str, wanted: str = AUTO) -> str:
+    """Return the fastest reader that fits an address, or the one that is wanted.
+
+    Raises
+    ------
+    ValueError
+        Where the wanted one is unknown, not installed, or does not fit.
+    """
+    if wanted == AUTO:
+        chosen = next(reader for reader in READERS if fits(reader, uri) is None)
+        log.info("%s is read by %s", uri, chosen)
+        return chosen
+    if wanted not in READERS:
+        raise ValueError(f"no reader {wanted!r}: choose auto, {', '.join(READERS)}")
+    reason = fits(wanted, uri)
+    if reason is not None:
+        raise ValueError(f"{uri} cannot be read by {wanted}: {reason}; choose --reader auto")
+    return wanted
+
+
+def tensorstore_spec(uri: str, path: str, zarr_format: int) -> dict[str, Any]:
+    """Return what TensorStore needs to know of the array at `path` in the group at `uri`."""
+    context: dict[str, Any] = {"cache_pool": {"total_bytes_limit": INDEX_CACHE_BYTES}}
+    kvstore: dict[str, Any] = {"driver": "file", "path": f"{absolute(uri)}/{path}/"}
+    if is_remote(uri):
+        server = urlsplit(uri.rstrip("/"))
+        kvstore = {"driver": "http", "base_url": f"{server.scheme}://{server.netloc}"}
+        kvstore["path"] = f"{server.path}/{path}/"
+        context["http_request_concurrency"] = {"limit": CONCURRENCY}
+        context["http_request_retries"] = HTTP_RETRIES
+    return {
+        "driver": "zarr" if zarr_format == 2 else "zarr3",
+        "kvstore": kvstore,
+        "context": context,
+        "recheck_cached_data": "open",
+    }

@@ -1,0 +1,63 @@
+"""A store that asks again where a server or the network stumbles."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import aiohttp
+from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+from zarr.abc.store import ByteRequest, Store
+from zarr.core.buffer import Buffer, BufferPrototype
+from zarr.storage import WrapperStore
+
+ATTEMPTS = 6
+WAIT = wait_random_exponential(multiplier=0.2, max=10)  # seconds, doubled each time
+BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
+_CONNECTION = (
+    ConnectionError,
+    TimeoutError,
+    asyncio.IncompleteReadError,
+    aiohttp.ClientConnectionError,
+    aiohttp.ClientPayloadError,
+)
+
+
+def is_transient(error: BaseException) -> bool:
+    """Say whether a request that failed so may well succeed if it is made again."""
+    status = getattr(error, "status", getattr(error, "code", None))
+    return isinstance(error, _CONNECTION) or status in BUSY
+
+
+class RetryingStore(WrapperStore[Any]):
+    """A Zarr store whose requests are made again, with backoff, after a transient error."""
+
+    async def get(
+        self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None
+    ) -> Buffer | None:
+        """Read an object, or a range of its bytes."""
+        return await self._asked(lambda: self._store.get(key, prototype, byte_range))
+
+    async def get_partial_values(self, *args: Any, **kwargs: Any) -> list[Buffer | None]:
+        """Read ranges of several objects."""
+        return await self._asked(lambda: self._store.get_partial_values(*args, **kwargs))
+
+    async def get_ranges(self, *args: Any, **kwargs: Any) -> AsyncIterator[Any]:
+        """Read ranges of one object, each by a request of its own that is retried."""
+        async for group in Store.get_ranges(self, *args, **kwargs):
+            yield group
+
+    async def exists(self, key: str) -> bool:
+        """Say whether there is such an object."""
+        return await self._asked(lambda: self._store.exists(key))
+
+    @staticmethod
+    async def _asked[Answer](request: Callable[[], Awaitable[Answer]]) -> Answer:
+        async for attempt in AsyncRetrying(
+            retry=retry_if_exception(is_transient),
+            stop=stop_after_attempt(ATTEMPTS),
+            wait=WAIT,
+            reraise=True,
+        ):
+            with attempt:
+                return await request()
+        raise AssertionError  # the last attempt returns or raises
