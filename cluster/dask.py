@@ -3,10 +3,10 @@
 import contextlib
 import os
 from collections.abc import Iterator
+from concurrent.futures import Executor
 
 import dask
-from dask.base import persist
-from distributed import Client, LocalCluster, progress
+from distributed import Client, LocalCluster
 
 ADDRESS = "DASK_SCHEDULER_ADDRESS"
 TIMEOUT = 30  # seconds
@@ -52,9 +52,7 @@ def dask_client(address: str | None = None) -> Iterator[Client]:
         yield client
 
 
-def watched[Collection](collection: Collection) -> Collection:
-    """Start to compute a Dask collection on the client, and show a bar until it is there."""
-    (started,) = persist(collection)
-    progress(started)
-    print()
-    return started
+def executor_of(client: Client) -> tuple[Executor, int]:
+    """Return an executor whose tasks run on a client's cluster, and how many keep it busy."""
+    threads = sum(client.nthreads().values())
+    return client.get_executor(pure=False), 2 * max(threads, 1)

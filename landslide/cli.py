@@ -5,6 +5,7 @@ import logging
 import sys
 import warnings
 from collections.abc import Sequence
+from typing import Any
 
 from landslide import options
 
@@ -59,6 +60,8 @@ def _parser() -> argparse.ArgumentParser:
     simulate.add_argument("--overwrite", action="store_true")
     simulate.set_defaults(run=_simulate)
 
+    _add_optimize(commands)
+
     train = commands.add_parser("train", help="train one model and save it as a bundle")
     options.add_experiment_options(train)
     train.add_argument("--inputs", default="vv+vh")
@@ -88,6 +91,27 @@ def _parser() -> argparse.ArgumentParser:
     )
     figure1.set_defaults(run=_figure1)
     return parser
+
+
+def _add_optimize(commands: Any) -> None:
+    optimize = commands.add_parser("optimize", help="rewrite a cube for chips; run again to go on")
+    optimize.add_argument("cube")
+    optimize.add_argument("out")
+    optimize.add_argument("--event", help="a published event's name or a TOML file")
+    optimize.add_argument("--chip-size", type=int, default=128, help="pixels on a chunk's side")
+    optimize.add_argument("--dates", type=int, default=4, help="images in a chunk, at most")
+    optimize.add_argument(
+        "--packing",
+        choices=("ln", "power", "float16", "int16"),
+        default="ln",
+        help="backscatter as its logarithm in float32 (default), as linear power, or its "
+        "logarithm packed",
+    )
+    optimize.add_argument("--threads", type=int, help="default: one for each CPU")
+    optimize.add_argument("--dry-run", action="store_true", help="say sizes and gain; no writing")
+    optimize.add_argument("--overwrite", action="store_true")
+    options.add_reading_options(optimize)
+    optimize.set_defaults(run=_optimize)
 
 
 # Each command imports what it needs: torch alone takes seconds that `landslide table` can spare.
@@ -125,11 +149,28 @@ def _simulate(args: argparse.Namespace) -> None:
     print(args.out)
 
 
+def _optimize(args: argparse.Namespace) -> None:
+    from landslide.chips.optimize import Layout, optimize_cube, optimize_plan
+
+    layout = Layout(chip_size=args.chip_size, dates=args.dates, packing=args.packing)
+    how: dict[str, Any] = {
+        "event": args.event, "layout": layout, "reader": args.reader, "missing": args.missing,
+    }  # fmt: skip
+    print(optimize_plan(args.cube, **how).text)
+    if args.dry_run:
+        return
+    done = optimize_cube(
+        args.cube, args.out, threads=args.threads, overwrite=args.overwrite, progress=True, **how
+    )
+    print(done.text)
+    print(args.out)
+
+
 def _train(args: argparse.Namespace) -> None:
     from landslide.trial import train_bundle
 
     trained = train_bundle(
-        options.cube_address(args),
+        options.opened_cube(args),
         options.config_of(
             args,
             inputs=args.inputs,
@@ -142,6 +183,7 @@ def _train(args: argparse.Namespace) -> None:
         event=args.event,
         orbit=args.orbit,
         split=options.split_text(args),
+        skip_damaged=args.skip_damaged,
         table=args.table,
     )
     print(f"AUPRC {trained.auprc:.3f} on the test part (random: {trained.prevalence:.3f})")

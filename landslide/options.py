@@ -4,8 +4,14 @@ import argparse
 from pathlib import Path
 from typing import Any, NoReturn
 
+import xarray as xr
+
 from landslide.chips.split import Chipping
 from landslide.cube.events import load_event
+from landslide.cube.labels import keep_labels
+from landslide.cube.readers import AUTO, READERS
+from landslide.cube.store import open_cube
+from landslide.cube.stored import DAMAGE, MISSING
 from landslide.storage import absolute, read_bytes
 from landslide.training.config import PRESETS, TrainingConfig, training_config
 
@@ -49,12 +55,47 @@ def add_experiment_options(parser: argparse.ArgumentParser) -> None:
     chips.add_argument("--split", help="a saved split to use again")
     chips.add_argument("--orbit", help="a relative orbit, ascending, descending, or any (mixed)")
 
+    reading = parser.add_argument_group("reading")
+    add_reading_options(reading)
+    reading.add_argument(
+        "--skip-damaged", action="store_true", help="leave out the chips of damaged chunks"
+    )
+
     training = parser.add_argument_group("training (defaults come from the preset)")
     training.add_argument("--network", help="paper, quick, or ARCHITECTURE/ENCODER")
     training.add_argument("--encoder-weights", help="none, imagenet (downloads) or a path")
     training.add_argument("--batch-size", type=int)
     training.add_argument("--learning-rate", type=float)
     training.add_argument("--precision", choices=("auto", "float32", "mixed"))
+
+
+def add_reading_options(parser: argparse._ActionsContainer) -> None:
+    """Add what says how a cube's chunks are read."""
+    parser.add_argument(
+        "--reader",
+        choices=(AUTO, *READERS),
+        default=AUTO,
+        help="default: the fastest that is installed and fits the store",
+    )
+    parser.add_argument(
+        "--missing",
+        choices=MISSING,
+        default=DAMAGE,
+        help="what a chunk is that the store lacks; no-data where the cube was written without "
+        "its empty chunks",
+    )
+
+
+def opened_cube(args: argparse.Namespace) -> xr.Dataset:
+    """Open the cube that the options name, its labels in memory.
+
+    Raises
+    ------
+    ValueError, OSError
+        As `open_cube` and `keep_labels` do.
+    """
+    cube = open_cube(cube_address(args), reader=args.reader, missing=args.missing)
+    return keep_labels(cube)
 
 
 def cube_address(args: argparse.Namespace) -> str:

@@ -12,10 +12,8 @@ from landslide.chips.composite import select_images
 from landslide.chips.inputs import PAPER_INPUTS, PAPER_TIMESTEPS, parse_inputs
 from landslide.chips.loading import load_chips
 from landslide.chips.split import Chipping
-from landslide.chips.stream import stream_chips
+from landslide.chips.stream import plan_stream
 from landslide.cube.events import Event, find_event
-from landslide.cube.labels import keep_labels
-from landslide.cube.store import open_cube
 from landslide.experiment import (
     configurations,
     plan_experiment,
@@ -33,7 +31,7 @@ from landslide.training.train import Trained
 
 
 def train_bundle(
-    uri: str,
+    cube: xr.Dataset,
     config: TrainingConfig,
     chipping: Chipping,
     *,
@@ -41,6 +39,7 @@ def train_bundle(
     event: str | None = None,
     orbit: str | None = None,
     split: str | None = None,
+    skip_damaged: bool = False,
     table: str | None = None,
 ) -> Trained:
     """Train one configuration and save weights, normalisation, split and scores as one bundle.
@@ -49,14 +48,14 @@ def train_bundle(
 
     Parameters
     ----------
-    uri : str
-        Address of the cube.
+    cube : Dataset
+        As `open_cube` gives it; with its labels in memory they are read once.
     config : TrainingConfig
     chipping : Chipping
     out : str
         Folder of the bundle.
-    event, orbit, split : str, optional
-        As for `find_event` and `stream_chips`.
+    event, orbit, split, skip_damaged
+        As for `find_event` and `plan_stream`.
     table : str, optional
         A table to write the row into, too: scored on the pixels that the paper's sweep scores,
         as far as the cube has its inputs, so that the row stands beside the sweep's.
@@ -67,8 +66,6 @@ def train_bundle(
         Where the cube, the event, the options, or the addresses to write to are wrong: before
         training starts.
     """
-    cube = keep_labels(open_cube(uri))
-    cube.encoding["source"] = absolute(uri)
     found = find_event(cube, event)
     # Inputs without backscatter are the same for every timestep count: their row says 0.
     timesteps = [config.timesteps if parse_inputs(config.inputs).polarisations else 1]
@@ -79,7 +76,7 @@ def train_bundle(
     if table is not None:
         inputs, timesteps = sweep_around(cube, found, config, orbit)
     experiment = plan_experiment(cube, found, chipping, inputs, timesteps, orbit=orbit, split=split)
-    lazy = stream_chips(
+    stream = plan_stream(
         cube,
         found,
         inputs=inputs,
@@ -87,6 +84,7 @@ def train_bundle(
         chipping=chipping,
         orbit=orbit,
         split=experiment.split,
+        skip_damaged=skip_damaged,
     )
     require_network(config, inputs, chipping.chip_size)
     if table is not None:
@@ -94,7 +92,7 @@ def train_bundle(
         table = absolute(table)
     _check_folder(out)
     folder = absolute(out)
-    chips = load_chips(lazy)
+    chips = load_chips(stream, progress=True)
     mixed = torch.cuda.is_available() and config.precision != "float32"
     key = row_key(experiment, config, "mixed" if mixed else "float32")
     # The delay, however short, hides the bar until an epoch ends: what is wrong comes before it.

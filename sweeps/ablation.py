@@ -14,21 +14,19 @@ import sys
 import warnings
 from dataclasses import replace
 
-from cluster.dask import dask_client, watched
+from cluster.dask import dask_client, executor_of
 from cluster.ray import Resources, cluster_has_gpus, in_job, ray_cluster, require_resources
 from landslide.chips.inputs import PAPER_INPUTS, PAPER_TIMESTEPS
 from landslide.chips.loading import load_chips, require_landslides
-from landslide.chips.stream import stream_chips
+from landslide.chips.stream import plan_stream
 from landslide.cube.events import find_event
-from landslide.cube.labels import keep_labels
-from landslide.cube.store import open_cube
 from landslide.experiment import configurations, plan_experiment, row_key, with_baseline
 from landslide.options import (
     Parser,
     add_experiment_options,
     chipping_of,
     config_of,
-    cube_address,
+    opened_cube,
     seed,
     split_text,
 )
@@ -71,13 +69,13 @@ def main(arguments: list[str] | None = None) -> int:
         raise ValueError(f"the table {table} is a whole bucket: name a folder in it")
     runs = absolute(args.storage or f"{beside}/runs")
 
-    cube = keep_labels(open_cube(cube_address(args)))
+    cube = opened_cube(args)
     event = find_event(cube, args.event)
     chipping, inputs = chipping_of(args), with_baseline(args.inputs)
     experiment = plan_experiment(
         cube, event, chipping, inputs, args.timesteps, orbit=args.orbit, split=split_text(args)
     )
-    chips = stream_chips(
+    stream = plan_stream(
         cube,
         event,
         inputs=inputs,
@@ -85,6 +83,7 @@ def main(arguments: list[str] | None = None) -> int:
         chipping=chipping,
         orbit=args.orbit,
         split=experiment.split,
+        skip_damaged=args.skip_damaged,
     )
     base = config_of(args, threads=args.cpus_per_trial)
     require_network(base, inputs, chipping.chip_size)
@@ -92,7 +91,7 @@ def main(arguments: list[str] | None = None) -> int:
     split_address = f"{beside}/split-{experiment.split_digest}.json"
     write_whole(split_address, experiment.split.encode())
 
-    print(f"{experiment.cube}: event {event.name}, {chips.sizes['chip']} chips", flush=True)
+    print(f"{experiment.cube}: event {event.name}, {stream.chips.sizes['chip']} chips", flush=True)
     with ray_cluster(args.address):
         gpus = args.gpus_per_trial
         gpus = float(bool(args.accelerator) or cluster_has_gpus()) if gpus is None else gpus
@@ -108,8 +107,8 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"{len(configs)} configurations, {len(keys) - len(waiting)} in the table already")
         failures = 0
         if waiting:
-            with dask_client():
-                chips = load_chips(watched(chips))
+            with dask_client() as client:
+                chips = load_chips(stream, *executor_of(client), progress=True)
             require_landslides(chips)
             failures = run_trials(experiment, waiting, chips, resources, table=table, runs=runs)
 

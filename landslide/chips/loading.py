@@ -6,6 +6,7 @@ from concurrent.futures import Executor
 
 import numpy as np
 import xarray as xr
+from tqdm import tqdm
 
 from landslide.chips.passing import ChipStream, chip_batches, map_chips
 from landslide.chips.plan import LEAST_VALID
@@ -16,7 +17,11 @@ PIXELS = ("sar", "static", "label", "rejected", "damaged")
 
 
 def load_chips(
-    chips: xr.Dataset | ChipStream, executor: Executor | None = None, look_ahead: int | None = None
+    chips: xr.Dataset | ChipStream,
+    executor: Executor | None = None,
+    look_ahead: int | None = None,
+    *,
+    progress: bool = False,
 ) -> xr.Dataset:
     """Read the chips into memory and make their labels the one mask of every score.
 
@@ -27,6 +32,8 @@ def load_chips(
         computed by whatever scheduler Dask has. One that is loaded already passes through.
     executor, look_ahead
         As for `map_chips`.
+    progress : bool
+        Show a bar while a stream is read.
 
     Raises
     ------
@@ -35,13 +42,14 @@ def load_chips(
     """
     if isinstance(chips, ChipStream):
         loaded = _room(chips)
-        place = functools.partial(_place, loaded)
-        if executor is None:  # threads of this process: each writes its own chips
-            for _ in map_chips(chips, place, look_ahead=look_ahead):
-                pass
+        if executor is None:  # threads of this process: each puts its own chips in their place
+            placed = map_chips(chips, functools.partial(_place, loaded), look_ahead=look_ahead)
         else:
-            for batch in chip_batches(chips, executor, look_ahead=look_ahead):
-                place(batch)
+            batches = chip_batches(chips, executor, look_ahead=look_ahead)
+            placed = (_place(loaded, batch) for batch in batches)
+        with tqdm(total=loaded.sizes["chip"], unit="chip", delay=1, disable=not progress) as bar:
+            for count in placed:
+                bar.update(count)
     else:
         if chips.attrs.get("masked"):
             return chips
@@ -68,12 +76,13 @@ def _room(stream: ChipStream) -> xr.Dataset:
     )
 
 
-def _place(loaded: xr.Dataset, batch: xr.Dataset) -> None:
-    """Put a batch in its place, with its labels masked."""
+def _place(loaded: xr.Dataset, batch: xr.Dataset) -> int:
+    """Put a batch in its place, with its labels masked; return how many chips it has."""
     batch = mask_labels(batch)
     where = np.searchsorted(loaded["chip"].to_numpy(), batch["chip"].to_numpy())
     for name in PIXELS:
         loaded[name].values[where] = batch[name].values
+    return where.size
 
 
 def mask_labels(chips: xr.Dataset) -> xr.Dataset:

@@ -73,17 +73,22 @@ def choose_reader(uri: str, wanted: str = AUTO) -> str:
 
 def tensorstore_spec(uri: str, path: str, zarr_format: int) -> dict[str, Any]:
     """Return what TensorStore needs to know of the array at `path` in the group at `uri`."""
-    context: dict[str, Any] = {"cache_pool": {"total_bytes_limit": INDEX_CACHE_BYTES}}
     kvstore: dict[str, Any] = {"driver": "file", "path": f"{absolute(uri)}/{path}/"}
     if is_remote(uri):
         server = urlsplit(uri.rstrip("/"))
         kvstore = {"driver": "http", "base_url": f"{server.scheme}://{server.netloc}"}
         kvstore["path"] = f"{server.path}/{path}/"
-        context["http_request_concurrency"] = {"limit": CONCURRENCY}
-        context["http_request_retries"] = HTTP_RETRIES
     return {
         "driver": "zarr" if zarr_format == 2 else "zarr3",
         "kvstore": kvstore,
-        "context": context,
         "recheck_cached_data": "open",
+    }
+
+
+def tensorstore_context() -> dict[str, Any]:
+    """Return what all of TensorStore's arrays in a process share."""
+    return {
+        "cache_pool": {"total_bytes_limit": INDEX_CACHE_BYTES},
+        "http_request_concurrency": {"limit": CONCURRENCY},
+        "http_request_retries": HTTP_RETRIES,
     }

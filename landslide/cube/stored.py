@@ -14,7 +14,13 @@ import zarr
 from numpy.typing import NDArray
 
 from landslide.cube.address import filesystem_of, is_remote, open_group, plain_errors
-from landslide.cube.readers import CONCURRENCY, PIPELINES, TENSORSTORE, tensorstore_spec
+from landslide.cube.readers import (
+    CONCURRENCY,
+    PIPELINES,
+    TENSORSTORE,
+    tensorstore_context,
+    tensorstore_spec,
+)
 
 Along = slice | NDArray[np.int64]
 """What to read along one axis: a slice of step 1, or positions."""
@@ -191,7 +197,7 @@ def _opened(stored: StoredArray) -> Any:
         array = _zarr_array(stored.uri, stored.path, stored.token)
         spec = tensorstore_spec(stored.uri, stored.path, array.metadata.zarr_format)
         spec["fill_missing_data_reads"] = stored.missing != DAMAGE
-        return tensorstore.open(spec, read=True, open=True).result()
+        return tensorstore.open(spec, read=True, open=True, context=_shared()).result()
     settings = {
         "codec_pipeline.path": PIPELINES[stored.reader],
         "array.read_missing_chunks": stored.missing != DAMAGE or stored.reader == "zarrs",
@@ -202,6 +208,11 @@ def _opened(stored: StoredArray) -> Any:
         chosen = open_group(stored.uri)[stored.path]
     zarr.config.set({"async.concurrency": CONCURRENCY})
     return chosen
+
+
+@functools.cache
+def _shared() -> Any:
+    return importlib.import_module("tensorstore").Context(tensorstore_context())
 
 
 @functools.cache

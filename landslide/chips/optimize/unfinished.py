@@ -1,0 +1,150 @@
+"""A cube that is being written: what of it is there, and nothing that opens before it is whole.
+
+What makes a folder a Zarr group, its `zarr.json`, is written last. On a disk the cube grows beside
+its address and is renamed; an object store has no rename, so there it grows in place.
+"""
+
+import json
+import shutil
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import fsspec
+from fsspec.implementations.local import LocalFileSystem
+from zarr.abc.store import Store
+from zarr.storage import FsspecStore, LocalStore
+
+from landslide.chips.optimize.records import PROGRESS, records
+from landslide.cube.address import UNLISTED, filesystem_of, is_zip, plain_errors
+from landslide.storage import absolute, read_bytes, remove, write_whole
+
+ROOT = "zarr.json"
+GROUP = (ROOT, ".zgroup", ".zmetadata")
+PLAN = f"{PROGRESS}/plan.json"
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    """Where a cube is to be, and where it grows."""
+
+    out: str
+    """Its address."""
+    growing: str
+    """The address that it has until it is whole: beside `out` on a disk, else `out` itself."""
+
+    def store(self) -> Store:
+        """Return the growing cube as a Zarr store to write to."""
+        if self.growing == self.out:
+            return FsspecStore.from_url(self.out)
+        return LocalStore(self.growing)
+
+
+def grow_at(out: str, source: str) -> Unfinished:
+    """Return where a cube grows that is to be at `out`.
+
+    Raises
+    ------
+    ValueError
+        Where nothing can be written there, or the source lies there.
+    """
+    if is_zip(out) or out.startswith(UNLISTED):
+        raise ValueError(f"{out}: nothing can be written there; give a folder or a bucket's prefix")
+    out, source = absolute(out), absolute(source)
+    if f"{out}/".startswith(f"{source}/") or f"{source}/".startswith(f"{out}/"):
+        raise ValueError(f"{out} is where the source lies: choose another address for the copy")
+    with plain_errors(out):
+        filesystem, _ = fsspec.core.url_to_fs(out)
+    on_disk = isinstance(filesystem, LocalFileSystem)
+    return Unfinished(out, f"{out}.part" if on_disk else out)
+
+
+def begin(cube: Unfinished, plan: Mapping[str, Any], *, overwrite: bool) -> dict[str, Any]:
+    """Begin a cube, or go on with the one that the same plan began.
+
+    Returns
+    -------
+    dict
+        The record of each region that is there, by its key.
+
+    Raises
+    ------
+    FileExistsError
+        Where something else is in the way, and `overwrite` is not set.
+    PermissionError, ConnectionError
+        Where the address cannot be written.
+    """
+    wanted = json.loads(json.dumps(plan))
+    with plain_errors(cube.out):
+        begun = _plan(cube)
+        there, is_zarr = _found(cube.out)
+        growing, _ = _found(cube.growing)
+    if growing and begun is None and cube.growing != cube.out:
+        raise FileExistsError(f"{cube.growing} is in the way and was not begun here: move it away")
+    if there and (begun is None or cube.growing != cube.out):
+        if not overwrite:
+            raise FileExistsError(f"{cube.out} exists: choose another address, or --overwrite it")
+        if not is_zarr:
+            raise FileExistsError(f"{cube.out} exists and is no Zarr: choose another address")
+    if begun not in (None, wanted) and not overwrite:
+        raise FileExistsError(
+            f"{cube.growing} was begun from another cube or with other options: give the same "
+            "ones to go on, or --overwrite to begin again"
+        )
+    with plain_errors(cube.out):
+        if begun == wanted:
+            return records(cube.growing)
+        # A plan that is nobody's says whose the rest is, should this be stopped half-way.
+        write_whole(f"{cube.growing}/{PLAN}", b"{}")
+        _clear(cube.growing)
+        write_whole(f"{cube.growing}/{PLAN}", json.dumps(wanted).encode())
+        return {}
+
+
+def _files(address: str) -> tuple[fsspec.AbstractFileSystem, str]:
+    filesystem, path = filesystem_of(address)
+    filesystem.invalidate_cache()
+    return filesystem, path
+
+
+def _found(address: str) -> tuple[bool, bool]:
+    """Return whether something lies at an address, and whether it is a Zarr group."""
+    filesystem, path = _files(address)
+    is_zarr = any(filesystem.exists(f"{path}/{name}") for name in GROUP)
+    return is_zarr or bool(filesystem.exists(path)), is_zarr
+
+
+def _plan(cube: Unfinished) -> Any:
+    try:
+        return json.loads(read_bytes(f"{cube.growing}/{PLAN}"))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def _clear(address: str) -> None:
+    """Remove all but the plan, first what makes it a group."""
+    for name in GROUP:
+        remove(f"{address}/{name}")
+    filesystem, path = _files(address)
+    files = [file for file in filesystem.find(path) if not file.endswith(f"/{PLAN}")]
+    if files:
+        filesystem.rm(files)
+
+
+def finish(cube: Unfinished, root: bytes) -> None:
+    """Make the cube one, in the place of what was at its address."""
+    with plain_errors(cube.out):
+        write_whole(f"{cube.growing}/{ROOT}", root)
+        if cube.growing != cube.out:
+            target, grown = Path(cube.out), Path(cube.growing)
+            for file in grown.rglob("*.partial"):  # of a write that was killed
+                file.unlink()
+            replaced = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
+            if target.exists():
+                target.rename(replaced)
+            grown.rename(target)
+            shutil.rmtree(replaced, ignore_errors=True)
+        filesystem, path = _files(f"{cube.out}/{PROGRESS}")
+        filesystem.rm(path, recursive=True)
