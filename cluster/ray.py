@@ -119,3 +119,14 @@ def _nodes() -> list[dict[str, float]]:
     config = ray._private.state.state.get_cluster_config()  # noqa: SLF001 - no public way
     groups = [group for group in (config.node_group_configs if config else ()) if group.max_count]
     return nodes + [dict(group.resources) for group in groups]
+
+
+def smallest_node_bytes() -> int:
+    """Return the memory of the smallest node, of what Ray may hold there."""
+    return int(
+        min(
+            sum(node["Resources"].get(name, 0) for name in ("memory", "object_store_memory"))
+            for node in ray.nodes()
+            if node["Alive"]
+        )
+    )

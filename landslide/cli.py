@@ -183,6 +183,7 @@ def _train(args: argparse.Namespace) -> None:
         event=args.event,
         orbit=args.orbit,
         split=options.split_text(args),
+        chips=args.chips,
         skip_damaged=args.skip_damaged,
         table=args.table,
     )

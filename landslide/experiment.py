@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from landslide.chips.chip_store import chip_store_name
 from landslide.chips.inputs import BASELINE, parse_inputs, union
 from landslide.chips.plan import plan_chips
 from landslide.chips.split import TEST, TRAIN, VALIDATION, Chipping, split_to_json
+from landslide.chips.survey import Chips, known_of
 from landslide.cube.digest import cube_digest
 from landslide.cube.events import Event, event_to_attribute
 from landslide.cube.labels import NO_DATA, read_labels
@@ -51,6 +53,18 @@ class Experiment:
     def split_digest(self) -> str:
         """Digest of the protocol, and of the chips' size, corners and parts."""
         return hashlib.sha256(self.split.encode()).hexdigest()[:16]
+
+    @property
+    def chip_store(self) -> str:
+        """Name of the store of the sweep's chips."""
+        return chip_store_name(
+            cube_digest=self.cube_digest,
+            event=self.event,
+            split=self.split,
+            inputs=self.inputs,
+            timesteps=self.timesteps,
+            orbit=self.orbit,
+        )
 
     @property
     def mask(self) -> str:
@@ -158,7 +172,7 @@ def row_key(experiment: Experiment, config: TrainingConfig, precision: str) -> s
 def run_trial(
     experiment: Experiment,
     config: TrainingConfig,
-    chips: xr.Dataset,
+    chips: Chips,
     *,
     key: str,
     table: str | None,
@@ -171,8 +185,8 @@ def run_trial(
     ----------
     experiment : Experiment
     config : TrainingConfig
-    chips : Dataset
-        The experiment's chips, as `load_chips` gives them.
+    chips : Dataset or ChipStream
+        The experiment's chips, as `gather_chips` gives them.
     key : str
         As `row_key` gives it.
     table : str or None
@@ -186,11 +200,12 @@ def run_trial(
     return trained
 
 
-def earned_row(experiment: Experiment, trained: Trained, chips: xr.Dataset, key: str) -> Row:
+def earned_row(experiment: Experiment, trained: Trained, chips: Chips, key: str) -> Row:
     """Return the row that a trained model earned."""
     config = trained.config
-    parts = chips["part"].to_numpy()
-    pixels = (chips["label"].to_numpy() != NO_DATA).sum(axis=(1, 2))
+    known = known_of(chips)
+    parts = known["part"].to_numpy()
+    pixels = (known["label"].to_numpy() != NO_DATA).sum(axis=(1, 2))
     edges, negative, positive = class_histograms(trained.test_scores, trained.test_labels)
     untrained = change_baselines(chips, config.timesteps) if config.timesteps else {}
     chips_trained = config.epochs * int((parts == TRAIN).sum())

@@ -6,6 +6,8 @@ from typing import Any, NoReturn
 
 import xarray as xr
 
+from landslide.chips.sizes import AUTO as AUTO_CHIPS
+from landslide.chips.sizes import WAYS
 from landslide.chips.split import Chipping
 from landslide.cube.events import load_event
 from landslide.cube.labels import keep_labels
@@ -57,6 +59,13 @@ def add_experiment_options(parser: argparse.ArgumentParser) -> None:
 
     reading = parser.add_argument_group("reading")
     add_reading_options(reading)
+    reading.add_argument(
+        "--chips",
+        choices=(AUTO_CHIPS, *WAYS),
+        default=AUTO_CHIPS,
+        help="; ".join(f"{way}: {what}" for way, what in WAYS.items())
+        + "; default: memory where they fit, else store",
+    )
     reading.add_argument(
         "--skip-damaged", action="store_true", help="leave out the chips of damaged chunks"
     )

@@ -9,8 +9,9 @@ import xarray as xr
 from tqdm import tqdm
 
 from landslide.chips.composite import select_images
+from landslide.chips.gathering import gather_chips
 from landslide.chips.inputs import PAPER_INPUTS, PAPER_TIMESTEPS, parse_inputs
-from landslide.chips.loading import load_chips
+from landslide.chips.sizes import AUTO, memory_bytes
 from landslide.chips.split import Chipping
 from landslide.chips.stream import plan_stream
 from landslide.cube.events import Event, find_event
@@ -39,6 +40,7 @@ def train_bundle(
     event: str | None = None,
     orbit: str | None = None,
     split: str | None = None,
+    chips: str = AUTO,
     skip_damaged: bool = False,
     table: str | None = None,
 ) -> Trained:
@@ -56,6 +58,9 @@ def train_bundle(
         Folder of the bundle.
     event, orbit, split, skip_damaged
         As for `find_event` and `plan_stream`.
+    chips : str
+        Where they go: `auto`, or one of `landslide.chips.sizes.WAYS`. A chip store is left in
+        `out`, so that the next run need not read the cube.
     table : str, optional
         A table to write the row into, too: scored on the pixels that the paper's sweep scores,
         as far as the cube has its inputs, so that the row stands beside the sweep's.
@@ -92,7 +97,8 @@ def train_bundle(
         table = absolute(table)
     _check_folder(out)
     folder = absolute(out)
-    chips = load_chips(stream, progress=True)
+    address = f"{folder}/{experiment.chip_store}"
+    gathered = gather_chips(stream, chips, address, memory=memory_bytes())
     mixed = torch.cuda.is_available() and config.precision != "float32"
     key = row_key(experiment, config, "mixed" if mixed else "float32")
     # The delay, however short, hides the bar until an epoch ends: what is wrong comes before it.
@@ -105,7 +111,7 @@ def train_bundle(
         trained = run_trial(
             experiment,
             config,
-            chips,
+            gathered,
             key=key,
             table=table,
             checkpoint=f"{folder}/{key}.checkpoint",
@@ -114,7 +120,7 @@ def train_bundle(
     save_bundle(
         folder,
         trained,
-        chips,
+        gathered,
         experiment.split,
         cube=experiment.cube,
         cube_digest=experiment.cube_digest,

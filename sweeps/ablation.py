@@ -15,9 +15,17 @@ import warnings
 from dataclasses import replace
 
 from cluster.dask import dask_client, executor_of
-from cluster.ray import Resources, cluster_has_gpus, in_job, ray_cluster, require_resources
+from cluster.ray import (
+    Resources,
+    cluster_has_gpus,
+    in_job,
+    ray_cluster,
+    require_resources,
+    smallest_node_bytes,
+)
+from landslide.chips.gathering import gather_chips
 from landslide.chips.inputs import PAPER_INPUTS, PAPER_TIMESTEPS
-from landslide.chips.loading import load_chips, require_landslides
+from landslide.chips.sizes import memory_bytes
 from landslide.chips.stream import plan_stream
 from landslide.cube.events import find_event
 from landslide.experiment import configurations, plan_experiment, row_key, with_baseline
@@ -108,8 +116,11 @@ def main(arguments: list[str] | None = None) -> int:
         failures = 0
         if waiting:
             with dask_client() as client:
-                chips = load_chips(stream, *executor_of(client), progress=True)
-            require_landslides(chips)
+                address = f"{runs}/{experiment.chip_store}"
+                memory = min(memory_bytes(), smallest_node_bytes())
+                chips = gather_chips(
+                    stream, args.chips, address, *executor_of(client), memory=memory
+                )
             failures = run_trials(experiment, waiting, chips, resources, table=table, runs=runs)
 
     rows = results_table(table)

@@ -8,12 +8,12 @@ import uuid
 from typing import Any
 
 import fsspec
-import xarray as xr
 from pyarrow.fs import FSSpecHandler, PyFileSystem
 from ray import tune
 from tqdm import tqdm
 
 from cluster.ray import Resources
+from landslide.chips.survey import Chips
 from landslide.experiment import Experiment, failed_row, run_trial
 from landslide.results.row import Row
 from landslide.results.table import is_scored, write_row
@@ -26,7 +26,7 @@ MAX_FAILURES = 2  # restarts of a trial whose worker died
 
 
 def trial(
-    parameters: dict[str, Any], *, experiment: Experiment, chips: xr.Dataset, table: str, runs: str
+    parameters: dict[str, Any], *, experiment: Experiment, chips: Chips, table: str, runs: str
 ) -> None:
     """Train one configuration on the shared chips and write its row.
 
@@ -38,7 +38,7 @@ def trial(
     parameters : dict
         `trial` holds the `config`, a TrainingConfig, and its row's `key`.
     experiment : Experiment
-    chips : Dataset
+    chips : Dataset or ChipStream
         In Ray's object store, read without a copy.
     table, runs : str
         Addresses of the table and of the checkpoints.
@@ -119,7 +119,7 @@ class Progress(tune.Callback):
 def run_trials(
     experiment: Experiment,
     configs: dict[str, TrainingConfig],
-    chips: xr.Dataset,
+    chips: Chips,
     resources: Resources,
     *,
     table: str,
@@ -132,8 +132,8 @@ def run_trials(
     experiment : Experiment
     configs : dict
         What to train, by row key.
-    chips : Dataset
-        As `load_chips` gives them; put once into Ray's object store.
+    chips : Dataset or ChipStream
+        As `gather_chips` gives them; put once into Ray's object store.
     resources : Resources
         What one trial needs.
     table, runs : str

@@ -83,7 +83,8 @@ def map_chips[Result](
     """
     blocks = stream.blocks()
     work = blocks if order is None else [blocks[number] for number in order]
-    missing = Counter(chip for _, block in work for chip in block.chips)
+    parts = Counter(chip for _, block in work for chip in block.chips)
+    missing = parts.copy()
     threads = os.cpu_count() or 1
     look_ahead = look_ahead or (threads + 2 if executor is None else LOOK_AHEAD)
     halves: dict[int, Cut] = {}
@@ -94,7 +95,7 @@ def map_chips[Result](
             while True:
                 while len(under_way) < look_ahead and (item := next(waiting, None)) is not None:
                     number, block = item
-                    whole = np.array([missing[chip] == 1 for chip in block.chips])
+                    whole = np.array([parts[chip] == 1 for chip in block.chips])
                     chips = stream.chips.isel(chip=np.array(block.chips)[whole])
                     reading = stream.readings[number]
                     task = pool.submit(cut_chips, reading, block, whole, chips, function)

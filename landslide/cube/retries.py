@@ -46,6 +46,10 @@ class RetryingStore(WrapperStore[Any]):
         async for group in Store.get_ranges(self, *args, **kwargs):
             yield group
 
+    async def set(self, key: str, value: Buffer) -> None:
+        """Write an object."""
+        await self._asked(lambda: self._store.set(key, value))
+
     async def exists(self, key: str) -> bool:
         """Say whether there is such an object."""
         return await self._asked(lambda: self._store.exists(key))

@@ -6,11 +6,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
-import xarray as xr
 from safetensors.torch import load as load_weights
 from safetensors.torch import save as save_weights
 
 from landslide.chips.inputs import parse_inputs
+from landslide.chips.survey import Chips, known_of
 from landslide.storage import read_bytes, write_whole
 from landslide.training.config import TrainingConfig
 from landslide.training.network import build_network
@@ -32,9 +32,7 @@ class Bundle:
     """All of `bundle.json`: event, protocol, chip size, orbit, scores, what it was trained on."""
 
 
-def save_bundle(
-    folder: str, trained: Trained, chips: xr.Dataset, split: str, **record: Any
-) -> None:
+def save_bundle(folder: str, trained: Trained, chips: Chips, split: str, **record: Any) -> None:
     """Write a bundle to a folder on any filesystem.
 
     The description comes last and names the weights' digest: a folder without it, or with other
@@ -44,7 +42,7 @@ def save_bundle(
     ----------
     folder : str
     trained : Trained
-    chips : Dataset
+    chips : Dataset or ChipStream
         The chips it was trained on.
     split : str
         Their split, as `split_to_json` writes it.
@@ -53,15 +51,16 @@ def save_bundle(
     """
     state = {k: v.contiguous() for k, v in trained.network.state_dict().items()}
     weights = save_weights(state)
+    facts = known_of(chips).attrs
     description = {
         "config": asdict(trained.config),
         "channels": list(parse_inputs(trained.config.inputs).channels),
         "normalization": asdict(trained.normalization),
-        "chip_size": int(chips.attrs["chip_size"]),
-        "protocol": chips.attrs["protocol"],
-        "event": json.loads(chips.attrs["event"]),
-        "orbit": chips.attrs.get("orbit"),
-        "simulated": bool(chips.attrs.get("simulated", False)),
+        "chip_size": int(facts["chip_size"]),
+        "protocol": facts["protocol"],
+        "event": json.loads(facts["event"]),
+        "orbit": facts.get("orbit"),
+        "simulated": bool(facts.get("simulated", False)),
         "scores": {"auprc": trained.auprc, "prevalence": trained.prevalence},
         "parameters": trained.parameters,
         "precision": trained.precision,

@@ -2,10 +2,10 @@
 
 import numpy as np
 import torch
-import xarray as xr
 from scipy import ndimage
 
 from landslide.chips.split import TEST
+from landslide.chips.survey import Chips, known_of, read_batches
 from landslide.cube.labels import NO_DATA
 
 SMOOTHING = 5  # pixels on a side
@@ -46,13 +46,13 @@ def average_precision(scores: torch.Tensor, labels: torch.Tensor) -> float:
     return float((new_hits * hits_there / called).sum() / hits[-1])
 
 
-def change_baselines(chips: xr.Dataset, timesteps: int, part: str = TEST) -> dict[str, float]:
+def change_baselines(chips: Chips, timesteps: int, part: str = TEST) -> dict[str, float]:
     """Score what needs no training, on the same pixels as the models.
 
     Parameters
     ----------
-    chips : Dataset
-        As `load_chips` gives them.
+    chips : Dataset or ChipStream
+        As for `train`; they are read a few at a time.
     timesteps : int
         The composites to compare.
 
@@ -63,15 +63,18 @@ def change_baselines(chips: xr.Dataset, timesteps: int, part: str = TEST) -> dic
         over the polarisations. `smoothed_difference_auprc`: of before minus after, smoothed over
         5 x 5 pixels. Empty where the chips hold no backscatter.
     """
-    chosen = chips.isel(chip=np.flatnonzero(chips["part"].to_numpy() == part))
-    if not chips.sizes["sar_channel"]:
+    known = known_of(chips)
+    if not known.sizes["sar_channel"]:
         return {}
-    sar = chosen["sar"].sel(timesteps=timesteps).to_numpy()
-    increase = np.nan_to_num(sar[:, 1::2] - sar[:, 0::2])
-    smoothed = ndimage.uniform_filter(increase.sum(axis=1), size=(0, SMOOTHING, SMOOTHING))
-    labels = torch.tensor(chosen["label"].to_numpy())
-    scores = {
-        "change_auprc": np.abs(increase).sum(axis=1),
-        "smoothed_difference_auprc": -smoothed,
-    }
-    return {name: average_precision(torch.tensor(s), labels) for name, s in scores.items()}
+    chosen = np.flatnonzero(known["part"].to_numpy() == part)
+    labels = known["label"].to_numpy()[chosen]
+    change, difference = (np.empty(labels.shape, np.float32) for _ in range(2))
+    for rows, batch in read_batches(chips, chosen):
+        sar = batch["sar"].sel(timesteps=timesteps).to_numpy()
+        increase = np.nan_to_num(sar[:, 1::2] - sar[:, 0::2])
+        change[rows] = np.abs(increase).sum(axis=1)
+        total = increase.sum(axis=1)
+        difference[rows] = -ndimage.uniform_filter(total, size=(0, SMOOTHING, SMOOTHING))
+    scores = {"change_auprc": change, "smoothed_difference_auprc": difference}
+    counted = torch.from_numpy(labels)
+    return {name: average_precision(torch.from_numpy(s), counted) for name, s in scores.items()}

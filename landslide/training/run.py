@@ -11,6 +11,7 @@ from torch.nn.functional import cross_entropy
 from landslide.cube.labels import NO_DATA
 from landslide.storage import read_bytes, write_whole
 from landslide.training.config import TrainingConfig, determining
+from landslide.training.feeding import Feed
 from landslide.training.metrics import average_precision
 
 
@@ -44,21 +45,14 @@ class Run:
         self.best_epoch, self.best_score = 0, -np.inf
         self.best_weights: dict[str, torch.Tensor] = {}
 
-    def advance(
-        self,
-        x: torch.Tensor,
-        y: torch.Tensor,
-        validation_x: torch.Tensor,
-        validation_y: torch.Tensor,
-    ) -> dict[str, float]:
-        """Train one epoch over the chips x (chip, channel, y, x) and labels y (chip, y, x)."""
+    def advance(self, chips: Feed, validation: Feed) -> dict[str, float]:
+        """Train one epoch over the training chips, and validate."""
         start = time.perf_counter()
         self.network.train()
-        total = torch.zeros(2, dtype=torch.float64, device=x.device)  # loss, pixels
-        order = torch.randperm(len(x), generator=self.shuffle).to(x.device)
-        for batch in order.split(self.config.batch_size):
+        total = torch.zeros(2, dtype=torch.float64, device=chips.labels.device)  # loss, pixels
+        for x, y in chips.shuffled(self.shuffle):
             self.optimizer.zero_grad()
-            loss, pixels = self.loss(x[batch], y[batch])
+            loss, pixels = self.loss(x, y)
             self.scaler.scale(loss / pixels.clamp(min=1)).backward()
             self.scaler.step(self.optimizer)
             self.scaler.update()
@@ -75,8 +69,8 @@ class Run:
                 "lower the learning rate or use --precision float32"
             )
         watched = record["train_loss"]
-        if len(validation_x):
-            watched, score = self.validate(validation_x, validation_y)
+        if len(validation.labels):
+            watched, score = self.validate(validation)
             record |= {"validation_loss": watched, "validation_auprc": score}
             if score > self.best_score:
                 self.best_score, self.best_epoch = score, self.epoch
@@ -91,17 +85,25 @@ class Run:
         """Return the summed cross-entropy of a batch and the pixels it counts."""
         with torch.autocast(x.device.type, self.precision, self.precision != torch.float32):
             logits = self.network(x)
-        loss = cross_entropy(logits.float(), y, ignore_index=NO_DATA, reduction="sum")
+        loss = cross_entropy(logits.float(), y.long(), ignore_index=NO_DATA, reduction="sum")
         return loss, torch.count_nonzero(y != NO_DATA)
 
     @torch.no_grad()
-    def validate(self, x: torch.Tensor, y: torch.Tensor) -> tuple[float, float]:
+    def validate(self, chips: Feed) -> tuple[float, float]:
         """Return mean loss and AUPRC over the validation chips."""
-        scores = predict(self.network, x, self.config.batch_size, self.precision)
+        scores, y = self.score(chips), chips.labels
         valid = y != NO_DATA
         # The cross-entropy of two classes is the binary one of their logits' difference.
         loss = torch.nn.functional.binary_cross_entropy_with_logits(scores[valid], y[valid].float())
         return float(loss), average_precision(scores, y)
+
+    @torch.no_grad()
+    def score(self, chips: Feed) -> torch.Tensor:
+        """Return each pixel's score (chip, y, x) of a part's chips, in their order."""
+        scores = torch.empty(chips.labels.shape, device=chips.labels.device)
+        for rows, x in chips.in_order():
+            scores[rows] = predict(self.network, x, self.config.batch_size, self.precision)
+        return scores
 
     def restore_best(self) -> None:
         """Go back to the weights that did best on validation, where there was one."""

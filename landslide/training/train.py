@@ -11,17 +11,14 @@ import xarray as xr
 from landslide.chips.inputs import parse_inputs
 from landslide.chips.loading import load_chips, require_landslides
 from landslide.chips.split import TEST, TRAIN, VALIDATION
+from landslide.chips.survey import Chips, known_of, survey
 from landslide.cube.labels import NO_DATA
 from landslide.training.config import TrainingConfig
 from landslide.training.metrics import average_precision
 from landslide.training.network import build_network, count_parameters, require_fit
-from landslide.training.normalization import (
-    Normalization,
-    fit_normalization,
-    normalize,
-    select_channels,
-)
-from landslide.training.run import Run, predict, working_precision
+from landslide.training.normalization import Normalization
+from landslide.training.run import Run, working_precision
+from landslide.training.sources import feed_parts
 
 
 @dataclass(frozen=True)
@@ -56,7 +53,7 @@ Report = Callable[[dict[str, float]], None]
 
 
 def train(
-    chips: xr.Dataset,
+    chips: Chips,
     config: TrainingConfig,
     *,
     checkpoint: str | None = None,
@@ -70,8 +67,11 @@ def train(
 
     Parameters
     ----------
-    chips : Dataset
-        As `stream_chips` gives them, lazy or loaded.
+    chips : Dataset or ChipStream
+        As `stream_chips` or `load_chips` gives them, which live on the device; as `open_chip_store`
+        does, which are read from the store as they are wanted; or the stream itself, to pass over
+        the cube in every epoch. All train to the same result where the last is small enough to be
+        shuffled whole.
     config : TrainingConfig
     checkpoint : str, optional
         An address that holds the run's state from time to time; where it exists, training goes on
@@ -84,35 +84,30 @@ def train(
     ValueError
         Where the chips lack what the configuration needs, or training diverges.
     """
-    chips = load_chips(chips)
-    require_landslides(chips)
-    inputs = parse_inputs(config.inputs)
-    planes = select_channels(chips, inputs, config.timesteps)
-    normalization = fit_normalization(chips, inputs, planes)
-    normalize(planes, normalization)
-
+    chips = load_chips(chips) if isinstance(chips, xr.Dataset) else survey(chips)
+    known = known_of(chips)
+    require_landslides(known)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     precision = working_precision(config.precision, device)
     with _threads(config.threads):
         torch.manual_seed(config.seed)
-        network = build_network(config.network, len(inputs.channels), config.encoder_weights)
-        require_fit(network, config.network, planes.shape[-2:])
+        channels = len(parse_inputs(config.inputs).channels)
+        network = build_network(config.network, channels, config.encoder_weights)
+        require_fit(network, config.network, known["label"].shape[-2:])
         network.to(device)
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # as documented
-        parts = {part: _resident(planes, chips, part, device) for part in (TRAIN, VALIDATION, TEST)}
-        del planes
+        normalization, parts = feed_parts(chips, config, device)
         run = Run(network, config, precision, device)
         if checkpoint is not None:
             run.resume(checkpoint)
         while run.epoch < config.epochs:
-            record = run.advance(*parts[TRAIN], *parts[VALIDATION])
+            record = run.advance(parts[TRAIN], parts[VALIDATION])
             if report is not None:
                 report(record)
             if checkpoint is not None and run.epoch % config.checkpoint_every == 0:
                 run.save(checkpoint)
         run.restore_best()
-        scores = predict(network, parts[TEST][0], config.batch_size, precision)
-        labels = parts[TEST][1]
+        scores, labels = run.score(parts[TEST]), parts[TEST].labels
         return Trained(
             config=config,
             network=network.cpu().eval(),
@@ -120,7 +115,7 @@ def train(
             auprc=average_precision(scores, labels),
             prevalence=float((labels[labels != NO_DATA] == 1).double().mean()),
             test_scores=scores.cpu().numpy(),
-            test_labels=labels.to(torch.uint8).cpu().numpy(),
+            test_labels=labels.cpu().numpy(),
             history=tuple(run.history),
             best_epoch=run.best_epoch or config.epochs,
             parameters=count_parameters(network),
@@ -128,16 +123,6 @@ def train(
             device=torch.cuda.get_device_name() if device.type == "cuda" else "cpu",
             seconds=run.seconds,
         )
-
-
-def _resident(
-    planes: np.ndarray, chips: xr.Dataset, part: str, device: torch.device
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Put a part's channels and labels on the device, where they stay."""
-    chosen = np.flatnonzero(chips["part"].to_numpy() == part)
-    x = torch.from_numpy(planes[chosen]).to(device)
-    y = torch.from_numpy(chips["label"].to_numpy()[chosen]).to(device, torch.int64)
-    return x.contiguous(memory_format=torch.channels_last), y
 
 
 @contextlib.contextmanager

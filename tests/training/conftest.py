@@ -63,6 +63,7 @@ def _make_chips(
             "sar": (("chip", "timesteps", "sar_channel", "y", "x"), sar),
             "static": (("chip", "static_channel", "y", "x"), static),
             "rejected": ("chip", np.zeros(n, np.int64)),
+            "damaged": ("chip", np.zeros(n, np.bool_)),
         },
         coords={
             "corner_y": ("chip", np.arange(n) // 4 * HEIGHT),

@@ -10,6 +10,7 @@ import xarray as xr
 from landslide.cube.labels import NO_DATA
 from landslide.training import train as training
 from landslide.training.config import TrainingConfig
+from landslide.training.feeding import Resident
 from landslide.training.network import build_network
 from landslide.training.run import Run, predict, working_precision
 from landslide.training.train import train
@@ -102,7 +103,7 @@ def test_the_validation_loss_is_the_mean_cross_entropy(small: Small) -> None:
     run = run_in(torch.float32, small(batch_size=2))
     x = torch.randn(5, 2, 32, 64, generator=torch.Generator().manual_seed(0))
     y = torch.tensor(np.random.default_rng(0).choice([0, 1, NO_DATA], (5, 32, 64)))
-    found, _ = run.validate(x, y)
+    found, _ = run.validate(Resident(x, y, 2))
     run.network.eval()
     loss, pixels = run.loss(x, y)
     assert found == pytest.approx(float((loss / pixels).detach()), rel=1e-5)

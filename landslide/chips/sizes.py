@@ -1,0 +1,68 @@
+"""Where chips go while a sweep trains: into memory, into a chip store, or nowhere."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from landslide.chips.passing import ChipStream
+
+AUTO, MEMORY, STORE, STREAM = "auto", "memory", "store", "stream"
+WAYS: Mapping[str, str] = MappingProxyType(
+    {
+        MEMORY: "all chips in memory",
+        STORE: "chips in a Zarr store, read as training wants them",
+        STREAM: "straight from the cube, which every epoch reads again",
+    }
+)
+COPIES = 3
+"""Of all chips: one as they are read, one that the trials share, one that is being normalised."""
+
+CGROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+
+
+def chip_bytes(stream: ChipStream) -> int:
+    """Return what all chips of a stream take in memory: float32 channels, and labels of a byte."""
+    chips = stream.chips
+    planes = chips.sizes["timesteps"] * chips.sizes["sar_channel"] + chips.sizes["static_channel"]
+    return int(chips["label"].size) * (4 * planes + 1)
+
+
+def choose_chips(wanted: str, chip_bytes: int, memory_bytes: int) -> str:
+    """Return the way that is wanted, or where that is `auto` the fastest that fits.
+
+    Chips in memory are fastest, and there are up to three copies of them at a time: as they are
+    read, as Ray's object store or the caller keeps them, and the channels of a configuration on
+    their way to the device. All else on the machine gets half of the memory. What does not fit is
+    written to a chip store once, and read at the speed of the disk. Training straight from the cube
+    decodes it anew in each epoch and composes every chip again: it needs no disk, but is never
+    the faster, and so is only ever asked for.
+
+    Parameters
+    ----------
+    wanted : str
+        `auto`, `memory`, `store` or `stream`.
+    chip_bytes : int
+        As the function of this name gives it.
+    memory_bytes : int
+        Of the smallest machine that holds the chips.
+
+    Raises
+    ------
+    ValueError
+        For another way.
+    """
+    if wanted in WAYS:
+        return wanted
+    if wanted != AUTO:
+        raise ValueError(f"no way to hold chips {wanted!r}: choose auto, {', '.join(WAYS)}")
+    return MEMORY if COPIES * chip_bytes <= memory_bytes / 2 else STORE
+
+
+def memory_bytes() -> int:
+    """Return the memory of this machine, or of the container that this process runs in."""
+    limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    for path in map(Path, CGROUP_LIMITS):
+        text = path.read_text().strip() if path.is_file() else ""
+        limits += [int(text)] if text.isdigit() else []
+    return min(limits)

@@ -1,0 +1,111 @@
+"""From chips, wherever they lie, to what one configuration is trained and scored on."""
+
+import functools
+from collections.abc import Callable, Iterator, Mapping
+
+import numpy as np
+import torch
+import xarray as xr
+from numpy.typing import NDArray
+
+from landslide.chips.inputs import Inputs, parse_inputs
+from landslide.chips.passing import ChipStream, map_chips
+from landslide.chips.split import TEST, TRAIN, VALIDATION
+from landslide.chips.survey import Chips, is_stored, known_of
+from landslide.training.config import TrainingConfig
+from landslide.training.feeding import Feed, Resident, Stored, Streamed
+from landslide.training.normalization import (
+    Normalization,
+    fit_normalization,
+    known_normalization,
+    normalize,
+    select_channels,
+)
+from landslide.training.prefetch import host_batch
+
+Planes = NDArray[np.float32]
+PlanesOf = Callable[[xr.Dataset], Planes]
+"""From chips to the channels (chip, channel, y, x) of a configuration, normalised."""
+
+
+def feed_parts(
+    chips: Chips, config: TrainingConfig, device: torch.device
+) -> tuple[Normalization, Mapping[str, Feed]]:
+    """Return a configuration's normalisation, and the feed of each part.
+
+    Chips in memory move to the device at once; those of a chip store or of a stream come when they
+    are wanted, and their statistics are known from when they were written or surveyed.
+    """
+    known, inputs = known_of(chips), parse_inputs(config.inputs)
+    chosen = {p: np.flatnonzero(known["part"] == p) for p in (TRAIN, VALIDATION, TEST)}
+    labels = {p: torch.from_numpy(known["label"].to_numpy()[c]) for p, c in chosen.items()}
+    labels = {p: label.to(device) for p, label in labels.items()}
+    size = config.batch_size
+    if isinstance(chips, xr.Dataset) and not is_stored(chips):
+        planes = select_channels(chips, inputs, config.timesteps)
+        normalization = fit_normalization(chips, inputs, planes)
+        normalize(planes, normalization)
+        return normalization, {
+            p: Resident(_resident(planes[c], device), labels[p], size) for p, c in chosen.items()
+        }
+    normalization = known_normalization(known, inputs, config.timesteps)
+    planes_of = functools.partial(_planes, inputs, config.timesteps, normalization)
+    if isinstance(chips, xr.Dataset):
+        channels = chips[["sar", "static"]]
+        return normalization, {
+            p: Stored(_reader(channels, planes_of, c), labels[p], size) for p, c in chosen.items()
+        }
+    return normalization, {
+        p: Streamed(_passes(chips, planes_of, c), labels[p], size) for p, c in chosen.items()
+    }
+
+
+def _resident(planes: Planes, device: torch.device) -> torch.Tensor:
+    return torch.from_numpy(planes).to(device).contiguous(memory_format=torch.channels_last)
+
+
+def _planes(
+    inputs: Inputs, timesteps: int, normalization: Normalization, chips: xr.Dataset
+) -> Planes:
+    return normalize(select_channels(chips, inputs, timesteps), normalization)
+
+
+def _numbered(planes_of: PlanesOf, batch: xr.Dataset) -> tuple[NDArray[np.int64], Planes]:
+    return batch["chip"].to_numpy(), planes_of(batch)
+
+
+def _reader(
+    channels: xr.Dataset, planes_of: PlanesOf, chosen: NDArray[np.int64]
+) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Return what reads a part's chips from a chip store."""
+
+    def read(rows: torch.Tensor) -> torch.Tensor:
+        return host_batch(planes_of(channels.isel(chip=chosen[rows.numpy()])))
+
+    return read
+
+
+def _passes(
+    stream: ChipStream, planes_of: PlanesOf, chosen: NDArray[np.int64]
+) -> Callable[[torch.Generator | None], Iterator[tuple[int, Planes]]]:
+    """Return what passes over the cube for a part's chips.
+
+    Blocks come in any order where each chip lies in one of them. Else they come in the order of the
+    scene, from a random one on: so no more halves of chips are held than a pass ever holds.
+    """
+    some = stream.only(chosen)
+    numbers = some.chips["chip"].to_numpy()
+    blocks = [block.chips for _, block in some.blocks()] if len(chosen) else []
+    apart = sum(map(len, blocks)) == len(chosen)
+
+    def arriving(generator: torch.Generator | None) -> Iterator[tuple[int, Planes]]:
+        order = np.arange(len(blocks))
+        if generator is not None:
+            drawn = torch.randperm(len(blocks), generator=generator).numpy()
+            order = drawn if apart else np.roll(order, drawn[0])
+        function = functools.partial(_numbered, planes_of)
+        for chips, planes in map_chips(some, function, order=order.tolist()):
+            for row, plane in zip(np.searchsorted(numbers, chips).tolist(), planes, strict=True):
+                yield row, plane.copy()  # a view would hold the whole batch
+
+    return arriving
