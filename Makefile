@@ -13,14 +13,16 @@ CUBE    ?= $(SIMULATED)
 TABLE   ?= table
 PRESET  ?= quick
 OPTIONS ?=
+BENCH   ?= fetches streaming memory latency epochs first_step
 
-.PHONY: help setup ablation test test-all check requirements clean
+.PHONY: help setup ablation test test-all bench check requirements clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make ablation [CUBE=… TABLE=… PRESET=quick|paper OPTIONS=…]  the paper's experiment"
 	@echo "make test                                                    the tests"
 	@echo "make test-all                                                and the long ones"
+	@echo "make bench [BENCH=…]                                         measure; 15 GB of cubes, 15 min"
 	@echo "make check                                                   style, types, import rules"
 	@echo "make setup                                                   only make $(VENV)"
 	@echo "make requirements                                            pin the versions anew"
@@ -65,6 +67,9 @@ test: $(READY)
 
 test-all: $(READY)
 	@$(PYTHON) -m pytest
+
+bench: $(READY)
+	@for name in $(BENCH); do $(PYTHON) benchmarks/$$name.py $(OPTIONS) || exit 1; done
 
 check: $(READY)
 	@$(VENV)/bin/ruff check

@@ -16,6 +16,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(
         level=logging.INFO if args.verbose else logging.WARNING, format="%(message)s"
     )
+    # zarr reads in tasks: of several that fail, all but one would be told of here.
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     with warnings.catch_warnings():
         warnings.showwarning = _show_warning
         try:
@@ -42,6 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     inspect = commands.add_parser("inspect", help="say what a cube holds; exit 1 if too little")
     inspect.add_argument("cube")
     inspect.add_argument("--event", help="a published event's name or a TOML file")
+    options.add_reading_options(inspect)
     inspect.set_defaults(run=_inspect)
 
     simulate = commands.add_parser("simulate", help="write a simulated cube with known truth")
@@ -89,6 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     figure1.add_argument(
         "--chip", type=int, help="which chip with landslides; default: the fullest"
     )
+    options.add_reading_options(figure1)
     figure1.set_defaults(run=_figure1)
     return parser
 
@@ -127,7 +131,9 @@ def _inspect(args: argparse.Namespace) -> int:
     from landslide.chips.inspect import inspect_cube
     from landslide.cube.store import open_cube
 
-    inspection = inspect_cube(open_cube(args.cube), args.event)
+    inspection = inspect_cube(
+        open_cube(args.cube, reader=args.reader, missing=args.missing), args.event
+    )
     print("\n".join(inspection.lines))
     return 0 if inspection.ready else 1
 
@@ -212,7 +218,7 @@ def _figure1(args: argparse.Namespace) -> None:
     from landslide.results.example_chip import example_chip
     from landslide.results.figures import figure1
 
-    cube = open_cube(args.cube)
+    cube = open_cube(args.cube, reader=args.reader, missing=args.missing)
     chip = example_chip(cube, find_event(cube, args.event), args.chip)
     figure1(
         chip.channels,

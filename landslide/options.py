@@ -11,9 +11,9 @@ from landslide.chips.sizes import WAYS
 from landslide.chips.split import Chipping
 from landslide.cube.events import load_event
 from landslide.cube.labels import keep_labels
+from landslide.cube.opening import DAMAGE, MISSING
 from landslide.cube.readers import AUTO, READERS
 from landslide.cube.store import open_cube
-from landslide.cube.stored import DAMAGE, MISSING
 from landslide.storage import absolute, read_bytes
 from landslide.training.config import PRESETS, TrainingConfig, training_config
 

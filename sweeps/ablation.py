@@ -10,6 +10,7 @@ the same pixels. Each trial writes its row into the shared AUPRC table.
 """
 
 import argparse
+import logging
 import sys
 import warnings
 from dataclasses import replace
@@ -93,6 +94,7 @@ def main(arguments: list[str] | None = None) -> int:
         split=experiment.split,
         skip_damaged=args.skip_damaged,
     )
+    del cube  # the plane of labels, which the stream has cut
     base = config_of(args, threads=args.cpus_per_trial)
     require_network(base, inputs, chipping.chip_size)
     check_writable(table)
@@ -133,6 +135,7 @@ def main(arguments: list[str] | None = None) -> int:
 def command(arguments: list[str] | None = None) -> int:
     """Run `main`; what is wrong with the input is one line on standard error."""
     warnings.showwarning = lambda message, *_, **__: print(f"warning: {message}", file=sys.stderr)
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # zarr's tasks that fail beside one
     try:
         return main(arguments)
     except (ValueError, OSError, ImportError) as error:

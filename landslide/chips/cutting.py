@@ -10,7 +10,10 @@ import numpy as np
 from landslide.chips.blocks import Block, Region
 from landslide.chips.composite import coherence_layers, write_cumulative_log_means
 from landslide.cube.layers import Layer, Planes
-from landslide.cube.stored import Damage, DamagedChunkError, Selection
+from landslide.cube.selections import Selection
+from landslide.cube.stored import Damage, DamagedChunkError
+
+AHEAD, AHEAD_REMOTE = 2, 16  # reads begun in advance while what was read is composed
 
 
 @dataclass(frozen=True)
@@ -41,8 +44,8 @@ class Reading:
     """Side of a block, where chunks are smaller."""
     channels: tuple[int, int]
     """Counts of backscatter and of static channels of a whole chip."""
-    ahead: int
-    """Reads begun in advance while what was read before is composed."""
+    remote: bool
+    """Whether the store answers from elsewhere, and not from a disk."""
     skip_damaged: bool
 
     @property
@@ -71,12 +74,13 @@ class Cut:
         return Cut(self.sar[chips], self.static[chips], self.rejected[chips], self.damaged[chips])
 
 
-def join(into: Cut, cut: Cut) -> None:
+def join(into: Cut, cut: Cut) -> Cut:
     """Add to chips what another block gives of them; NaN is what lies elsewhere, or is no data."""
     for room, part in ((into.sar, cut.sar), (into.static, cut.static)):
         np.copyto(room, part, where=~np.isnan(part))
     into.rejected[:] += cut.rejected
     into.damaged[:] |= cut.damaged
+    return into
 
 
 def stack(cuts: list[Cut]) -> Cut:
@@ -214,9 +218,10 @@ def _read_ahead(
     reading: Reading, steps: Iterator[_Step], cut: Cut
 ) -> Iterator[tuple[_Step, np.ndarray]]:
     """Read step by step, with a bounded number of reads begun in advance."""
+    ahead = AHEAD_REMOTE if reading.remote else AHEAD
     begun: deque[tuple[_Step, Callable[[], np.ndarray]]] = deque()
     while True:
-        while len(begun) <= reading.ahead and (step := next(steps, None)) is not None:
+        while len(begun) <= ahead and (step := next(steps, None)) is not None:
             begun.append((step, step.source.start(step.index)))
         if not begun:
             return

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import xarray as xr
@@ -14,6 +15,7 @@ from landslide.chips.blocks import Block, blocks_with_chips
 from landslide.chips.cutting import Cut, Reading, cut_block, join, stack
 
 LOOK_AHEAD = 16  # blocks under way on an executor of unknown size
+REMOTE_THREADS = 4  # which wait for answers more than they compute
 
 
 @dataclass(frozen=True)
@@ -70,8 +72,8 @@ def map_chips[Result](
         Threads of this process by default; spawned processes, or what a Dask client's
         `get_executor` gives.
     look_ahead : int, optional
-        Blocks that are under way or wait to be taken, and never more; by default two more than
-        this process has threads, or 16 on a given executor.
+        Blocks that are under way or wait to be taken, and never more; by default one more than
+        there are threads, or 16 on a given executor.
     order : sequence of int, optional
         Which of `stream.blocks()` to read, one after another; all of them by default. The more
         blocks lie between the two that a chip crosses, the longer its first half is held.
@@ -86,42 +88,51 @@ def map_chips[Result](
     parts = Counter(chip for _, block in work for chip in block.chips)
     missing = parts.copy()
     threads = os.cpu_count() or 1
-    look_ahead = look_ahead or (threads + 2 if executor is None else LOOK_AHEAD)
+    if any(reading.remote for reading in stream.readings):
+        threads = max(threads, REMOTE_THREADS)
+    look_ahead = look_ahead or (threads + 1 if executor is None else LOOK_AHEAD)
     halves: dict[int, Cut] = {}
     with ThreadPoolExecutor(threads, "cut") if executor is None else nullcontext(executor) as pool:
-        under_way: deque[tuple[Block, np.ndarray, Future[tuple[Result | None, Cut]]]] = deque()
-        waiting = iter(work)
-        try:
-            while True:
-                while len(under_way) < look_ahead and (item := next(waiting, None)) is not None:
-                    number, block = item
-                    whole = np.array([parts[chip] == 1 for chip in block.chips])
-                    chips = stream.chips.isel(chip=np.array(block.chips)[whole])
-                    reading = stream.readings[number]
-                    task = pool.submit(cut_chips, reading, block, whole, chips, function)
-                    under_way.append((block, whole, task))
-                if not under_way:
-                    return
-                block, whole, task = under_way.popleft()
-                result, rest = task.result()
-                if whole.any():
-                    yield result  # type: ignore[misc]  # there is one where a chip is whole
-                complete = []
-                for position, chip in enumerate(np.array(block.chips)[~whole].tolist()):
-                    part = rest.taken([position])
-                    if chip in halves:
-                        join(halves[chip], part)
-                    else:
-                        halves[chip] = part
-                    missing[chip] -= 1
-                    if not missing[chip]:
-                        complete.append(chip)
-                if complete:
-                    cut = stack([halves.pop(chip) for chip in complete])
-                    yield function(batch(stream.chips.isel(chip=complete), cut))
-        finally:
-            for *_, task in under_way:
-                task.cancel()
+
+        def submit(number: int, block: Block) -> _Task[Result]:
+            whole = np.array([parts[chip] == 1 for chip in block.chips])
+            chips = stream.chips.isel(chip=np.array(block.chips)[whole])
+            reading = stream.readings[number]
+            return block, whole, pool.submit(cut_chips, reading, block, whole, chips, function)
+
+        tasks = (submit(number, block) for number, block in work)
+        for block, whole, task in _bounded(tasks, look_ahead):
+            result, rest = task.result()
+            if whole.any():
+                yield result  # type: ignore[misc]  # there is one where a chip is whole
+            del result, task  # before the next block is waited for
+            complete = []
+            for position, chip in enumerate(np.array(block.chips)[~whole].tolist()):
+                part = rest.taken([position])
+                halves[chip] = join(halves[chip], part) if chip in halves else part
+                missing[chip] -= 1
+                if not missing[chip]:
+                    complete.append(chip)
+            if complete:
+                cut = stack([halves.pop(chip) for chip in complete])
+                yield function(batch(stream.chips.isel(chip=complete), cut))
+
+
+type _Task[Result] = tuple[Block, np.ndarray, Future[tuple[Result | None, Cut]]]
+
+
+def _bounded[Result](tasks: Iterator[_Task[Result]], look_ahead: int) -> Iterator[_Task[Result]]:
+    """Give tasks in order; no more than `look_ahead` are submitted and not yet done with."""
+    under_way: deque[_Task[Result]] = deque()
+    try:
+        while True:
+            under_way.extend(islice(tasks, look_ahead - len(under_way)))
+            if not under_way:
+                return
+            yield under_way.popleft()
+    finally:
+        for *_, task in under_way:
+            task.cancel()
 
 
 def chip_batches(

@@ -23,8 +23,6 @@ from landslide.cube.layers import readable, stored_grid
 
 log = logging.getLogger(__name__)
 
-AHEAD, AHEAD_REMOTE = 2, 64  # reads begun in advance, of a disk and of a store that takes its time
-
 
 def plan_stream(
     cube: xr.Dataset,
@@ -128,7 +126,7 @@ def plan_stream(
                 grid=grid,
                 block_pixels=max(max(cube[n].chunksizes.get(d, (1,))) for n in here for d in "yx"),
                 channels=(len(wanted.sar_channels), len(wanted.static)),
-                ahead=AHEAD_REMOTE if address and is_remote(address) else AHEAD,
+                remote=bool(address) and is_remote(str(address)),
                 skip_damaged=skip_damaged,
             )
         )

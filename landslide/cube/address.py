@@ -5,6 +5,7 @@ Credentials and endpoints come from fsspec's own configuration and from the envi
 """
 
 import posixpath
+import re
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,7 +24,8 @@ from landslide.storage import absolute
 GROUP_FILES = (".zgroup", "zarr.json")
 METADATA_FILES = (*GROUP_FILES, ".zarray", ".zattrs", ".zmetadata")
 UNLISTED = ("http", "https")
-_DENIED = ("Credential", "Permission", "Forbidden", "Unauthorized", "401", "403", "AccessDenied")
+_DENIED = re.compile(r"Credential|Permission|Forbidden|Unauthorized|\b401\b|\b403\b|AccessDenied")
+_PLACE = re.compile(r"\w+://\S+|\S+:\d+")  # a port or a key may look like a status
 
 
 def is_zip(uri: str) -> bool:
@@ -117,8 +119,10 @@ def plain_errors(uri: str) -> Iterator[None]:
     except ImportError as error:
         raise ValueError(f"{uri}: {' '.join(str(error).split())}") from error
     except Exception as error:
+        if str(error).startswith((f"{uri}: access refused", f"{uri} cannot be reached")):
+            raise  # it is said already
         summary = f"{type(error).__name__}: {' '.join(str(error).split())}"
-        if any(word in summary for word in _DENIED):
+        if _DENIED.search(_PLACE.sub("", summary)):
             raise PermissionError(
                 f"{uri}: access refused ({summary[:200]}); set the store's credentials in the "
                 "environment or in fsspec's configuration"

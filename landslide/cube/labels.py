@@ -1,12 +1,14 @@
 """Labels: 0 is no landslide, 1 a landslide, 255 ground that nobody mapped."""
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
 NO_DATA = 255
+BAND = 1024  # rows
 
 
 def decode_label_values(values: NDArray[np.generic]) -> NDArray[np.uint8]:
@@ -17,7 +19,7 @@ def decode_label_values(values: NDArray[np.generic]) -> NDArray[np.uint8]:
     ValueError
         Where another value occurs; the message names the values.
     """
-    known = np.isin(values, (0, 1, 255))
+    known = (values == 0) | (values == 1) | (values == NO_DATA)
     if values.dtype.kind == "f":
         known |= np.isnan(values)
         values = np.where(np.isnan(values), 0, values)
@@ -77,13 +79,18 @@ def read_labels(cube: xr.Dataset) -> NDArray[np.uint8]:
         raise ValueError(
             f"the cube {source} has no `landslides`: labels are needed to train and to score"
         )
-    labels = np.asarray(cube["landslides"].transpose("y", "x").values)
-    # An opened cube decodes its labels as it reads them; one made by hand may not have been.
-    return labels if labels.dtype == np.uint8 and _clean(labels) else decode_label_values(labels)
-
-
-def _clean(labels: NDArray[np.uint8]) -> bool:
-    return not bool(((labels > 1) & (labels != NO_DATA)).any())
+    labels = cube["landslides"].transpose("y", "x")
+    height = labels.sizes["y"]
+    kept = labels.chunks is None and labels.dtype == np.uint8
+    plane = labels.to_numpy() if kept else np.empty(labels.shape, np.uint8)
+    # A band of rows at a time: what is made on the way is then small beside the plane.
+    sizes = labels.chunks[0][:-1] if labels.chunks else (BAND,) * ((height - 1) // BAND)
+    edges = np.cumsum([0, *sizes])
+    for start, stop in pairwise([*edges.tolist(), height]):
+        decoded = decode_label_values(labels[start:stop].to_numpy())
+        if not kept:
+            plane[start:stop] = decoded
+    return plane
 
 
 def keep_labels(cube: xr.Dataset) -> xr.Dataset:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from landslide.cube.coordinates import decode_orbits, order_axes, order_timesteps
 from landslide.cube.layers import Layer
-from landslide.cube.schema import ALIASES, VARIABLES, in_house_form
+from landslide.cube.schema import ALIASES, LABEL_NAMES, VARIABLES, in_house_form
 from landslide.cube.stored import StoredArray
 from landslide.cube.units import POWER, as_is, conversion_to, power_from_logarithm
 
@@ -20,10 +20,10 @@ PACKING = ("scale_factor", "add_offset", "_FillValue", "missing_value")
 def layered_names(names: Mapping[str, Any]) -> dict[str, str]:
     """Return which stored variables are read as layers, and the house's name of each.
 
-    Labels and masks are not: they are read once, and decoded together. Nor is what is made of two
-    variables.
+    Masks are not, nor is what is made of two variables.
     """
-    plain = {n: n for n in names if n in VARIABLES and VARIABLES[n].dtype is np.float32}
+    types = (np.float32, np.uint8)
+    plain = {n: n for n in names if n in VARIABLES and VARIABLES[n].dtype in types}
     return plain | {old: new for old, new in ALIASES.items() if old in names and new not in names}
 
 
@@ -58,13 +58,17 @@ def make_layer(
     """
     house = VARIABLES[name]
     none = np.empty((0,) * variable.ndim, variable.dtype)
-    sample = _decoded(name, xr.Variable(variable.dims, none, variable.attrs))
+    empty = xr.Variable(variable.dims, none, variable.attrs)
+    if name in LABEL_NAMES:  # decoded with their masks, once they are read
+        sample = in_house_form(xr.DataArray(empty, name=name))
+    else:
+        sample = _decoded(name, empty)
     attrs = dict(variable.attrs)
     conversion = as_is if house.unit is None else conversion_to(house.unit, attrs, name)
     logarithm = conversion is power_from_logarithm
     if logarithm:
         conversion, attrs["units"] = as_is, POWER
-    plain = (
+    plain = name in LABEL_NAMES or (
         variable.dtype == np.float32
         and conversion is as_is
         and name != "dem_aspect"  # a negative one means none

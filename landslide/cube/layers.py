@@ -9,7 +9,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from landslide.cube.stored import Along, Damage, Pending, Selection, StoredArray
+from landslide.cube.selections import Along, Selection
+from landslide.cube.stored import Damage, Pending, StoredArray
 
 LAYER = "layer"
 """The key of a variable's `encoding` under which `open_cube` leaves its layer."""

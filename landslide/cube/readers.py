@@ -7,6 +7,7 @@ its codec pipelines. All give the same bits.
 
 import importlib.util
 import logging
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -92,3 +93,23 @@ def tensorstore_context() -> dict[str, Any]:
         "http_request_concurrency": {"limit": CONCURRENCY},
         "http_request_retries": HTTP_RETRIES,
     }
+
+
+_PLACE = re.compile(r'.*(?:https?://\S+|local file ".*?"): ')
+_REFUSED = ("PERMISSION_DENIED", "UNAUTHENTICATED")
+_LOST = ("NOT_FOUND", "OUT_OF_RANGE")
+_UNREACHED = ("ABORTED", "UNAVAILABLE", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED")
+
+
+def tensorstore_error(error: ValueError) -> Exception:
+    """Return what TensorStore means by an error: it raises one type for all that may happen.
+
+    The place is left out of the text, since who reads a chunk names it.
+    """
+    text = " ".join(str(error).split())
+    status, reason = text.partition(":")[0], _PLACE.sub("", text)
+    if status in _REFUSED:
+        return PermissionError(reason)
+    if status in _UNREACHED or ("[HTTP code" in text and status not in _LOST):
+        return ConnectionError(reason)
+    return ValueError(reason)

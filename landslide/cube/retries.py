@@ -24,8 +24,12 @@ _CONNECTION = (
 
 def is_transient(error: BaseException) -> bool:
     """Say whether a request that failed so may well succeed if it is made again."""
-    status = getattr(error, "status", getattr(error, "code", None))
-    return isinstance(error, _CONNECTION) or status in BUSY
+    return isinstance(error, _CONNECTION) or _status(error) in BUSY
+
+
+def _status(error: BaseException) -> object:
+    """Return what a server answered, where it did."""
+    return error.status if hasattr(error, "status") else getattr(error, "code", None)
 
 
 class RetryingStore(WrapperStore[Any]):
@@ -56,12 +60,19 @@ class RetryingStore(WrapperStore[Any]):
 
     @staticmethod
     async def _asked[Answer](request: Callable[[], Awaitable[Answer]]) -> Answer:
-        async for attempt in AsyncRetrying(
-            retry=retry_if_exception(is_transient),
-            stop=stop_after_attempt(ATTEMPTS),
-            wait=WAIT,
-            reraise=True,
-        ):
-            with attempt:
-                return await request()
+        try:
+            async for attempt in AsyncRetrying(
+                retry=retry_if_exception(is_transient),
+                stop=stop_after_attempt(ATTEMPTS),
+                wait=WAIT,
+                reraise=True,
+            ):
+                with attempt:
+                    return await request()
+        except Exception as error:
+            if is_transient(error):
+                said = _status(error) or f"{type(error).__name__}: {error}"
+                failed = f"{ATTEMPTS} requests failed, the last with {said}"
+                raise ConnectionError(failed) from error
+            raise
         raise AssertionError  # the last attempt returns or raises

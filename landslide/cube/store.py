@@ -14,9 +14,10 @@ from landslide.cube.address import UNLISTED, open_group, plain_errors
 from landslide.cube.digest import cube_digest
 from landslide.cube.layering import house_order, layered_names, make_layer
 from landslide.cube.layers import LAYER, Layer, run_sizes
+from landslide.cube.opening import AS_NO_DATA, DAMAGE, MISSING
 from landslide.cube.readers import AUTO, choose_reader
 from landslide.cube.schema import LABEL_NAMES, house_schema
-from landslide.cube.stored import DAMAGE, MISSING, StoredArray
+from landslide.cube.stored import StoredArray
 from landslide.storage import absolute
 
 __all__ = ["StoredChunks", "block_shape", "cube_digest", "open_cube", "stored_chunks"]
@@ -108,8 +109,8 @@ def open_cube(
     reader
         `auto`, the fastest that is installed and fits, or one of `landslide.cube.readers.READERS`.
     missing
-        What a chunk of a plane counts as that the store lacks: `damage`, or `no-data`, as Zarr
-        says of chunks that were left empty.
+        What a chunk that the store lacks counts as: `damage`, or `no-data`, as Zarr says of chunks
+        that were left empty. Labels may always be left out where they are of the fill value.
 
     Returns
     -------
@@ -170,7 +171,7 @@ def open_cube(
             uri=absolute(uri),
             path=name,
             reader=reader,
-            missing=missing,
+            missing=AS_NO_DATA if name in LABEL_NAMES else missing,
             token=token,
             shape=variable.shape,
             chunks=tuple(variable.encoding["chunks"]),

@@ -1,38 +1,31 @@
 """One array of a Zarr store, read region by region with the reader that was chosen for it."""
 
 import functools
-import importlib
-import itertools
-import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+import gzip
+import lzma
+import zlib
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import zarr
 from numpy.typing import NDArray
+from zarr.abc.store import RangeByteRequest
+from zarr.core.sync import sync
 
-from landslide.cube.address import filesystem_of, is_remote, open_group, plain_errors
-from landslide.cube.readers import (
-    CONCURRENCY,
-    PIPELINES,
-    TENSORSTORE,
-    tensorstore_context,
-    tensorstore_spec,
-)
+from landslide.cube.address import filesystem_of, is_remote, plain_errors
+from landslide.cube.opening import AS_NO_DATA, DAMAGE, opened, requests, waited, zarr_array
+from landslide.cube.readers import TENSORSTORE
+from landslide.cube.selections import Along, Selection, chunks_of, positions_of
 
-Along = slice | NDArray[np.int64]
-"""What to read along one axis: a slice of step 1, or positions."""
-Selection = tuple[Along, ...]
 Pending = Callable[[], NDArray[Any]]
 """Gives what was asked for; waits until it is there."""
 
-DAMAGE, AS_NO_DATA = "damage", "no-data"
-MISSING = (DAMAGE, AS_NO_DATA)
-"""What a chunk counts as that the store lacks: lost, or all fill value, as Zarr says."""
-
-_opening = threading.Lock()
+_UNDECODED = (
+    *(RuntimeError, ValueError, TypeError, IndexError, EOFError),
+    *(zlib.error, lzma.LZMAError, gzip.BadGzipFile),
+)
 
 
 class DamagedChunkError(ValueError):
@@ -74,16 +67,19 @@ class StoredArray:
 
         Waiting raises what the reader raises: `finish` tells it in plain words.
         """
-        if self.reader == TENSORSTORE:
-            return _opened(self).oindex[selection].read().result
+        if self.reader == TENSORSTORE and not isinstance(store := self._opened(), zarr.Array):
+            return functools.partial(waited, store.oindex[selection].read())
         if is_remote(self.uri):
-            return _requests().submit(self._read, selection).result
+            return requests().submit(self._read, selection).result
         return functools.partial(self._read, selection)
 
+    def _opened(self) -> Any:
+        return opened(self.uri, self.path, self.reader, self.missing, self.token)
+
     def _read(self, selection: Selection) -> NDArray[Any]:
-        array = _opened(self)
+        array = self._opened()
         if self.reader == "zarrs" and self.missing == DAMAGE:  # it says of no chunk that it lacks
-            for position, *_ in _chunks_of(selection, self.objects):
+            for position, *_ in chunks_of(selection, self.objects):
                 if not self.has(position):
                     raise KeyError(position)
         return np.asarray(array.get_orthogonal_selection(selection))
@@ -98,14 +94,17 @@ class StoredArray:
         ConnectionError, PermissionError
             Where the store cannot be reached, or refuses.
         """
-        try:
-            return np.asarray(pending())
-        except Exception as error:
-            _, damages = self.salvage(selection)
-            if damages:
-                raise damages[0].error from error
-            with plain_errors(self.uri):
-                raise
+        with plain_errors(self.uri):
+            try:
+                return np.asarray(pending())
+            except Exception as error:
+                if not self._is_of_a_chunk(error):
+                    raise
+                problem = error
+        values, damages = self.salvage(selection)
+        if damages:
+            raise damages[0].error from problem
+        return values  # a shard may lack a chunk that was left empty, or the second try went well
 
     def read(self, selection: Selection) -> NDArray[Any]:
         """Read a selection; raises what `finish` raises."""
@@ -123,15 +122,17 @@ class StoredArray:
         values = np.zeros(sizes, self.dtype)
         damages = []
         lenient = replace(self, missing=AS_NO_DATA)
-        for chunk, asked, where in _chunks_of(selection, self.chunks):
+        for chunk, asked, where in chunks_of(selection, self.chunks):
             position = tuple(
                 c * n // o for c, n, o in zip(chunk, self.chunks, self.objects, strict=True)
             )
             problem = ""
             with plain_errors(self.uri):
                 try:
-                    values[np.ix_(*map(_positions, where))] = lenient.start(asked)()
-                except (RuntimeError, ValueError, TypeError) as error:
+                    values[np.ix_(*map(positions_of, where))] = lenient.start(asked)()
+                except Exception as error:
+                    if not self._is_of_a_chunk(error):
+                        raise
                     problem = f"cannot be decoded ({' '.join(str(error).split())[:120]})"
                 if not problem and self.missing == DAMAGE and not self.has(position):
                     problem = "is missing"
@@ -144,77 +145,24 @@ class StoredArray:
                 damages.append(Damage(where, said))
         return values, damages
 
+    def _is_of_a_chunk(self, error: Exception) -> bool:
+        """Say whether an error is of a chunk that is missing or cannot be decoded."""
+        # Some codecs raise a bare OSError; one of the disk has a number.
+        codec = type(error) is OSError and error.errno is None and not is_remote(self.uri)
+        return codec or isinstance(error, (*_UNDECODED, KeyError, zarr.errors.ChunkNotFoundError))
+
     def key(self, position: tuple[int, ...]) -> str:
         """Return the key of the object at a position of the grid."""
-        encoding = _zarr_array(self.uri, self.path, self.token).metadata
+        encoding = zarr_array(self.uri, self.path, self.token).metadata
         return f"{self.path}/{encoding.encode_chunk_key(position)}"
 
     def has(self, position: tuple[int, ...]) -> bool:
         """Say whether the store has the object at a position of the grid."""
+        if is_remote(self.uri):  # a filesystem takes a server that is busy for a missing object
+            array = zarr_array(self.uri, self.path, self.token)
+            chunk = array.store_path / array.metadata.encode_chunk_key(position)
+            return sync(chunk.get(byte_range=RangeByteRequest(0, 1))) is not None
         filesystem, root = filesystem_of(self.uri)
         return bool(
             filesystem.exists(f"{root}/{self.key(position)}" if root else self.key(position))
         )
-
-
-def _positions(along: Along) -> NDArray[np.int64]:
-    return np.arange(along.start, along.stop) if isinstance(along, slice) else along
-
-
-def _chunks_of(
-    selection: Selection, chunks: tuple[int, ...]
-) -> Iterator[tuple[tuple[int, ...], Selection, Selection]]:
-    """List the chunks of a selection: grid position, what to ask for, and where it goes."""
-    axes = [list(_along(a, size)) for a, size in zip(selection, chunks, strict=True)]
-    for parts in itertools.product(*axes):
-        position, asked, where = zip(*parts, strict=True)
-        yield position, asked, where
-
-
-def _along(along: Along, size: int) -> Iterator[tuple[int, Along, Along]]:
-    if isinstance(along, slice):
-        for number in range(along.start // size, -(-along.stop // size)):
-            low, high = max(along.start, number * size), min(along.stop, (number + 1) * size)
-            yield number, slice(low, high), slice(low - along.start, high - along.start)
-        return
-    for number in np.unique(along // size).tolist():
-        (where,) = np.nonzero(along // size == number)
-        yield number, along[where], where
-
-
-@functools.lru_cache(maxsize=256)
-def _zarr_array(uri: str, path: str, _token: str) -> zarr.Array[Any]:
-    array = open_group(uri)[path]
-    assert isinstance(array, zarr.Array)
-    return array
-
-
-@functools.lru_cache(maxsize=256)
-def _opened(stored: StoredArray) -> Any:
-    """Open an array once in each process: a TensorStore, or a zarr array."""
-    if stored.reader == TENSORSTORE:
-        tensorstore = importlib.import_module("tensorstore")
-        array = _zarr_array(stored.uri, stored.path, stored.token)
-        spec = tensorstore_spec(stored.uri, stored.path, array.metadata.zarr_format)
-        spec["fill_missing_data_reads"] = stored.missing != DAMAGE
-        return tensorstore.open(spec, read=True, open=True, context=_shared()).result()
-    settings = {
-        "codec_pipeline.path": PIPELINES[stored.reader],
-        "array.read_missing_chunks": stored.missing != DAMAGE or stored.reader == "zarrs",
-        "array.sharding_coalesce_max_gap_bytes": 0,  # no byte that nobody asked for
-    }
-    # zarr takes these from its configuration when an array is opened, and keeps them with it.
-    with _opening, zarr.config.set(settings):
-        chosen = open_group(stored.uri)[stored.path]
-    zarr.config.set({"async.concurrency": CONCURRENCY})
-    return chosen
-
-
-@functools.cache
-def _shared() -> Any:
-    return importlib.import_module("tensorstore").Context(tensorstore_context())
-
-
-@functools.cache
-def _requests() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(CONCURRENCY, thread_name_prefix="request")

@@ -1,7 +1,17 @@
 """Small cubes around an event, and the chips that a slow composite in memory cuts from them."""
 
+import functools
+import http.server
+import multiprocessing
+import re
+import socket
+import struct
+import threading
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -125,12 +135,13 @@ def every_chip() -> Callable[..., str]:
     return every
 
 
-def _mean_log(images: np.ndarray) -> np.ndarray:
+def _mean_log(images: np.ndarray, *, logarithms: bool) -> np.ndarray:
     """Average the logs of (image, y, x), one image after the other, each pixel over its own."""
     total, count = np.zeros(images.shape[1:], np.float32), np.zeros(images.shape[1:], np.float32)
     for image in images:
-        valid = np.isfinite(image) & (image > 0)
-        total += np.where(valid, np.log(np.where(valid, image, np.float32(1))), np.float32(0))
+        valid = np.isfinite(image) & (logarithms | (image > 0))
+        logs = image if logarithms else np.log(np.where(valid, image, np.float32(1)))
+        total += np.where(valid, logs, np.float32(0))
         count += valid
     with np.errstate(invalid="ignore"):
         return np.where(count > 0, total / count, np.float32(np.nan)).astype(np.float32)
@@ -156,6 +167,8 @@ def expected() -> Expected:
         inputs: Sequence[str],
         timesteps: Sequence[int],
         images: tuple[tuple[int, ...], tuple[int, ...]] = DESCENDING,
+        *,
+        logarithms: bool = False,
     ) -> dict[str, np.ndarray]:
         wanted = union(inputs)
         shape = (cube.sizes["y"], cube.sizes["x"])
@@ -172,7 +185,8 @@ def expected() -> Expected:
             for c, channel in enumerate(wanted.sar_channels):
                 name, side = channel.split("_")
                 chosen = images[side == "after"][:count]
-                sar[t, c] = _mean_log(cube[name].to_numpy()[list(chosen)])
+                nearest = cube[name].to_numpy()[list(chosen)]
+                sar[t, c] = _mean_log(nearest, logarithms=logarithms)
         static = np.empty((len(wanted.static), *shape), np.float32)
         for c, channel in enumerate(wanted.static):
             static[c] = layers[channel]
@@ -230,3 +244,113 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, object]]:
     monkeypatch.setattr(zarr.storage.LocalStore, "get", counted)
     monkeypatch.setattr(zarr.storage.LocalStore, "get_sync", counted_sync)
     return asked
+
+
+@pytest.fixture(scope="session")
+def spawned() -> Iterator[Executor]:
+    """Two spawned processes."""
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(2, mp_context=spawn) as pool:
+        yield pool
+
+
+@pytest.fixture(scope="session")
+def processes() -> Iterator[Client]:
+    """A Dask cluster of two worker processes, each watched by a nanny."""
+    with (
+        LocalCluster(  # type: ignore[no-untyped-call]
+            n_workers=2,
+            threads_per_worker=1,
+            host="127.0.0.1",
+            dashboard_address="127.0.0.1:0",
+            worker_dashboard_address="127.0.0.1:0",
+        ) as cluster,
+        Client(cluster, set_as_default=False) as connected,  # type: ignore[no-untyped-call]
+    ):
+        yield connected
+
+
+@dataclass
+class Web:
+    """A folder on the web: what it was asked for, and when it stumbles."""
+
+    folder: Path
+    address: str = ""
+    asked: list[tuple[str, str]] = field(default_factory=list)
+    """Key and Range header of each request."""
+    stumble: Callable[[str, int], object] = lambda _key, _number: None
+    """From a key, and how often it was asked for before, to a status, `reset`, `short` or None."""
+    times: Counter[str] = field(default_factory=Counter)
+
+    def forget(self) -> None:
+        """Begin to count anew."""
+        self.asked.clear()
+        self.times.clear()
+
+
+class _WebHandler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def __init__(self, *args: Any, web: Web) -> None:
+        self.web = web
+        super().__init__(*args)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+    def do_GET(self) -> None:
+        key, asked = self.path.lstrip("/"), self.headers.get("Range", "")
+        self.web.asked.append((key, asked))
+        trouble = self.web.stumble(key, self.web.times[key])
+        self.web.times[key] += 1
+        if trouble == "reset":
+            at_once = struct.pack("ii", 1, 0)
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
+            self.close_connection = True
+            self.connection.close()
+            return
+        path = self.web.folder / key
+        content, status = (path.read_bytes(), 200) if path.is_file() else (b"", 404)
+        if isinstance(trouble, int):
+            content, status = b"", trouble
+        part = re.fullmatch(r"bytes=(\d*)-(\d*)", asked) if status == 200 else None
+        self.send_response(206 if part else status)
+        if part:
+            (first, last), size = part.groups(), len(content)
+            start = int(first) if first else size - int(last)
+            content = content[start : int(last) + 1 if first and last else None]
+            said = f"bytes {start}-{start + len(content) - 1}/{size}"
+            self.send_header("Content-Range", said)
+        self.send_header("Accept-Ranges", "bytes")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        if self.command == "GET":
+            short = trouble == "short" and len(content) > 1
+            self.wfile.write(content[: len(content) // 2] if short else content)
+            self.close_connection |= short
+
+    do_HEAD = do_GET  # noqa: N815
+
+
+class _QuietServer(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 256  # many ask at once, and one that is not heard waits for seconds
+
+    def handle_error(self, *_: object) -> None:
+        """Let clients hang up."""
+
+
+@pytest.fixture
+def web(tmp_path: Path) -> Iterator[Web]:
+    """A web server of this machine alone, over a folder of one's own."""
+    folder = tmp_path / "web"
+    folder.mkdir()
+    web = Web(folder)
+    with _QuietServer(("127.0.0.1", 0), functools.partial(_WebHandler, web=web)) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+        thread.start()
+        web.address = f"http://127.0.0.1:{server.server_port}"
+        yield web
+        server.shutdown()
+        thread.join()

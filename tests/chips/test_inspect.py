@@ -210,7 +210,7 @@ def test_a_simulated_cube_says_that_it_is(inspected: Callable[..., Inspection]) 
 def test_wrong_labels_and_a_missing_event_are_errors(
     inspected: Callable[..., Inspection], tmp_path: Path
 ) -> None:
-    with pytest.raises(ValueError, match="landslides hold 2:"):
+    with pytest.raises(ValueError, match="landslides hold 2"):
         inspected(lambda cube: cube.assign(landslides=cube["landslides"] + np.uint8(2)))
     (tmp_path / "cube.zarr").rename(tmp_path / "other")
     with pytest.raises(ValueError, match="give one with --event"):
@@ -252,7 +252,7 @@ def test_of_the_chunks_only_labels_and_coordinates_are_read(
         return await get(store, key, *args, **more)
 
     monkeypatch.setattr(zarr.storage.LocalStore, "get", watched)
-    assert main(["inspect", str(published)]) == 0
+    assert main(["inspect", str(published), "--reader", "plain"]) == 0
     chunks = {key.split("/")[0] for key in read if not key.rpartition("/")[2].startswith(".")}
     planes = {"vv", "vh", "dem", "dem_slope_radians", "dem_aspect", "dem_curvature"}
     assert "landslides" in chunks

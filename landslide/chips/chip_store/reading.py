@@ -11,7 +11,8 @@ from xarray.core import indexing
 
 from landslide.chips.chip_store.arrays import ARRAYS
 from landslide.cube.layers import Layer
-from landslide.cube.stored import DAMAGE, DamagedChunkError, StoredArray
+from landslide.cube.opening import DAMAGE
+from landslide.cube.stored import DamagedChunkError, StoredArray
 
 
 class _OnDemand(BackendArray):

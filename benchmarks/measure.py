@@ -1,0 +1,46 @@
+"""What all benchmarks share: medians of warm runs, a table, one JSON object at the end."""
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).with_name("cubes")
+
+
+def arguments(description: str | None) -> argparse.ArgumentParser:
+    """Return a parser with what every benchmark takes."""
+    parser = argparse.ArgumentParser(description=(description or "").split("\n")[0])
+    parser.add_argument("--folder", type=Path, default=FOLDER, help="where the cubes are kept")
+    parser.add_argument("--runs", type=int, default=5, help="counted runs, after one to warm up")
+    return parser
+
+
+def seconds(function: Callable[[], Any]) -> float:
+    """Time one call."""
+    start = time.perf_counter()
+    function()
+    return time.perf_counter() - start
+
+
+def median_seconds(function: Callable[[], Any], runs: int) -> float:
+    """Return the median time of several calls, after one to warm up."""
+    function()
+    return statistics.median(seconds(function) for _ in range(runs))
+
+
+def report(title: str, rows: list[tuple[str, str, str]], ratios: dict[str, float]) -> None:
+    """Print what was measured: (what, how much, of which target), then the ratios as JSON."""
+    machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
+    print(f"\n{title}\n{machine}")
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    for row in rows:
+        print(
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        )
+    print(json.dumps({name: round(value, 3) for name, value in ratios.items()}), flush=True)

@@ -1,0 +1,153 @@
+"""The fastest reader that fits an address is chosen, and says so."""
+
+import importlib.machinery
+import importlib.util
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import fsspec
+import numcodecs
+import numpy as np
+import pytest
+import xarray as xr
+
+from landslide.cube.readers import PIPELINES, READERS, choose_reader, fits, tensorstore_error
+from landslide.cube.store import open_cube
+
+ELSEWHERE = ("s3://b/c.zarr", "gs://b/c.zarr", "memory://c.zarr")
+ZIPPED = ("c.zip", "zip::s3://b/c.zip", "https://nowhere.invalid/c.zip")
+
+
+@pytest.fixture
+def uninstalled(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Make packages look as if they were not installed."""
+
+    def uninstall(*names: str) -> None:
+        find = importlib.util.find_spec
+
+        def found(name: str, package: str | None = None) -> importlib.machinery.ModuleSpec | None:
+            return None if name in names else find(name, package)
+
+        monkeypatch.setattr(importlib.util, "find_spec", found)
+
+    return uninstall
+
+
+@pytest.mark.parametrize(
+    ("uri", "chosen"),
+    [
+        *((uri, "tensorstore") for uri in ("c.zarr", "/a/c.zarr", "file:///a/c.zarr")),
+        *((uri, "tensorstore") for uri in ("http://127.0.0.1/c.zarr", "https://a.invalid/c.zarr")),
+        *((uri, "fused") for uri in ELSEWHERE + ZIPPED),
+    ],
+)
+def test_the_fastest_that_fits_is_chosen_and_named(
+    uri: str, chosen: str, request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture
+) -> None:
+    for scheme in ("s3", "gs"):
+        if uri.rsplit("::", maxsplit=1)[-1].startswith(scheme):
+            request.getfixturevalue(f"{scheme}_bucket")  # fsspec wants to know where it is
+    with caplog.at_level(logging.INFO, "landslide"):
+        assert choose_reader(uri) == chosen
+    said = [record.message for record in caplog.records if record.name.startswith("landslide")]
+    assert said == [f"{uri} is read by {chosen}"]
+
+
+def test_what_is_not_installed_gives_way_to_the_next(uninstalled: Callable[..., None]) -> None:
+    uninstalled("tensorstore")
+    assert choose_reader("c.zarr") == "zarrs"
+    assert choose_reader("http://127.0.0.1/c.zarr") == "fused"
+    uninstalled("tensorstore", "zarrs")
+    assert choose_reader("c.zarr") == "fused"
+
+
+@pytest.mark.parametrize("name", ["tensorstore", "zarrs"])
+def test_a_wanted_reader_that_is_not_installed_is_an_error(
+    name: str, uninstalled: Callable[..., None]
+) -> None:
+    uninstalled("tensorstore", "zarrs")
+    with pytest.raises(ValueError, match=f"^c.zarr cannot be read by {name}: .* not installed; "):
+        choose_reader("c.zarr", name)
+
+
+@pytest.mark.parametrize("reader", ["tensorstore", "zarrs"])
+@pytest.mark.parametrize("uri", [*ELSEWHERE[2:], *ZIPPED[::2]])
+def test_a_wanted_reader_that_does_not_fit_is_one_line(uri: str, reader: str) -> None:
+    with pytest.raises(ValueError, match=f"cannot be read by {reader}: .*; choose --reader auto$"):
+        choose_reader(uri, reader)
+    assert fits(reader, uri) is not None
+    assert all(fits(pipeline, uri) is None for pipeline in ("fused", "plain"))
+
+
+def test_tensorstore_refuses_stores_that_want_credentials(s3_bucket: str, gs_bucket: str) -> None:
+    for bucket in (s3_bucket, gs_bucket):
+        with pytest.raises(ValueError, match="it does not take fsspec's credentials; choose"):
+            choose_reader(f"{bucket}/c.zarr", "tensorstore")
+
+
+def test_tensorstore_gives_way_where_fsspec_is_told_how_to_ask(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(fsspec.config.conf, "https", {"headers": {"X-Key": "x"}})
+    assert choose_reader("https://a.invalid/c.zarr") == "fused"
+    assert choose_reader("c.zarr") == "tensorstore"
+
+
+def test_an_unknown_reader_is_an_error_that_names_the_known() -> None:
+    known = ", ".join(READERS)
+    with pytest.raises(ValueError, match=f"^no reader 'h5py': choose auto, {known}$"):
+        choose_reader("c.zarr", "h5py")
+
+
+@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize("layout", ["v2", "v2-plain", "v3", "v3-plain", "sharded"])
+def test_all_readers_give_the_same_bits(
+    layout: str, reader: str, cube: xr.Dataset, stored: dict[str, Path]
+) -> None:
+    opened = open_cube(stored[layout], reader=reader)
+    assert opened["vv"].encoding["layer"].stored.reader == reader
+    for name in ("vv", "dem", "coherence"):
+        np.testing.assert_array_equal(opened[name].values, cube[name].values, strict=True)
+
+
+@pytest.mark.parametrize("codec", [numcodecs.LZMA(), numcodecs.LZ4()])
+def test_codecs_that_tensorstore_lacks_are_read_by_the_next(
+    codec: object, cube: xr.Dataset, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    encoding = {"vv": {"chunks": (1, 24, 32), "compressors": [codec]}}
+    cube.to_zarr(tmp_path / "odd.zarr", zarr_format=2, encoding=encoding)
+    opened = open_cube(tmp_path / "odd.zarr")
+    with caplog.at_level(logging.INFO, "landslide"):
+        np.testing.assert_array_equal(opened["vv"].values, cube["vv"].values, strict=True)
+    assert [m for m in caplog.messages if m.startswith("vv of ") and "is read by fused: " in m]
+
+
+@pytest.mark.parametrize("reader", PIPELINES)
+def test_opening_leaves_zarrs_configuration_as_it_was(
+    reader: str, cube: xr.Dataset, stored: dict[str, Path]
+) -> None:
+    import zarr
+
+    before = {key: zarr.config.get(key) for key in ("codec_pipeline", "array")}
+    before = {key: dict(value) for key, value in before.items()}
+    assert np.array_equal(open_cube(stored["v3"], reader=reader)["vv"].values, cube["vv"])
+    assert {key: dict(zarr.config.get(key)) for key in before} == before
+
+
+@pytest.mark.parametrize(
+    ("said", "meant", "reason"),
+    [
+        ("PERMISSION_DENIED: Error reading http://a/b/0.0: Forbidden [HTTP code 403]", 0, None),
+        ("ABORTED: Error reading http://a/b/0.0: All 6 failed: CURL error Timeout", 1, None),
+        ("Error reading http://a/b/0.0: Bad Request [HTTP code 400]", 1, "Bad Request"),
+        ('DATA_LOSS: Error reading local file "/a/b": Digest\n mismatch', 2, "Digest mismatch"),
+        ("NOT_FOUND: Error reading http://a/b: Gone [HTTP code 410]", 2, "Gone"),
+    ],
+)  # fmt: skip
+def test_what_tensorstore_means_is_told(said: str, meant: int, reason: str | None) -> None:
+    error = tensorstore_error(ValueError(said))
+    assert type(error) is (PermissionError, ConnectionError, ValueError)[meant]
+    assert "\n" not in str(error)
+    assert "://" not in str(error)
+    assert str(error).startswith(reason or "")
