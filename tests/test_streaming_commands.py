@@ -1,0 +1,74 @@
+"""How a cube is read and where its chips live, as it is typed: the scores do not change."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from landslide import results_table, simulate_cube
+from landslide.cli import main
+
+TRAIN = (
+    *("--preset", "quick", "--chip-size", "64", "--protocol", "paper", "--epochs", "1"),
+    *("--inputs", "vv", "--timesteps", "2"),
+)
+Said = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(scope="module")
+def cube(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small simulated cube in chunks of one date: 4 x 6 chips of 64 pixels."""
+    folder = tmp_path_factory.mktemp("streamed") / "simulated.zarr"
+    simulate_cube(
+        str(folder), shape=(256, 384), seed=5, descending=(4, 4), ascending=(1, 1), zarr_format=2
+    )
+    return folder
+
+
+def score(cube: Path, out: Path, *options: str) -> float:
+    """Train with some options; return the AUPRC."""
+    where = ("--out", str(out / "model"), "--table", str(out / "table"))
+    assert main(["train", str(cube), *TRAIN, *where, *options]) == 0
+    (found,) = results_table(str(out / "table"))["auprc"]
+    return float(found)
+
+
+@pytest.fixture(scope="module")
+def plain(cube: Path, tmp_path_factory: pytest.TempPathFactory) -> float:
+    """The score with chips in memory, read by zarr's default."""
+    out = tmp_path_factory.mktemp("plain")
+    return score(cube, out, "--chips", "memory", "--reader", "plain")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [("--chips", "store"), ("--chips", "stream"), ("--reader", "fused"), ("--reader", "zarrs")],
+)
+def test_the_score_is_the_same_wherever_chips_live_and_whoever_reads(
+    options: tuple[str, ...], cube: Path, plain: float, tmp_path: Path
+) -> None:
+    assert score(cube, tmp_path, *options) == plain
+
+
+def test_an_optimised_cube_leads_to_the_same_score(
+    cube: Path, plain: float, tmp_path: Path, capsys: Said
+) -> None:
+    copy = tmp_path / "optimised.zarr"
+    assert main(["optimize", str(cube), str(copy), "--chip-size", "64", "--dry-run"]) == 0
+    assert "less to decode" in capsys.readouterr().out
+    assert not copy.exists()
+    assert main(["optimize", str(cube), str(copy), "--chip-size", "64"]) == 0
+    assert score(copy, tmp_path) == plain
+
+
+def test_a_broken_chunk_stops_training_by_its_key(cube: Path, tmp_path: Path, capsys: Said) -> None:
+    broken = tmp_path / "broken.zarr"
+    shutil.copytree(cube, broken)
+    chunk = sorted((broken / "vv").glob("[0-9]*"))[len(list((broken / "vv").glob("[0-9]*"))) // 2]
+    chunk.write_bytes(chunk.read_bytes()[:40])
+    where = ("--out", str(tmp_path / "model"))
+    assert main(["train", str(broken), *TRAIN, *where]) == 1
+    said = capsys.readouterr().err
+    (line,) = [line for line in said.splitlines() if line.startswith("error: ")]
+    assert f"vv/{chunk.name}" in line
+    assert not (tmp_path / "model" / "model.json").exists()
