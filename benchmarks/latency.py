@@ -9,10 +9,10 @@ import asyncio
 import warnings
 
 import aiohttp
-from measure import arguments, median_seconds, report, seconds
+from measure import arguments, median_seconds, medians_in_turn, report, seconds
 from noise import CHIPS
 from slow_server import slow_server
-from streaming import layouts, limits, needed, plan, stream
+from streaming import layouts, needed, only_reading, plan, stream
 
 from landslide.chips.stream import plan_stream
 from landslide.cube.events import find_event
@@ -44,7 +44,7 @@ def main() -> None:
     rows, ratios = [], {}
     for layout, path in layouts(args.folder):
         jobs = needed(path, plan(path))
-        codec = min(limits(path, jobs, 1).values())
+        codec = min(medians_in_turn(only_reading(path, jobs), 2).values())
         with slow_server(path, DELAY) as server:
             for reader in ("tensorstore", "fused"):
                 cube = keep_labels(open_cube(server.cube, reader=reader))

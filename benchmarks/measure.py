@@ -34,6 +34,15 @@ def median_seconds(function: Callable[[], Any], runs: int) -> float:
     return statistics.median(seconds(function) for _ in range(runs))
 
 
+def medians_in_turn(functions: dict[str, Callable[[], Any]], runs: int) -> dict[str, float]:
+    """Return the median time of each function, called in turn: a machine's speed may drift."""
+    taken: dict[str, list[float]] = {name: [] for name in functions}
+    for _ in range(runs + 1):
+        for name, function in functions.items():
+            taken[name].append(seconds(function))
+    return {name: statistics.median(each[1:]) for name, each in taken.items()}
+
+
 def report(title: str, rows: list[tuple[str, str, str]], ratios: dict[str, float]) -> None:
     """Print what was measured: (what, how much, of which target), then the ratios as JSON."""
     machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import warnings
 from pathlib import Path
+from statistics import median
 
 from measure import arguments, report
 from noise import fourfold, published
@@ -50,6 +51,11 @@ def measured(path: Path, what: str) -> dict[str, float]:
     return found
 
 
+def medians(found: list[dict[str, float]]) -> dict[str, float]:
+    """Return the median of each figure over several processes."""
+    return {name: median(each[name] for each in found) for name in found[0]}
+
+
 def main() -> None:
     if sys.argv[1:2] == ["--measure"]:
         measure(*sys.argv[2:])
@@ -57,7 +63,10 @@ def main() -> None:
     args = arguments(__doc__).parse_args()
     one, four = published(args.folder), fourfold(args.folder)
     rows, ratios = [], {}
-    streamed = [measured(path, "stream") for path in (one, four)]
+    # A process's memory differs from run to run: freed memory is kept, more or less of it.
+    streamed = [
+        medians([measured(path, "stream") for _ in range(args.runs)]) for path in (one, four)
+    ]
     for name, found in zip(("one", "four times"), streamed, strict=True):
         rows.append((f"{name}: process at rest", f"{found['idle']:.0f} MB", ""))
         rows.append((f"{name}: more after planning", f"{found['planned']:.0f} MB", ""))
