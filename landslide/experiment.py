@@ -20,6 +20,7 @@ from landslide.chips.survey import Chips, known_of
 from landslide.cube.digest import cube_digest
 from landslide.cube.events import Event, event_to_attribute
 from landslide.cube.labels import NO_DATA, read_labels
+from landslide.cube.opening import AS_NO_DATA
 from landslide.results.histograms import class_histograms
 from landslide.results.row import Row
 from landslide.results.table import write_row
@@ -82,6 +83,7 @@ def plan_experiment(
     *,
     orbit: str | None = None,
     split: str | None = None,
+    skip_damaged: bool = False,
 ) -> Experiment:
     """Fix what determines a sweep's rows; of the cube's pixels only the labels are read.
 
@@ -97,6 +99,8 @@ def plan_experiment(
         As for `stream_chips`.
     split : str, optional
         A saved split to use again.
+    skip_damaged : bool
+        As for `plan_stream`.
 
     Raises
     ------
@@ -105,10 +109,13 @@ def plan_experiment(
     """
     address = str(cube.encoding["source"])
     labels = read_labels(cube)
+    # What lets a damaged cube pass makes it another: its rows and chips are not those of a whole.
+    read_as = [cube.encoding["missing"]] if cube.encoding.get("missing") == AS_NO_DATA else []
+    read_as += ["skip-damaged"] if skip_damaged else []
     chips = plan_chips(labels, chipping, split)
     return Experiment(
         cube=address,
-        cube_digest=cube_digest(address, labels),
+        cube_digest=cube_digest(address, labels, read_as),
         event=event,
         chipping=chipping,
         inputs=tuple(sorted({parse_inputs(name).name for name in inputs})),

@@ -1,6 +1,7 @@
 """One object read or written whole, on any filesystem that fsspec knows."""
 
 import contextlib
+import os
 import uuid
 
 import fsspec
@@ -11,7 +12,8 @@ def absolute(uri: str) -> str:
     """Return `uri` with a local path made absolute, so that another process finds it."""
     if "::" in uri or fsspec.utils.get_protocol(uri) not in {"file", "local"}:
         return uri.rstrip("/")
-    return str(LocalFileSystem._strip_protocol(uri))  # noqa: SLF001 - what url_to_fs calls
+    path = LocalFileSystem._strip_protocol(uri)  # noqa: SLF001 - what url_to_fs calls
+    return os.path.normpath(path)
 
 
 def write_whole(uri: str, data: bytes) -> None:

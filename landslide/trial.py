@@ -80,7 +80,16 @@ def train_bundle(
         raise ValueError(f"timesteps are whole numbers from 1 on, not {timesteps}")
     if table is not None:
         inputs, timesteps = sweep_around(cube, found, config, orbit)
-    experiment = plan_experiment(cube, found, chipping, inputs, timesteps, orbit=orbit, split=split)
+    experiment = plan_experiment(
+        cube,
+        found,
+        chipping,
+        inputs,
+        timesteps,
+        orbit=orbit,
+        split=split,
+        skip_damaged=skip_damaged,
+    )
     stream = plan_stream(
         cube,
         found,

@@ -82,7 +82,14 @@ def main(arguments: list[str] | None = None) -> int:
     event = find_event(cube, args.event)
     chipping, inputs = chipping_of(args), with_baseline(args.inputs)
     experiment = plan_experiment(
-        cube, event, chipping, inputs, args.timesteps, orbit=args.orbit, split=split_text(args)
+        cube,
+        event,
+        chipping,
+        inputs,
+        args.timesteps,
+        orbit=args.orbit,
+        split=split_text(args),
+        skip_damaged=args.skip_damaged,
     )
     stream = plan_stream(
         cube,

@@ -72,3 +72,10 @@ def test_a_broken_chunk_stops_training_by_its_key(cube: Path, tmp_path: Path, ca
     (line,) = [line for line in said.splitlines() if line.startswith("error: ")]
     assert f"vv/{chunk.name}" in line
     assert not (tmp_path / "model" / "model.json").exists()
+
+
+def test_what_lets_a_damaged_cube_pass_is_another_row(cube: Path, tmp_path: Path) -> None:
+    for options in ((), ("--missing", "no-data"), ("--skip-damaged",)):
+        where = ("--out", str(tmp_path / "model"), "--table", str(tmp_path / "table"))
+        assert main(["train", str(cube), *TRAIN, *where, *options]) == 0
+    assert len(results_table(str(tmp_path / "table"))) == 3

@@ -50,6 +50,6 @@ def gather_chips(
         write_chip_store(stream, address, executor, look_ahead=look_ahead)
         chips = open_chip_store(address)
     else:
-        chips = survey(stream, executor)
+        chips = survey(stream, executor, look_ahead)
     require_landslides(known_of(chips))
     return chips

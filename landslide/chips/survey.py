@@ -46,7 +46,9 @@ def measure_batch(batch: xr.Dataset) -> xr.Dataset:
     return masked[["label", "rejected", "damaged"]].assign(moments)
 
 
-def survey(stream: ChipStream, executor: Executor | None = None) -> ChipStream:
+def survey(
+    stream: ChipStream, executor: Executor | None = None, look_ahead: int | None = None
+) -> ChipStream:
     """Pass over the cube once, and keep each chip's masked label and moments in `stream.chips`.
 
     What is held is one byte a pixel, and nothing of the channels. Whoever trains from a stream
@@ -55,7 +57,7 @@ def survey(stream: ChipStream, executor: Executor | None = None) -> ChipStream:
     Parameters
     ----------
     stream : ChipStream
-    executor
+    executor, look_ahead
         As for `map_chips`.
 
     Raises
@@ -65,7 +67,7 @@ def survey(stream: ChipStream, executor: Executor | None = None) -> ChipStream:
     """
     if stream.chips.attrs.get("masked"):
         return stream
-    batches = list(map_chips(stream, measure_batch, executor))
+    batches = list(map_chips(stream, measure_batch, executor, look_ahead=look_ahead))
     measured = xr.concat(batches, "chip", data_vars="minimal", coords="minimal", join="exact")
     measured = measured.sel(chip=stream.chips["chip"])
     known = stream.chips.assign({name: (v.dims, v.data) for name, v in measured.items()})

@@ -6,6 +6,7 @@ import hashlib
 import json
 import posixpath
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -54,7 +55,9 @@ def _chunk_tags(uri: str, arrays: list[str]) -> dict[str, str]:
     return tags
 
 
-def cube_digest(uri: str, labels: NDArray[np.uint8] | None = None) -> str:
+def cube_digest(
+    uri: str, labels: NDArray[np.uint8] | None = None, read_as: Sequence[str] = ()
+) -> str:
     """Return the SHA-256 (hexadecimal) of what determines a score that the cube leads to.
 
     It covers the Zarr metadata, the label plane, and each chunk's key with its etag or size as
@@ -68,6 +71,8 @@ def cube_digest(uri: str, labels: NDArray[np.uint8] | None = None) -> str:
         Address of the cube.
     labels
         The label plane `(y, x)` of `read_labels`, or None where the cube has none.
+    read_as
+        What else changes the values that are read, such as chunks that count as no-data.
 
     Raises
     ------
@@ -86,4 +91,6 @@ def cube_digest(uri: str, labels: NDArray[np.uint8] | None = None) -> str:
     if labels is not None:
         digest.update(f"{labels.shape} {labels.dtype}".encode())
         digest.update(np.ascontiguousarray(labels).data)
+    if read_as:
+        digest.update(json.dumps(list(read_as)).encode())
     return digest.hexdigest()

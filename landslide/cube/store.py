@@ -180,7 +180,7 @@ def open_cube(
         )
         layer, sample = make_layer(stored, variable, names[name], positions)
         dataset[names[name]] = _layered(layer, sample, variable.encoding, block_pixels)
-    dataset.encoding = {"source": uri}
+    dataset.encoding = {"source": uri, "missing": missing}
     return house_schema(dataset)
 
 

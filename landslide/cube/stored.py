@@ -119,7 +119,7 @@ class StoredArray:
             Where the store cannot be reached, or refuses.
         """
         sizes = [a.stop - a.start if isinstance(a, slice) else a.size for a in selection]
-        values = np.zeros(sizes, self.dtype)
+        values = np.full(sizes, np.nan if self.dtype.kind in "fc" else 0, self.dtype)
         damages = []
         lenient = replace(self, missing=AS_NO_DATA)
         for chunk, asked, where in chunks_of(selection, self.chunks):

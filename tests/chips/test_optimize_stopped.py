@@ -173,6 +173,14 @@ def test_a_cube_is_not_written_over_its_source(address: str, source: str) -> Non
     assert open_cube(source)["dem"].notnull().any()
 
 
+def test_another_spelling_or_a_link_is_the_source_too(source: str, tmp_path: Path) -> None:
+    link = tmp_path / "link.zarr"
+    link.symlink_to(source)
+    for address in (f"{Path(source).parent}/x/../{Path(source).name}", str(link)):
+        with pytest.raises(ValueError, match="is where the source lies"):
+            optimize_cube(source, address, layout=SMALL, overwrite=True)
+
+
 @pytest.mark.parametrize("address", ["https://example.org/out.zarr", "out.zip"])
 def test_where_nothing_can_be_written(address: str, source: str) -> None:
     with pytest.raises(ValueError, match="nothing can be written there"):

@@ -5,6 +5,7 @@ its address and is renamed; an object store has no rename, so there it grows in 
 """
 
 import json
+import os
 import shutil
 import uuid
 from collections.abc import Mapping
@@ -53,7 +54,8 @@ def grow_at(out: str, source: str) -> Unfinished:
     if is_zip(out) or out.startswith(UNLISTED):
         raise ValueError(f"{out}: nothing can be written there; give a folder or a bucket's prefix")
     out, source = absolute(out), absolute(source)
-    if f"{out}/".startswith(f"{source}/") or f"{source}/".startswith(f"{out}/"):
+    real = [path if "://" in path else os.path.realpath(path) for path in (out, source)]
+    if f"{real[0]}/".startswith(f"{real[1]}/") or f"{real[1]}/".startswith(f"{real[0]}/"):
         raise ValueError(f"{out} is where the source lies: choose another address for the copy")
     with plain_errors(out):
         filesystem, _ = fsspec.core.url_to_fs(out)
