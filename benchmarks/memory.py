@@ -11,7 +11,6 @@ from statistics import median
 from measure import arguments, report
 from noise import fourfold, published
 
-from landslide.chips.chip_store import write_chip_store
 from landslide.chips.loading import load_chips
 from landslide.chips.passing import chip_batches
 from landslide.chips.stream import plan_stream
@@ -35,11 +34,9 @@ def measure(path: str, what: str) -> None:
     planned = peak() - idle
     if what == "load":
         load_chips(stream)
-    elif what == "stream":
+    else:
         for _ in chip_batches(stream):
             pass
-    else:
-        write_chip_store(stream, what)
     print(json.dumps({"idle": idle, "planned": planned, "peak": peak() - idle}))
 
 

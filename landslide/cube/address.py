@@ -94,6 +94,14 @@ def _store(uri: str) -> Store:
     return RetryingStore(FsspecStore.from_url(address, read_only=True))
 
 
+def writable_store(uri: str) -> Store:
+    """Return the Zarr store at an address, to write to; requests are made again as for reading."""
+    address = absolute(uri)
+    if is_remote(address):
+        return RetryingStore(FsspecStore.from_url(address))
+    return LocalStore(address)
+
+
 def _exists(uri: str) -> bool:
     filesystem, path = filesystem_of(uri)
     return bool(filesystem.exists(path))

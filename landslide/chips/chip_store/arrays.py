@@ -8,13 +8,10 @@ import numpy as np
 import xarray as xr
 import zarr
 from zarr.codecs import Crc32cCodec
-from zarr.storage import FsspecStore, LocalStore
 
 from landslide.chips.moments import MOMENTS
 from landslide.chips.split import PARTS
-from landslide.cube.address import is_remote, plain_errors
-from landslide.cube.retries import RetryingStore
-from landslide.storage import absolute
+from landslide.cube.address import plain_errors, writable_store
 
 JOURNAL = ("sar_moments", "static_moments", "damaged", "rejected")
 """Facts of each chip, noted as it is written; `rejected` last."""
@@ -56,10 +53,7 @@ def writable_group(address: str) -> zarr.Group:
         Where the address cannot be written.
     """
     with plain_errors(address):
-        uri = absolute(address)
-        remote = is_remote(uri)
-        store = RetryingStore(FsspecStore.from_url(uri)) if remote else LocalStore(uri)
-        return zarr.open_group(store, mode="a", use_consolidated=False)
+        return zarr.open_group(writable_store(address), mode="a", use_consolidated=False)
 
 
 def writable_arrays(group: zarr.Group) -> dict[str, Any]:

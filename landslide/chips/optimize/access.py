@@ -8,7 +8,8 @@ import numpy as np
 import xarray as xr
 
 from landslide.chips.composite import geometries, sides
-from landslide.chips.optimize.layout import POLARISATIONS, CubeLayout
+from landslide.chips.inputs import POLARISATIONS
+from landslide.chips.optimize.layout import CubeLayout
 from landslide.cube.events import Event
 from landslide.cube.store import stored_chunks
 

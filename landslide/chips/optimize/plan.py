@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from landslide.chips.inputs import POLARISATIONS
 from landslide.chips.optimize.access import Access, chip_access, composite_images
-from landslide.chips.optimize.layout import POLARISATIONS, CubeLayout, Layout, cube_layout
+from landslide.chips.optimize.layout import CubeLayout, Layout, cube_layout
 from landslide.chips.optimize.provenance import event_of
 from landslide.chips.optimize.source import divide_variables
 from landslide.cube.address import METADATA_FILES, UNLISTED, filesystem_of, plain_errors

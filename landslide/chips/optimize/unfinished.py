@@ -16,10 +16,9 @@ from typing import Any
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 from zarr.abc.store import Store
-from zarr.storage import FsspecStore, LocalStore
 
 from landslide.chips.optimize.records import PROGRESS, records
-from landslide.cube.address import UNLISTED, filesystem_of, is_zip, plain_errors
+from landslide.cube.address import UNLISTED, filesystem_of, is_zip, plain_errors, writable_store
 from landslide.storage import absolute, read_bytes, remove, write_whole
 
 ROOT = "zarr.json"
@@ -38,9 +37,7 @@ class Unfinished:
 
     def store(self) -> Store:
         """Return the growing cube as a Zarr store to write to."""
-        if self.growing == self.out:
-            return FsspecStore.from_url(self.out)
-        return LocalStore(self.growing)
+        return writable_store(self.growing)
 
 
 def grow_at(out: str, source: str) -> Unfinished:
