@@ -1,12 +1,12 @@
 """One pass over a cube: block after block, a bounded number of them at once, in a fixed order."""
 
+import math
 import os
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
-from itertools import islice
 
 import numpy as np
 import xarray as xr
@@ -15,6 +15,7 @@ from landslide.chips.blocks import Block, blocks_with_chips
 from landslide.chips.cutting import Cut, Reading, cut_block, join, stack
 
 LOOK_AHEAD = 16  # blocks under way on an executor of unknown size
+BLOCKS_PER_THREAD = 4  # blocks under way in this process, where they hold few chips
 REMOTE_THREADS = 4  # which wait for answers more than they compute
 
 
@@ -55,6 +56,7 @@ def map_chips[Result](
     *,
     look_ahead: int | None = None,
     order: Sequence[int] | None = None,
+    threads: int | None = None,
 ) -> Iterator[Result]:
     """Read a cube once, and give what a function makes of its chips, in a fixed order.
 
@@ -72,11 +74,16 @@ def map_chips[Result](
         Threads of this process by default; spawned processes, or what a Dask client's
         `get_executor` gives.
     look_ahead : int, optional
-        Blocks that are under way or wait to be taken, and never more; by default one more than
-        there are threads, or 16 on a given executor.
+        Blocks that are under way or wait to be taken, and never more; by default 16 on a given
+        executor. On the threads of this process by default four for each, but no more chips than
+        one more block than there are threads can hold: a full block does not keep sparse ones
+        waiting, and memory is bounded by chips.
     order : sequence of int, optional
         Which of `stream.blocks()` to read, one after another; all of them by default. The more
         blocks lie between the two that a chip crosses, the longer its first half is held.
+    threads : int, optional
+        Of this process, where no executor is given: as many as it has cores, and no fewer than
+        four where the store is remote.
 
     Raises
     ------
@@ -87,21 +94,23 @@ def map_chips[Result](
     work = blocks if order is None else [blocks[number] for number in order]
     parts = Counter(chip for _, block in work for chip in block.chips)
     missing = parts.copy()
-    threads = os.cpu_count() or 1
+    threads = threads or os.cpu_count() or 1
     if any(reading.remote for reading in stream.readings):
         threads = max(threads, REMOTE_THREADS)
-    look_ahead = look_ahead or (threads + 1 if executor is None else LOOK_AHEAD)
+    largest = max((len(block.chips) for _, block in work), default=0)
+    room = math.inf
+    if look_ahead is None and executor is None:
+        look_ahead, room = BLOCKS_PER_THREAD * threads, (threads + 1) * largest
     halves: dict[int, Cut] = {}
     with ThreadPoolExecutor(threads, "cut") if executor is None else nullcontext(executor) as pool:
 
-        def submit(number: int, block: Block) -> _Task[Result]:
+        def submit(number: int, block: Block) -> Task[Result]:
             whole = np.array([parts[chip] == 1 for chip in block.chips])
             chips = stream.chips.isel(chip=np.array(block.chips)[whole])
             reading = stream.readings[number]
             return block, whole, pool.submit(cut_chips, reading, block, whole, chips, function)
 
-        tasks = (submit(number, block) for number, block in work)
-        for block, whole, task in _bounded(tasks, look_ahead):
+        for block, whole, task in bounded(work, submit, look_ahead or LOOK_AHEAD, room):
             result, rest = task.result()
             if whole.any():
                 yield result  # type: ignore[misc]  # there is one where a chip is whole
@@ -118,17 +127,29 @@ def map_chips[Result](
                 yield function(batch(stream.chips.isel(chip=complete), cut))
 
 
-type _Task[Result] = tuple[Block, np.ndarray, Future[tuple[Result | None, Cut]]]
+type Task[Result] = tuple[Block, np.ndarray, Future[tuple[Result | None, Cut]]]
 
 
-def _bounded[Result](tasks: Iterator[_Task[Result]], look_ahead: int) -> Iterator[_Task[Result]]:
-    """Give tasks in order; no more than `look_ahead` are submitted and not yet done with."""
-    under_way: deque[_Task[Result]] = deque()
+def bounded[Result](
+    work: Iterable[tuple[int, Block]],
+    submit: Callable[[int, Block], Task[Result]],
+    look_ahead: int,
+    room: float,
+) -> Iterator[Task[Result]]:
+    """Give tasks in order; what is submitted and not yet done with is bounded in blocks and chips.
+
+    A block with more chips than there is room for comes alone.
+    """
+    under_way: deque[Task[Result]] = deque()
+    chips = 0
     try:
-        while True:
-            under_way.extend(islice(tasks, look_ahead - len(under_way)))
-            if not under_way:
-                return
+        for number, block in work:
+            while under_way and (len(under_way) >= look_ahead or chips + len(block.chips) > room):
+                chips -= len(under_way[0][0].chips)
+                yield under_way.popleft()
+            under_way.append(submit(number, block))
+            chips += len(block.chips)
+        while under_way:
             yield under_way.popleft()
     finally:
         for *_, task in under_way:

@@ -15,8 +15,9 @@ from distributed import Client
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from landslide.chips.blocks import Block
 from landslide.chips.loading import load_chips
-from landslide.chips.passing import LOOK_AHEAD, ChipStream, chip_batches, map_chips
+from landslide.chips.passing import LOOK_AHEAD, ChipStream, bounded, chip_batches, map_chips
 from landslide.chips.split import UNUSED, Chipping
 from landslide.chips.stream import lazy_chips, plan_stream
 from landslide.cube.events import Event
@@ -394,6 +395,31 @@ def test_no_more_blocks_are_under_way_than_the_look_ahead(
     assert len(recorder.submitted) == blocks
     assert not recorder.waiting
     assert chips.sizes["chip"] == stream.chips.sizes["chip"]
+
+
+@given(
+    sizes=st.lists(st.integers(1, 9), max_size=20),
+    look_ahead=st.integers(1, 6),
+    room=st.integers(1, 30),
+)
+def test_no_more_chips_are_under_way_than_there_is_room_for(
+    sizes: list[int], look_ahead: int, room: int
+) -> None:
+    work = [(number, Block(tuple(range(size)), ())) for number, size in enumerate(sizes)]
+    under_way: list[int] = []
+
+    def submit(number: int, block: Block) -> Any:
+        under_way.append(number)
+        assert len(under_way) <= look_ahead
+        chips = sum(sizes[each] for each in under_way)
+        assert chips <= room or under_way == [number]
+        return block, np.array([number]), Future[Any]()
+
+    taken = []
+    for _, (number,), _ in bounded(work, submit, look_ahead, room):
+        taken.append(number)
+        under_way.remove(number)
+    assert taken == list(range(len(sizes)))
 
 
 def test_a_pass_that_is_closed_cancels_what_waits(stored: dict[str, str], event: Event) -> None:
