@@ -120,7 +120,8 @@ def finish(chips: xr.Dataset) -> xr.Dataset:
     ValueError
         Where no labelled pixel with data is left.
     """
-    rejected, damaged = int(chips["rejected"].sum()), chips["damaged"].to_numpy()
+    damaged = chips["damaged"].to_numpy()
+    rejected = int(chips["rejected"].to_numpy()[~damaged].sum())
     if rejected:
         warnings.warn(
             f"{rejected} backscatter samples are infinite, zero or negative: taken as no-data",

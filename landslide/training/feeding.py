@@ -19,8 +19,6 @@ from landslide.training.prefetch import host_batch, pinned, read_ahead, shuffle_
 
 AHEAD = 4
 """Batches read in advance; each by a thread of its own."""
-WINDOW = 512
-"""Chips held to be shuffled, where they come as the cube is passed over."""
 
 
 class Feed(Protocol):
@@ -62,7 +60,9 @@ class Resident:
 
 @dataclass(frozen=True)
 class Stored:
-    """Chips read from a store as they are wanted: (ahead + 1) x batch_size are held.
+    """Chips read from a store, or taken from host memory, as they are wanted.
+
+    No more than (ahead + 1) x batch_size are held.
 
     A chunk is one chip, so any order is read as fast as any other, and every epoch's order is
     that of chips in memory, however many there are.
@@ -105,7 +105,8 @@ class Streamed:
     among the part's chips, and a chip's channels (channel, y, x), normalised, in host memory."""
     labels: torch.Tensor
     batch_size: int
-    window: int = WINDOW
+    window: int
+    """Chips that are held to be shuffled."""
 
     def shuffled(self, generator: torch.Generator) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Give an epoch's batches."""

@@ -1,6 +1,8 @@
 """From chips, wherever they lie, to what one configuration is trained and scored on."""
 
 import functools
+import logging
+import math
 from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
@@ -27,24 +29,37 @@ Planes = NDArray[np.float32]
 PlanesOf = Callable[[xr.Dataset], Planes]
 """From chips to the channels (chip, channel, y, x) of a configuration, normalised."""
 
+DEVICE_SHARE = 0.5
+"""Of a GPU's free memory, for a configuration's chips."""
+WINDOW_BYTES = 1 << 28
+"""Of chips held to be shuffled, where they come as the cube is passed over."""
+
+log = logging.getLogger(__name__)
+
 
 def feed_parts(
     chips: Chips, config: TrainingConfig, device: torch.device
 ) -> tuple[Normalization, Mapping[str, Feed]]:
     """Return a configuration's normalisation, and the feed of each part.
 
-    Chips in memory move to the device at once; those of a chip store or of a stream come when they
-    are wanted, and their statistics are known from when they were written or surveyed.
+    Chips in memory move to the device at once if it has room for them; those of a chip store or of
+    a stream come when they are wanted, and their statistics are known from when they were written
+    or surveyed.
     """
     known, inputs = known_of(chips), parse_inputs(config.inputs)
     chosen = {p: np.flatnonzero(known["part"] == p) for p in (TRAIN, VALIDATION, TEST)}
     labels = {p: torch.from_numpy(known["label"].to_numpy()[c]) for p, c in chosen.items()}
     labels = {p: label.to(device) for p, label in labels.items()}
-    size = config.batch_size
+    size, side = config.batch_size, known.sizes["y"] * known.sizes["x"]
     if isinstance(chips, xr.Dataset) and not is_stored(chips):
         planes = select_channels(chips, inputs, config.timesteps)
         normalization = fit_normalization(chips, inputs, planes)
         normalize(planes, normalization)
+        if planes.nbytes > room_on(device):
+            log.info("%.2f GB of chips stay in host memory", planes.nbytes / 1e9)
+            return normalization, {
+                p: Stored(_taker(planes, c), labels[p], size) for p, c in chosen.items()
+            }
         return normalization, {
             p: Resident(_resident(planes[c], device), labels[p], size) for p, c in chosen.items()
         }
@@ -55,9 +70,27 @@ def feed_parts(
         return normalization, {
             p: Stored(_reader(channels, planes_of, c), labels[p], size) for p, c in chosen.items()
         }
+    window = max(size, WINDOW_BYTES // (4 * len(inputs.channels) * side))
     return normalization, {
-        p: Streamed(_passes(chips, planes_of, c), labels[p], size) for p, c in chosen.items()
+        p: Streamed(_passes(chips, planes_of, c, config.threads), labels[p], size, window)
+        for p, c in chosen.items()
     }
+
+
+def room_on(device: torch.device) -> float:
+    """Return how many bytes of chips a device may hold: the network needs the rest."""
+    if device.type != "cuda":
+        return math.inf  # they are in its memory already
+    return DEVICE_SHARE * torch.cuda.mem_get_info(device)[0]
+
+
+def _taker(planes: Planes, chosen: NDArray[np.int64]) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Return what takes a part's chips out of host memory."""
+
+    def take(rows: torch.Tensor) -> torch.Tensor:
+        return host_batch(planes[chosen[rows.numpy()]])
+
+    return take
 
 
 def _resident(planes: Planes, device: torch.device) -> torch.Tensor:
@@ -86,7 +119,7 @@ def _reader(
 
 
 def _passes(
-    stream: ChipStream, planes_of: PlanesOf, chosen: NDArray[np.int64]
+    stream: ChipStream, planes_of: PlanesOf, chosen: NDArray[np.int64], threads: int
 ) -> Callable[[torch.Generator | None], Iterator[tuple[int, Planes]]]:
     """Return what passes over the cube for a part's chips.
 
@@ -104,7 +137,7 @@ def _passes(
             drawn = torch.randperm(len(blocks), generator=generator).numpy()
             order = drawn if apart else np.roll(order, drawn[0])
         function = functools.partial(_numbered, planes_of)
-        for chips, planes in map_chips(some, function, order=order.tolist()):
+        for chips, planes in map_chips(some, function, order=order.tolist(), threads=threads):
             for row, plane in zip(np.searchsorted(numbers, chips).tolist(), planes, strict=True):
                 yield row, plane.copy()  # a view would hold the whole batch
 

@@ -3,7 +3,6 @@
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -94,10 +93,9 @@ def ways(stream: ChipStream, tmp_path: Path) -> dict[str, Chips]:
 
 
 @pytest.fixture
-def small_window(monkeypatch: pytest.MonkeyPatch) -> int:
-    """Hold fewer chips of a stream than there are."""
-    monkeypatch.setattr(sources, "Streamed", partial(Streamed, window=3))
-    return 3
+def small_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hold fewer chips of a stream than there are: one batch."""
+    monkeypatch.setattr(sources, "WINDOW_BYTES", 1)
 
 
 def assert_same(one: Trained, other: Trained) -> None:
@@ -156,7 +154,7 @@ def test_the_statistics_are_known_to_the_bit_without_the_chips(
 
 @pytest.mark.parametrize("way", ["store", "stream"])
 def test_a_run_that_was_interrupted_goes_on_to_the_same_result(
-    way: str, ways: dict[str, Chips], small: Small, small_window: int, tmp_path: Path
+    way: str, ways: dict[str, Chips], small: Small, small_window: None, tmp_path: Path
 ) -> None:
     chips, config = ways[way], small(timesteps=1, epochs=4, checkpoint_every=1, batch_size=3)
 
@@ -184,7 +182,7 @@ def epochs_of(feed: Feed, seed: int, count: int) -> list[list[float]]:
 
 @pytest.mark.parametrize("way", ["memory", "store", "stream"])
 def test_each_epoch_gives_the_same_chips_in_an_order_that_the_seed_fixes(
-    way: str, ways: dict[str, Chips], small: Small, small_window: int
+    way: str, ways: dict[str, Chips], small: Small, small_window: None
 ) -> None:
     if isinstance(ways[way], ChipStream):
         ways[way] = survey(plan(64))
@@ -199,7 +197,7 @@ def test_each_epoch_gives_the_same_chips_in_an_order_that_the_seed_fixes(
 
 @pytest.mark.parametrize("part", [TRAIN, VALIDATION, TEST])
 def test_chips_come_with_their_labels_and_their_place(
-    part: str, ways: dict[str, Chips], small: Small, small_window: int
+    part: str, ways: dict[str, Chips], small: Small, small_window: None
 ) -> None:
     ways["stream"] = survey(plan(48))
     config = small(timesteps=1)
@@ -216,6 +214,28 @@ def test_chips_come_with_their_labels_and_their_place(
         for some, labels in feed.shuffled(torch.Generator()):
             for chip, label in zip(some, labels, strict=True):
                 assert torch.equal(label, label_of[float(chip[0, 0, 0])])
+
+
+def test_chips_that_a_device_has_no_room_for_come_from_host_memory_to_the_same_bits(
+    stream: ChipStream, small: Small, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chips, config = load_chips(stream), small(timesteps=1, epochs=2, batch_size=3)
+    resident = train(chips, config)
+    monkeypatch.setattr(sources, "room_on", lambda _: 1.0)
+    _, feeds = feed_parts(chips, config, CPU)
+    assert {type(feed) for feed in feeds.values()} == {Stored}
+    assert_same(train(chips, config), resident)
+
+
+def test_a_stream_is_shuffled_in_a_window_of_so_many_bytes(
+    stream: ChipStream, small: Small, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sources, "WINDOW_BYTES", 5 * 4 * 2 * SIZE**2 + 1)
+    for inputs, window in (("vv", 5), ("vv+vh", 2)):
+        _, feeds = feed_parts(survey(stream), small(inputs=inputs, timesteps=1, batch_size=2), CPU)
+        for feed in feeds.values():
+            assert isinstance(feed, Streamed)
+            assert feed.window == window
 
 
 def test_a_store_is_read_no_further_ahead_than_it_says() -> None:
@@ -252,7 +272,7 @@ def test_a_stream_holds_no_more_chips_than_it_says() -> None:
 
 
 def test_an_epoch_reads_each_block_of_the_part_once(
-    stream: ChipStream, small: Small, small_window: int, monkeypatch: pytest.MonkeyPatch
+    stream: ChipStream, small: Small, small_window: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known = survey(stream)
     _, parts = feed_parts(known, small(timesteps=1), CPU)
