@@ -101,14 +101,14 @@ class QuietHandler(http.server.BaseHTTPRequestHandler):
 class FolderHandler(QuietHandler):
     """Serves the files of a folder."""
 
-    def __init__(self, *args: Any, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, *args: Any, folder: Path, ranges: bool = True) -> None:
+        self.folder, self.ranges = folder, ranges
         super().__init__(*args)
 
     def do_GET(self) -> None:
         """Answer with a file."""
         path = self.folder / self.path.lstrip("/")
-        self.answer(path.read_bytes() if path.is_file() else None)
+        self.answer(path.read_bytes() if path.is_file() else None, ranges=self.ranges)
 
     do_HEAD = do_GET  # noqa: N815
 
@@ -119,6 +119,14 @@ def http_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str,
     folder = tmp_path_factory.mktemp("web")
     with _serving(functools.partial(FolderHandler, folder=folder)) as address:
         yield address, folder
+    _forget(fsspec.get_filesystem_class("http"))
+
+
+@pytest.fixture
+def http_without_ranges(tmp_path: Path) -> Iterator[tuple[str, Path]]:
+    """Address of a web server that answers with whole files only, and the folder it serves."""
+    with _serving(functools.partial(FolderHandler, folder=tmp_path, ranges=False)) as address:
+        yield address, tmp_path
     _forget(fsspec.get_filesystem_class("http"))
 
 

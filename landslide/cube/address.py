@@ -18,7 +18,7 @@ from fsspec.implementations.local import LocalFileSystem
 from zarr.abc.store import Store
 from zarr.storage import FsspecStore, LocalStore
 
-from landslide.cube.retries import RetryingStore
+from landslide.cube.retries import RangesIgnoredError, RetryingStore
 from landslide.storage import absolute
 
 GROUP_FILES = (".zgroup", "zarr.json")
@@ -127,8 +127,13 @@ def plain_errors(uri: str) -> Iterator[None]:
     except ImportError as error:
         raise ValueError(f"{uri}: {' '.join(str(error).split())}") from error
     except Exception as error:
-        if str(error).startswith((f"{uri}: access refused", f"{uri} cannot be reached")):
+        if str(error).startswith((f"{uri}: access refused", f"{uri} cannot be ")):
             raise  # it is said already
+        if isinstance(error, RangesIgnoredError):
+            raise ConnectionError(
+                f"{uri} cannot be read: its server ignores requests for parts of an object, which "
+                "a cube in shards needs; serve it with another, or fetch it"
+            ) from error
         summary = f"{type(error).__name__}: {' '.join(str(error).split())}"
         if _DENIED.search(_PLACE.sub("", summary)):
             raise PermissionError(

@@ -11,6 +11,7 @@ import zarr
 from zarr.codecs import Crc32cCodec, ShardingCodec
 
 from landslide.cube.address import open_group, plain_errors
+from landslide.cube.blosc import checked
 from landslide.cube.readers import (
     CONCURRENCY,
     PIPELINES,
@@ -26,7 +27,14 @@ DAMAGE, AS_NO_DATA = "damage", "no-data"
 MISSING = (DAMAGE, AS_NO_DATA)
 """What a chunk counts as that the store lacks: lost, or all fill value, as Zarr says."""
 
+OTHERWISE = "fused"
+"""Reads every array that zarr reads."""
+
 _opening = threading.Lock()
+
+
+class UnfitReaderError(ValueError):
+    """A reader that lacks what an array needs: a codec, mostly."""
 
 
 @functools.lru_cache(maxsize=256)
@@ -39,34 +47,61 @@ def zarr_array(uri: str, path: str, _token: str) -> zarr.Array[Any]:
 
 @functools.lru_cache(maxsize=256)
 def opened(uri: str, path: str, reader: str, missing: str, token: str) -> Any:
-    """Open an array once in each process: a TensorStore, or a zarr array."""
-    if reader == TENSORSTORE:
-        tensorstore = importlib.import_module("tensorstore")
-        array = zarr_array(uri, path, token)
-        spec = tensorstore_spec(uri, path, array.metadata.zarr_format)
-        spec["fill_missing_data_reads"] = missing != DAMAGE
-        try:
-            with plain_errors(uri):
-                opening = tensorstore.open(spec, read=True, open=True, context=_shared())
-                return waited(opening)
-        except ValueError as error:
-            log.info("%s of %s is read by fused: %s", path, uri, error)
+    """Open an array once in each process: a TensorStore, or a zarr array.
+
+    What the reader cannot read, zarr's fused pipeline reads.
+    """
+    try:
+        return opened_by(uri, path, reader, missing, token)
+    except UnfitReaderError as error:
+        log.warning("%s; it is read by %s", error, OTHERWISE)
+        return opened_by(uri, path, OTHERWISE, missing, token)
+
+
+def opened_by(uri: str, path: str, reader: str, missing: str, token: str) -> Any:
+    """Open an array by one reader and no other.
+
+    Raises
+    ------
+    UnfitReaderError
+        Where the reader cannot read it.
+    ConnectionError, PermissionError
+        Where the store cannot be reached, or refuses.
+    """
+    by = _by_tensorstore if reader == TENSORSTORE else _by_zarr
+    try:
+        with plain_errors(uri):
+            return by(uri, path, reader, missing, token)
+    except ValueError as error:
+        raise UnfitReaderError(f"{path} of {uri} cannot be read by {reader}: {error}") from error
+
+
+def _by_tensorstore(uri: str, path: str, _reader: str, missing: str, token: str) -> Any:
+    tensorstore = importlib.import_module("tensorstore")
+    spec = tensorstore_spec(uri, path, zarr_array(uri, path, token).metadata.zarr_format)
+    spec["fill_missing_data_reads"] = missing != DAMAGE
+    return waited(tensorstore.open(spec, read=True, open=True, context=_shared()))
+
+
+def _by_zarr(uri: str, path: str, reader: str, missing: str, token: str) -> zarr.Array[Any]:
+    array = zarr_array(uri, path, token)
+    if reader == "zarrs":
+        codecs = getattr(array.metadata, "codecs", ())
+        if any(isinstance(codec, Crc32cCodec | ShardingCodec) for codec in codecs):
+            raise ValueError("it checks no checksum where it reads a part of a chunk")
+        if not array.dtype.isnative:
+            raise ValueError("it takes no other byte order than this machine's")
     settings: Any = {
         "read_missing_chunks": missing != DAMAGE or reader == "zarrs",
         "sharding_coalesce_max_gap_bytes": 0,  # no byte that nobody asked for
     }
     zarr.config.set({"async.concurrency": CONCURRENCY})
-    array = zarr_array(uri, path, token)
-    # TensorStore lacks some codecs. zarrs takes no other byte order than this machine's, and
-    # checks no checksum where it reads a part of a chunk or of a shard, as at a scene's edge.
-    codecs = getattr(array.metadata, "codecs", ())
-    odd = any(isinstance(codec, Crc32cCodec | ShardingCodec) for codec in codecs)
-    odd |= not array.dtype.isnative
-    unfit = reader == TENSORSTORE or (reader == "zarrs" and odd)
-    pipeline = PIPELINES["fused" if unfit else reader]
     # zarr takes it from its configuration, which is the process's, as it makes an array.
-    with _opening, zarr.config.set({"codec_pipeline.path": pipeline}):
-        return array.with_config(settings)
+    with _opening, zarr.config.set({"codec_pipeline.path": PIPELINES[reader]}):
+        if reader == "zarrs":  # has decoders of its own
+            return array.with_config(settings)
+        minding = zarr.AsyncArray(checked(array.metadata), array.store_path, array.config)
+        return zarr.Array(minding.with_config(settings))
 
 
 def waited(future: Any) -> Any:

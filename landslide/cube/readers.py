@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import fsspec
 
 from landslide.cube.address import UNLISTED, is_remote, is_zip
+from landslide.cube.retries import RangesIgnoredError
 from landslide.storage import absolute
 
 log = logging.getLogger(__name__)
@@ -106,8 +107,10 @@ def tensorstore_error(error: ValueError) -> Exception:
 
     The place is left out of the text, since who reads a chunk names it.
     """
-    text = " ".join(str(error).split())
+    text = " ".join(str(error).split()).partition(" [tensorstore_spec=")[0]
     status, reason = text.partition(":")[0], _PLACE.sub("", text)
+    if "was ignored by server" in text:
+        return RangesIgnoredError(reason)
     if status in _REFUSED:
         return PermissionError(reason)
     if status in _UNREACHED or ("[HTTP code" in text and status not in _LOST):

@@ -1,12 +1,13 @@
 """A store that asks again where a server or the network stumbles."""
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import aiohttp
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
-from zarr.abc.store import ByteRequest, Store
+from zarr.abc.store import ByteRequest, RangeByteRequest, Store, SuffixByteRequest
 from zarr.core.buffer import Buffer, BufferPrototype
 from zarr.storage import WrapperStore
 
@@ -22,6 +23,10 @@ _CONNECTION = (
 )
 
 
+class RangesIgnoredError(ConnectionError):
+    """A server that answers a request for some bytes of an object with all of them."""
+
+
 def is_transient(error: BaseException) -> bool:
     """Say whether a request that failed so may well succeed if it is made again."""
     return isinstance(error, _CONNECTION) or _status(error) in BUSY
@@ -32,6 +37,13 @@ def _status(error: BaseException) -> object:
     return error.status if hasattr(error, "status") else getattr(error, "code", None)
 
 
+def _at_most(byte_range: ByteRequest | None) -> float:
+    """Return how many bytes a request may be answered with."""
+    if isinstance(byte_range, RangeByteRequest):
+        return byte_range.end - byte_range.start
+    return byte_range.suffix if isinstance(byte_range, SuffixByteRequest) else math.inf
+
+
 class RetryingStore(WrapperStore[Any]):
     """A Zarr store whose requests are made again, with backoff, after a transient error."""
 
@@ -39,7 +51,10 @@ class RetryingStore(WrapperStore[Any]):
         self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None
     ) -> Buffer | None:
         """Read an object, or a range of its bytes."""
-        return await self._asked(lambda: self._store.get(key, prototype, byte_range))
+        content = await self._asked(lambda: self._store.get(key, prototype, byte_range))
+        if content is not None and len(content) > _at_most(byte_range):
+            raise RangesIgnoredError(key)
+        return content
 
     async def get_partial_values(self, *args: Any, **kwargs: Any) -> list[Buffer | None]:
         """Read ranges of several objects."""

@@ -125,7 +125,7 @@ def open_cube(
     PermissionError, ConnectionError
         Where the address cannot be read.
     ValueError
-        Where no cube lies there, or the reader does not fit.
+        Where no cube lies there, or the reader does not fit its address or an array.
     """
     if block_pixels < 1:
         raise ValueError(f"block_pixels is {block_pixels}: a block has one pixel or more")
@@ -155,7 +155,7 @@ def open_cube(
         )
     # A fresh name: what lies at the address may have changed since it was last opened.
     token = uuid.uuid4().hex
-    reader = choose_reader(uri, reader)
+    chosen = choose_reader(uri, reader)
     dataset = dataset.reset_coords([name for name in names if name in dataset.coords])
     planes = {name: dataset[name].variable for name in names}
     rest = {
@@ -170,7 +170,7 @@ def open_cube(
         stored = StoredArray(
             uri=absolute(uri),
             path=name,
-            reader=reader,
+            reader=chosen,
             missing=AS_NO_DATA if name in LABEL_NAMES else missing,
             token=token,
             shape=variable.shape,
@@ -178,6 +178,8 @@ def open_cube(
             objects=tuple(variable.encoding.get("shards") or variable.encoding["chunks"]),
             dtype=variable.dtype,
         )
+        if reader != AUTO:
+            stored.require_reader()
         layer, sample = make_layer(stored, variable, names[name], positions)
         dataset[names[name]] = _layered(layer, sample, variable.encoding, block_pixels)
     dataset.encoding = {"source": uri, "missing": missing}

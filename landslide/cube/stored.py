@@ -15,8 +15,18 @@ from zarr.abc.store import RangeByteRequest
 from zarr.core.sync import sync
 
 from landslide.cube.address import filesystem_of, is_remote, plain_errors
-from landslide.cube.opening import AS_NO_DATA, DAMAGE, opened, requests, waited, zarr_array
+from landslide.cube.opening import (
+    AS_NO_DATA,
+    DAMAGE,
+    UnfitReaderError,
+    opened,
+    opened_by,
+    requests,
+    waited,
+    zarr_array,
+)
 from landslide.cube.readers import TENSORSTORE
+from landslide.cube.retries import RangesIgnoredError
 from landslide.cube.selections import Along, Selection, chunks_of, positions_of
 
 Pending = Callable[[], NDArray[Any]]
@@ -61,6 +71,13 @@ class StoredArray:
     objects: tuple[int, ...]
     """What one object of the store holds: a shard, or a chunk."""
     dtype: np.dtype[Any]
+
+    def require_reader(self) -> None:
+        """Raise a ValueError where the reader lacks what the array needs."""
+        try:
+            opened_by(self.uri, self.path, self.reader, self.missing, self.token)
+        except UnfitReaderError as error:
+            raise UnfitReaderError(f"{error}; choose --reader auto") from error
 
     def start(self, selection: Selection) -> Pending:
         """Begin to read a selection; a reader that cannot do so in advance reads when waited for.
@@ -161,7 +178,10 @@ class StoredArray:
         if is_remote(self.uri):  # a filesystem takes a server that is busy for a missing object
             array = zarr_array(self.uri, self.path, self.token)
             chunk = array.store_path / array.metadata.encode_chunk_key(position)
-            return sync(chunk.get(byte_range=RangeByteRequest(0, 1))) is not None
+            try:
+                return sync(chunk.get(byte_range=RangeByteRequest(0, 1))) is not None
+            except RangesIgnoredError:
+                return True
         filesystem, root = filesystem_of(self.uri)
         return bool(
             filesystem.exists(f"{root}/{self.key(position)}" if root else self.key(position))

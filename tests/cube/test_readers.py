@@ -3,6 +3,8 @@
 import importlib.machinery
 import importlib.util
 import logging
+import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,10 +14,12 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from landslide.cube.layers import readable
 from landslide.cube.readers import PIPELINES, READERS, choose_reader, fits, tensorstore_error
 from landslide.cube.store import open_cube
 
 ELSEWHERE = ("s3://b/c.zarr", "gs://b/c.zarr", "memory://c.zarr")
+CHUNK = (slice(0, 1), slice(0, 24), slice(0, 32))
 ZIPPED = ("c.zip", "zip::s3://b/c.zip", "https://nowhere.invalid/c.zip")
 
 
@@ -100,27 +104,59 @@ def test_an_unknown_reader_is_an_error_that_names_the_known() -> None:
         choose_reader("c.zarr", "h5py")
 
 
-@pytest.mark.parametrize("reader", READERS)
 @pytest.mark.parametrize("layout", ["v2", "v2-plain", "v3", "v3-plain", "sharded"])
 def test_all_readers_give_the_same_bits(
-    layout: str, reader: str, cube: xr.Dataset, stored: dict[str, Path]
+    layout: str, cube: xr.Dataset, stored: dict[str, Path]
 ) -> None:
-    opened = open_cube(stored[layout], reader=reader)
-    assert opened["vv"].encoding["layer"].stored.reader == reader
-    for name in ("vv", "dem", "coherence"):
-        np.testing.assert_array_equal(opened[name].values, cube[name].values, strict=True)
+    for reader in READERS if layout != "sharded" else [r for r in READERS if r != "zarrs"]:
+        opened = open_cube(stored[layout], reader=reader)
+        assert opened["vv"].encoding["layer"].stored.reader == reader
+        for name in ("vv", "dem", "coherence"):
+            np.testing.assert_array_equal(opened[name].values, cube[name].values, strict=True)
 
 
-@pytest.mark.parametrize("codec", [numcodecs.LZMA(), numcodecs.LZ4()])
-def test_codecs_that_tensorstore_lacks_are_read_by_the_next(
-    codec: object, cube: xr.Dataset, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    encoding = {"vv": {"chunks": (1, 24, 32), "compressors": [codec]}}
+@pytest.fixture(params=[numcodecs.LZMA(), numcodecs.LZ4()], ids=["lzma", "lz4"])
+def odd(cube: xr.Dataset, tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    """A cube whose `vv` has a codec that TensorStore lacks."""
+    encoding = {"vv": {"chunks": (1, 24, 32), "compressors": [request.param]}}
     cube.to_zarr(tmp_path / "odd.zarr", zarr_format=2, encoding=encoding)
-    opened = open_cube(tmp_path / "odd.zarr")
-    with caplog.at_level(logging.INFO, "landslide"):
-        np.testing.assert_array_equal(opened["vv"].values, cube["vv"].values, strict=True)
-    assert [m for m in caplog.messages if m.startswith("vv of ") and "is read by fused: " in m]
+    return tmp_path / "odd.zarr"
+
+
+def test_codecs_that_tensorstore_lacks_are_read_by_the_next_which_is_said(
+    odd: Path, cube: xr.Dataset, caplog: pytest.LogCaptureFixture
+) -> None:
+    opened = open_cube(odd)
+    np.testing.assert_array_equal(opened["vv"].values, cube["vv"].values, strict=True)
+    line = rf"vv of {odd} cannot be read by tensorstore: .* is not registered; it is read by fused"
+    assert re.fullmatch(line, caplog.messages[0])
+
+
+def test_a_reader_that_is_asked_for_by_name_is_not_replaced(
+    odd: Path, stored: dict[str, Path]
+) -> None:
+    refused = f"^vv of {odd} cannot be read by tensorstore: .*; choose --reader auto$"
+    with pytest.raises(ValueError, match=refused):
+        open_cube(odd, reader="tensorstore")
+    with pytest.raises(ValueError, match="cannot be read by zarrs: it checks no checksum"):
+        open_cube(stored["sharded"], reader="zarrs")
+
+
+@pytest.mark.parametrize("reader", ["auto", "fused"])
+def test_a_server_that_ignores_byte_ranges_is_not_a_damaged_cube(
+    reader: str,
+    cube: xr.Dataset,
+    stored: dict[str, Path],
+    http_without_ranges: tuple[str, Path],
+) -> None:
+    address, folder = http_without_ranges
+    for layout in ("v2", "sharded"):
+        shutil.copytree(stored[layout], folder / layout)
+    whole = open_cube(f"{address}/v2", reader=reader)
+    np.testing.assert_array_equal(whole["vv"].values, cube["vv"].values, strict=True)
+    chunk = readable(open_cube(f"{address}/sharded", reader=reader)["vv"]).start(CHUNK)
+    with pytest.raises(ConnectionError, match="/sharded cannot be read: its server ignores"):
+        chunk()
 
 
 @pytest.mark.parametrize("reader", PIPELINES)
