@@ -1,34 +1,17 @@
 """The commands, thin over the functions that they name."""
 
 import argparse
-import logging
-import sys
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
 from landslide import options
+from landslide.command import run_command
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; what is wrong with the input is one line on standard error, and exit 1."""
     args = _parser().parse_args(arguments)
-    logging.basicConfig(
-        level=logging.INFO if args.verbose else logging.WARNING, format="%(message)s"
-    )
-    # zarr reads in tasks: of several that fail, all but one would be told of here.
-    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
-    with warnings.catch_warnings():
-        warnings.showwarning = _show_warning
-        try:
-            return int(args.run(args) or 0)
-        except (ValueError, OSError, ImportError) as error:  # fsspec's for a store not installed
-            print(f"error: {error}", file=sys.stderr)
-            return 1
-
-
-def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
-    print(f"warning: {message}", file=sys.stderr)
+    return run_command(lambda: args.run(args), verbose=args.verbose)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -10,9 +10,7 @@ the same pixels. Each trial writes its row into the shared AUPRC table.
 """
 
 import argparse
-import logging
 import sys
-import warnings
 from dataclasses import replace
 
 from cluster.dask import dask_client, executor_of
@@ -28,6 +26,7 @@ from landslide.chips.gathering import gather_chips
 from landslide.chips.inputs import PAPER_INPUTS, PAPER_TIMESTEPS
 from landslide.chips.sizes import memory_bytes
 from landslide.chips.stream import plan_stream
+from landslide.command import run_command
 from landslide.cube.events import find_event
 from landslide.experiment import configurations, plan_experiment, row_key, with_baseline
 from landslide.options import (
@@ -141,13 +140,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def command(arguments: list[str] | None = None) -> int:
     """Run `main`; what is wrong with the input is one line on standard error."""
-    warnings.showwarning = lambda message, *_, **__: print(f"warning: {message}", file=sys.stderr)
-    logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # zarr's tasks that fail beside one
-    try:
-        return main(arguments)
-    except (ValueError, OSError, ImportError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    return run_command(lambda: main(arguments), verbose=True)
 
 
 if __name__ == "__main__":

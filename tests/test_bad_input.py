@@ -362,6 +362,19 @@ def test_a_bundle_that_cannot_be_written(cube: str, tmp_path: Path, capsys: Said
     assert (tmp_path / "file").read_text() == "in the way"
 
 
+@pytest.mark.parametrize("command", ["simulate", "optimize"])
+def test_a_cube_that_cannot_be_written(
+    command: str, cube: str, tmp_path: Path, capsys: Said
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    out = str(tmp_path / "file/deeper.zarr")
+    assert main([command, *([cube] if command == "optimize" else []), out]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: {out} cannot be written (")
+    assert line.endswith("); choose another address")
+    assert (tmp_path / "file").read_text() == "in the way"
+
+
 # Values that are no backscatter
 
 

@@ -228,9 +228,10 @@ def _read_ahead(
         step, pending = begun.popleft()
         try:
             values = pending()
-        except DamagedChunkError:
+        except DamagedChunkError as error:
             if not reading.skip_damaged:
-                raise
+                way_out = "leave its chips out with --skip-damaged"
+                raise DamagedChunkError(f"{error}, or {way_out}") from error
             values, damages = step.source.salvage(step.index)
             _mark(step.region, cut, damages)
         yield step, values

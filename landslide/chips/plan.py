@@ -1,8 +1,5 @@
 """Which chips to cut: chosen from the labels alone, before any image is read."""
 
-import logging
-from collections import Counter
-
 import numpy as np
 import xarray as xr
 
@@ -15,8 +12,6 @@ from landslide.chips.split import (
 )
 from landslide.chips.windows import chip_corners, cut
 from landslide.cube.labels import NO_DATA
-
-log = logging.getLogger(__name__)
 
 LEAST_VALID = 0.5  # of a chip's pixels, under the blocked protocol
 
@@ -86,7 +81,6 @@ def plan_chips(labels: np.ndarray, chipping: Chipping, split: str | None = None)
 
 
 def _plan(labels: np.ndarray, corners: np.ndarray, parts: np.ndarray, size: int) -> xr.Dataset:
-    log.info("%d chips: %s", len(parts), dict(Counter(parts.tolist())))
     return xr.Dataset(
         {"label": (("chip", "y", "x"), cut(labels, corners, size, NO_DATA))},
         coords={

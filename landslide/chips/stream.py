@@ -2,6 +2,7 @@
 
 import logging
 import uuid
+from collections import Counter
 from collections.abc import Sequence
 from itertools import groupby
 
@@ -15,7 +16,7 @@ from landslide.chips.cutting import Cut, Reading, cut_block, join
 from landslide.chips.inputs import COHERENCE, PAPER_INPUTS, PAPER_TIMESTEPS, Inputs, union
 from landslide.chips.passing import ChipStream, batch
 from landslide.chips.plan import plan_chips
-from landslide.chips.split import Chipping
+from landslide.chips.split import PARTS, Chipping
 from landslide.cube.address import is_remote
 from landslide.cube.events import Event, event_to_attribute
 from landslide.cube.labels import read_labels
@@ -70,6 +71,8 @@ def plan_stream(
         raise ValueError(f"timesteps are whole numbers from 1 on, not {list(timesteps)}")
     require_variables(cube, wanted)
     chips = plan_chips(read_labels(cube), chipping, split)
+    parts = Counter(chips["part"].to_numpy().tolist())
+    log.info("chips: %s", ", ".join(f"{parts[part]} {part}" for part in PARTS if parts[part]))
 
     attrs: dict[str, object] = {}
     images = Images((), (), "")
@@ -81,7 +84,10 @@ def plan_stream(
             "images_before": [str(times[i])[:19] for i in images.before],
             "images_after": [str(times[i])[:19] for i in images.after],
         }
-        log.info("images before %(images_before)s, after %(images_after)s, orbit %(orbit)s", attrs)
+        before, after = (
+            ", ".join(str(times[i])[:10] for i in side) for side in (images.before, images.after)
+        )
+        log.info("images before: %s; after: %s; orbit %s", before, after, images.orbit)
     pairs = (np.zeros(0, np.bool_),) * 2
     if "coherence" in wanted.variables:
         pairs = coherence_pairs(cube, event)

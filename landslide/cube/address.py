@@ -147,6 +147,21 @@ def plain_errors(uri: str) -> Iterator[None]:
         raise
 
 
+@contextmanager
+def plain_write_errors(uri: str) -> Iterator[None]:
+    """Do the same where something is written at the address."""
+    with plain_errors(uri):
+        try:
+            yield
+        except OSError as error:
+            if error.errno is None or is_remote(uri):
+                raise
+            raise OSError(
+                f"{uri} cannot be written ({error.strerror}: {error.filename}); choose another "
+                "address"
+            ) from error
+
+
 def open_group(uri: str) -> zarr.Group:
     """Open the Zarr group of a cube for reading, with consolidated metadata where it has them.
 

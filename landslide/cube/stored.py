@@ -155,8 +155,7 @@ class StoredArray:
                     problem = "is missing"
             if problem:
                 said = DamagedChunkError(
-                    f"{self.uri}: the chunk {self.key(position)} {problem}; write or fetch it "
-                    "again, or leave its chips out with --skip-damaged"
+                    f"{self.uri}: the chunk {self.key(position)} {problem}; write or fetch it again"
                     + ("" if "decoded" in problem else " (--missing no-data if it was left empty)")
                 )
                 damages.append(Damage(where, said))

@@ -1,5 +1,6 @@
 """Put a simulated scene together and write it, date by date, whole or not at all."""
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Literal
@@ -107,7 +108,8 @@ def simulate_cube(
             for name, index, plane in _planes(scene, truth):
                 stacks[name][index] = plane
                 bar.update(name in ("vh", "interferogram"))
-        if zarr_format == 2:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Zarr 3 does not know yet what web servers need
             zarr.consolidate_metadata(folder)
     return open_cube(uri)
 

@@ -10,6 +10,8 @@ from pathlib import Path
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
+from landslide.cube.address import plain_write_errors
+
 LAST = (".zmetadata", ".zgroup", "zarr.json")
 """What makes a folder a Zarr group: an object store gets it when all else is there."""
 
@@ -26,6 +28,8 @@ def written_whole(uri: str, *, overwrite: bool) -> Iterator[str]:
     ------
     FileExistsError
         Where something lies at `uri` and `overwrite` is not set.
+    OSError
+        Where its folder cannot be made.
     """
     filesystem, path = fsspec.core.url_to_fs(uri)
     if filesystem.exists(path):
@@ -39,7 +43,8 @@ def written_whole(uri: str, *, overwrite: bool) -> Iterator[str]:
             _copy(filesystem, Path(folder), path)
         return
     target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    with plain_write_errors(uri):
+        target.parent.mkdir(parents=True, exist_ok=True)
     unfinished = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
     replaced = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
     try:

@@ -11,7 +11,7 @@ from zarr.codecs import Crc32cCodec
 
 from landslide.chips.moments import MOMENTS
 from landslide.chips.split import PARTS
-from landslide.cube.address import plain_errors, writable_store
+from landslide.cube.address import plain_write_errors, writable_store
 
 JOURNAL = ("sar_moments", "static_moments", "damaged", "rejected")
 """Facts of each chip, noted as it is written; `rejected` last."""
@@ -52,7 +52,7 @@ def writable_group(address: str) -> zarr.Group:
     PermissionError, ConnectionError
         Where the address cannot be written.
     """
-    with plain_errors(address):
+    with plain_write_errors(address):
         return zarr.open_group(writable_store(address), mode="a", use_consolidated=False)
 
 

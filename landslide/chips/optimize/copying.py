@@ -20,7 +20,7 @@ from landslide.chips.optimize.records import forget, record
 from landslide.chips.optimize.regions import Region
 from landslide.chips.optimize.source import read_region
 from landslide.chips.optimize.unfinished import Unfinished
-from landslide.cube.address import plain_errors
+from landslide.cube.address import plain_errors, plain_write_errors
 from landslide.cube.readers import PIPELINES
 from landslide.storage import remove
 
@@ -53,7 +53,7 @@ class Copying:
                 )
             stored = values.astype(variable.dtype, copy=False)
             done = {"sha256": digest(stored, variable), "counts": asdict(counts)}
-            with plain_errors(self.target.out):
+            with plain_write_errors(self.target.out):
                 arrays[region.variable][region.slices] = stored
                 record(self.target.growing, region.key, done)
             return done

@@ -12,7 +12,7 @@ from landslide.chips.optimize.provenance import event_of, plan_of, provenance, w
 from landslide.chips.optimize.source import divide_variables
 from landslide.chips.optimize.template import metadata_objects
 from landslide.chips.optimize.unfinished import ROOT, begin, finish, grow_at
-from landslide.cube.address import plain_errors
+from landslide.cube.address import plain_write_errors
 from landslide.cube.store import open_cube
 from landslide.storage import write_whole
 
@@ -108,7 +108,7 @@ def optimize_cube(
     plan = plan_of(uri, about, layout)
     done = begin(target, plan, overwrite=overwrite)
     objects = metadata_objects(cube.assign_attrs(provenance(cube, uri, plan)), lay)
-    with plain_errors(out):
+    with plain_write_errors(out):
         for key in objects.keys() - {ROOT}:
             write_whole(f"{target.growing}/{key}", objects[key])
 

@@ -18,7 +18,13 @@ from fsspec.implementations.local import LocalFileSystem
 from zarr.abc.store import Store
 
 from landslide.chips.optimize.records import PROGRESS, records
-from landslide.cube.address import UNLISTED, filesystem_of, is_zip, plain_errors, writable_store
+from landslide.cube.address import (
+    UNLISTED,
+    filesystem_of,
+    is_zip,
+    plain_write_errors,
+    writable_store,
+)
 from landslide.storage import absolute, read_bytes, remove, write_whole
 
 ROOT = "zarr.json"
@@ -54,7 +60,7 @@ def grow_at(out: str, source: str) -> Unfinished:
     real = [path if "://" in path else os.path.realpath(path) for path in (out, source)]
     if f"{real[0]}/".startswith(f"{real[1]}/") or f"{real[1]}/".startswith(f"{real[0]}/"):
         raise ValueError(f"{out} is where the source lies: choose another address for the copy")
-    with plain_errors(out):
+    with plain_write_errors(out):
         filesystem, _ = fsspec.core.url_to_fs(out)
     on_disk = isinstance(filesystem, LocalFileSystem)
     return Unfinished(out, f"{out}.part" if on_disk else out)
@@ -76,7 +82,7 @@ def begin(cube: Unfinished, plan: Mapping[str, Any], *, overwrite: bool) -> dict
         Where the address cannot be written.
     """
     wanted = json.loads(json.dumps(plan))
-    with plain_errors(cube.out):
+    with plain_write_errors(cube.out):
         begun = _plan(cube)
         there, is_zarr = _found(cube.out)
         growing, _ = _found(cube.growing)
@@ -92,7 +98,7 @@ def begin(cube: Unfinished, plan: Mapping[str, Any], *, overwrite: bool) -> dict
             f"{cube.growing} was begun from another cube or with other options: give the same "
             "ones to go on, or --overwrite to begin again"
         )
-    with plain_errors(cube.out):
+    with plain_write_errors(cube.out):
         if begun == wanted:
             return records(cube.growing)
         # A plan that is nobody's says whose the rest is, should this be stopped half-way.
@@ -134,7 +140,7 @@ def _clear(address: str) -> None:
 
 def finish(cube: Unfinished, root: bytes) -> None:
     """Make the cube one, in the place of what was at its address."""
-    with plain_errors(cube.out):
+    with plain_write_errors(cube.out):
         write_whole(f"{cube.growing}/{ROOT}", root)
         if cube.growing != cube.out:
             target, grown = Path(cube.out), Path(cube.growing)

@@ -1,0 +1,38 @@
+"""How a command ends: with what it says, or with one line on what is wrong."""
+
+import logging
+import sys
+import warnings
+from collections.abc import Callable
+
+INTERRUPTED = 130
+"""Exit status of a command that Ctrl-C ended, as shells have it."""
+
+
+def run_command(run: Callable[[], int | None], *, verbose: bool = False) -> int:
+    """Run a command; warnings, and what is wrong with the input, are a line on standard error.
+
+    Returns
+    -------
+    int
+        The exit status: what the command returns or 0, 1 for an error, 130 where interrupted.
+        A mistake of ours keeps its traceback.
+    """
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    logging.getLogger("landslide").setLevel(logging.INFO if verbose else logging.WARNING)
+    # zarr reads in tasks: of several that fail, all but one would be told of here.
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+    with warnings.catch_warnings():
+        warnings.showwarning = _show_warning
+        try:
+            return int(run() or 0)
+        except (ValueError, OSError, ImportError) as error:  # fsspec's for a store not installed
+            print(f"error: {error}", file=sys.stderr)
+            return 1
+        except KeyboardInterrupt:
+            print("interrupted", file=sys.stderr)
+            return INTERRUPTED
+
+
+def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
+    print(f"warning: {message}", file=sys.stderr)
