@@ -36,6 +36,8 @@ def _spellings(conversion: Conversion, *names: str) -> dict[str, Conversion]:
 POWER = "1"
 LOGARITHM = "ln(1)"
 """Natural logarithm of linear power: `ln(re 1)` in the spelling of a unit."""
+OF_LOGARITHM = "natural logarithm of "
+"""What the long name of such a variable begins with."""
 METRES = "m"
 RADIANS = "radians"
 DEGREES = "degrees"
@@ -91,5 +93,8 @@ def to_house_unit(array: xr.DataArray, unit: str) -> xr.DataArray:
     ValueError
         Where the `units` attribute is none that is understood.
     """
-    converted = conversion_to(unit, array.attrs, array.name)(array)
-    return converted.assign_attrs(array.attrs | {"units": unit})
+    conversion = conversion_to(unit, array.attrs, array.name)
+    attrs = array.attrs | {"units": unit}
+    if conversion is power_from_logarithm and "long_name" in attrs:
+        attrs["long_name"] = str(attrs["long_name"]).removeprefix(OF_LOGARITHM)
+    return conversion(array).assign_attrs(attrs)

@@ -76,6 +76,7 @@ def test_a_copy_holds_the_same_values(
         assert copy[name].dtype == np.float32
         assert copy[name].attrs["units"] == "ln(1)"
         assert copy[name].attrs["long_name"] == "natural logarithm of gamma0 backscatter"
+        assert open_cube(out)[name].attrs["long_name"] == "gamma0 backscatter"
     assert done.counts["vv"].rejected == 3
     assert done.counts["vh"].rejected == 0
     assert done.counts["vv"].missing == np.isnan(cube["vv"]).sum()

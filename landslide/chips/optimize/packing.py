@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from landslide.cube.units import LOGARITHM
+from landslide.cube.units import LOGARITHM, OF_LOGARITHM
 
 STEP = 2.0**-11
 OFFSET = -4.0
 """Of whole numbers: powers of two, so that every reader decodes the same float32. Of gamma0 they
 reach from -87 to 52 dB."""
 NOTHING = -(2**15)
-OF_LOGARITHM = "natural logarithm of "
 
 
 @dataclass(frozen=True)
