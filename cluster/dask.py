@@ -1,58 +1,151 @@
-"""A Dask client for a while: of a scheduler that runs already, or of this machine."""
+"""A Dask client for a while: of a scheduler that runs, of Kubernetes, or of this machine."""
 
 import contextlib
+import importlib
 import os
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor
+from typing import Any
 
 import dask
 from distributed import Client, LocalCluster
+from distributed.versions import VersionMismatchWarning
 
 ADDRESS = "DASK_SCHEDULER_ADDRESS"
+KUBERNETES = "kubernetes:"
 TIMEOUT = 30  # seconds
 LOCAL_DASHBOARD = "http://127.0.0.1:{port}/status"
+SAME = ("python", "dask", "distributed", "cloudpickle", "numpy", "xarray", "zarr", "numcodecs")
+"""What a task, its arguments or its result are made of: equal everywhere, or they may not pass."""
 
 
 @contextlib.contextmanager
-def dask_client(address: str | None = None) -> Iterator[Client]:
+def dask_client(
+    address: str | None = None, *, adapt: Sequence[int] | None = None
+) -> Iterator[Client]:
     """Give a client, and print where its dashboard is; only what was opened here is closed.
 
     Parameters
     ----------
     address : str, optional
-        A scheduler such as `tcp://scheduler:8786`; by default `DASK_SCHEDULER_ADDRESS`, else
-        threads of this process, which share its memory and listen on loopback alone.
+        A scheduler such as `tcp://scheduler:8786`, or `kubernetes:NAMESPACE/NAME`, a cluster that
+        Dask's operator runs there; by default `DASK_SCHEDULER_ADDRESS`, else threads of this
+        process, as many as the machine has cores, which share its memory and listen on loopback
+        alone.
+    adapt : sequence of 2 int, optional
+        The fewest and the most workers; between them as many as there is work for. The operator's
+        clusters alone can do that: who runs a scheduler at an address sees to its workers.
 
     Raises
     ------
     OSError
         Where no scheduler answers.
+    ValueError
+        Where scheduler or workers have other versions than this process, or cannot adapt.
     """
     address = address or os.environ.get(ADDRESS)
+    kubernetes = address is not None and address.startswith(KUBERNETES)
+    if adapt is not None and not kubernetes:
+        raise ValueError(
+            f"the Dask cluster at {address or 'this machine'} cannot be scaled from here: give "
+            f"{KUBERNETES}NAMESPACE/NAME"
+        )
     with contextlib.ExitStack() as opened:
         if address is None:
-            opened.enter_context(dask.config.set({"distributed.dashboard.link": LOCAL_DASHBOARD}))
-            cluster = opened.enter_context(
-                LocalCluster(
-                    processes=False,
-                    n_workers=1,
-                    dashboard_address="127.0.0.1:0",
-                    worker_dashboard_address="127.0.0.1:0",
-                )
-            )
-            client = opened.enter_context(Client(cluster))
+            target: Any = opened.enter_context(_local())
+        elif kubernetes:
+            target = opened.enter_context(_kubernetes(address.removeprefix(KUBERNETES)))
         else:
+            target = address
+        if adapt is not None:
+            target.adapt(minimum=adapt[0], maximum=adapt[1])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", VersionMismatchWarning)  # said below, in one line
             try:
-                client = opened.enter_context(Client(address, timeout=TIMEOUT))
+                client = opened.enter_context(Client(target, timeout=TIMEOUT))
             except OSError:
                 raise OSError(
                     f"no Dask scheduler answers at {address}: start one, or unset {ADDRESS}"
                 ) from None
+        require_same_versions(client)
         print(f"Dask dashboard: {client.dashboard_link}")
         yield client
 
 
-def executor_of(client: Client) -> tuple[Executor, int]:
-    """Return an executor whose tasks run on a client's cluster, and how many keep it busy."""
+@contextlib.contextmanager
+def _local() -> Iterator[LocalCluster]:
+    with (
+        dask.config.set({"distributed.dashboard.link": LOCAL_DASHBOARD}),
+        LocalCluster(
+            processes=False,
+            n_workers=1,
+            dashboard_address="127.0.0.1:0",
+            worker_dashboard_address="127.0.0.1:0",
+        ) as cluster,
+    ):
+        yield cluster
+
+
+@contextlib.contextmanager
+def _kubernetes(place: str) -> Iterator[Any]:
+    """Connect to a cluster of Dask's operator, which stays when we leave."""
+    namespace, _, name = place.rpartition("/")
+    try:
+        operator = importlib.import_module("dask_kubernetes.operator")
+    except ImportError:
+        raise ValueError(
+            f"{KUBERNETES}{place} needs the package dask-kubernetes: install it, or give the "
+            "scheduler's own address"
+        ) from None
+    try:
+        cluster = operator.KubeCluster.from_name(name, namespace=namespace or None)
+    except Exception as error:  # of several Kubernetes clients, each with its own
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise OSError(
+            f"no Dask cluster {place} in Kubernetes ({reason}): `kubectl get daskclusters -A` "
+            "lists them"
+        ) from error
+    with contextlib.closing(cluster):
+        yield cluster
+
+
+def require_same_versions(client: Client) -> None:
+    """Raise where what passes between here, the scheduler and the workers is of other versions.
+
+    Raises
+    ------
+    ValueError
+        Says who has which.
+    """
+    found: Any = client.get_versions(packages=["xarray", "zarr", "numcodecs"])
+    here = _versions(found["client"])
+    others = {"the scheduler": found["scheduler"], **found["workers"]}
+    for who, host in others.items():
+        there = _versions(host)
+        differing = [
+            f"{name} {there[name]} (here {here[name]})"
+            for name in SAME
+            if there[name] != here[name]
+        ]
+        if differing:
+            raise ValueError(
+                f"{who} of the Dask cluster has {', '.join(differing)}: run it from the same image "
+                "or requirements.txt as this"
+            )
+
+
+def _versions(host: Mapping[str, Any]) -> dict[str, str]:
+    """Return the versions of what must be the same; Python's without its patch level."""
+    said = dict(host["packages"])
+    found = {name: str(said.get(name)) for name in SAME}
+    return found | {"python": ".".join(found["python"].split(".")[:2])}
+
+
+def executor_of(client: Client, most_workers: int = 0) -> tuple[Executor, int]:
+    """Return an executor whose tasks run on a client's cluster, and how many keep it busy.
+
+    A cluster that grows with its work needs work for `most_workers`, of which few may be there.
+    """
     threads = sum(client.nthreads().values())
-    return client.get_executor(pure=False), 2 * max(threads, 1)
+    return client.get_executor(pure=False), 2 * max(threads, most_workers, 1)

@@ -62,6 +62,12 @@ def options(arguments: list[str] | None) -> argparse.Namespace:
     ray_options.add_argument("--cpus-per-trial", type=int, help="default: the preset's threads")
     ray_options.add_argument("--address", help="a running Ray; default: the job's, or a local one")
     ray_options.add_argument("--accelerator", help="Ray's accelerator type, such as V100")
+    ray_options.add_argument(
+        "--dask", metavar="ADDRESS", help="a scheduler, or kubernetes:NAMESPACE/NAME; default: here"
+    )
+    ray_options.add_argument(
+        "--dask-workers", type=int, nargs=2, metavar=("LEAST", "MOST"), help="scale in between"
+    )
     args = parser.parse_args(arguments)
     if args.table is None and in_job():
         parser.error("a submitted job needs --table, an address that every worker can reach")
@@ -123,12 +129,11 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"{len(configs)} configurations, {len(keys) - len(waiting)} in the table already")
         failures = 0
         if waiting:
-            with dask_client() as client:
+            with dask_client(args.dask, adapt=args.dask_workers) as client:
                 address = f"{runs}/{experiment.chip_store}"
                 memory = min(memory_bytes(), smallest_node_bytes())
-                chips = gather_chips(
-                    stream, args.chips, address, *executor_of(client), memory=memory
-                )
+                reading = executor_of(client, max(args.dask_workers or (0,)))
+                chips = gather_chips(stream, args.chips, address, *reading, memory=memory)
             failures = run_trials(experiment, waiting, chips, resources, table=table, runs=runs)
 
     rows = results_table(table)
