@@ -1,0 +1,140 @@
+"""What a sweep's command line says, and the plan that follows from it: no image is read yet."""
+
+import argparse
+from dataclasses import dataclass, replace
+
+from cluster.ray import Resources, cluster_has_gpus
+from landslide.chips.inputs import PAPER_INPUTS, PAPER_TIMESTEPS
+from landslide.chips.passing import ChipStream
+from landslide.chips.stream import plan_stream
+from landslide.cube.events import find_event
+from landslide.experiment import (
+    Experiment,
+    configurations,
+    plan_experiment,
+    row_key,
+    with_baseline,
+)
+from landslide.options import (
+    add_experiment_options,
+    chipping_of,
+    config_of,
+    opened_cube,
+    seed,
+    split_text,
+)
+from landslide.storage import absolute
+from landslide.training.config import TrainingConfig
+from landslide.trial import require_network
+
+
+def add_sweep_options(parser: argparse.ArgumentParser) -> None:
+    """Add what says how chips are cut and trained on, which configurations, and where."""
+    add_experiment_options(parser)
+    sweep = parser.add_argument_group("sweep")
+    sweep.add_argument("--table", help="folder of the shared table; ./table where run by hand")
+    sweep.add_argument("--inputs", nargs="+", default=list(PAPER_INPUTS))
+    sweep.add_argument("--timesteps", nargs="+", type=int, default=list(PAPER_TIMESTEPS))
+    sweep.add_argument("--seeds", nargs="+", type=seed, default=[0])
+    sweep.add_argument("--force", action="store_true", help="train what the table holds, too")
+    sweep.add_argument("--storage", help="folder of checkpoints; runs/ beside the table")
+    cluster = parser.add_argument_group("cluster")
+    cluster.add_argument("--gpus-per-trial", type=float, help="default: 1 where there are any")
+    cluster.add_argument("--cpus-per-trial", type=int, help="default: the preset's threads")
+    cluster.add_argument("--address", help="a running Ray; default: the job's, or a local one")
+    cluster.add_argument("--accelerator", help="Ray's accelerator type, such as V100")
+    cluster.add_argument(
+        "--dask", metavar="ADDRESS", help="a scheduler, or kubernetes:NAMESPACE/NAME; default: here"
+    )
+    cluster.add_argument(
+        "--dask-workers", type=int, nargs=2, metavar=("LEAST", "MOST"), help="scale in between"
+    )
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What all of a sweep follows from."""
+
+    experiment: Experiment
+    stream: ChipStream
+    base: TrainingConfig
+    """What the configurations have in common."""
+    inputs: tuple[str, ...]
+    timesteps: tuple[int, ...]
+    seeds: tuple[int, ...]
+    table: str
+    """Address of the shared table."""
+    beside: str
+    """Folder that the table lies in: of the figure and the split."""
+    runs: str
+    """Address of the checkpoints, and of the chip store."""
+
+    def keyed(self, resources: Resources) -> dict[str, TrainingConfig]:
+        """Return the configurations by the keys of their rows, as trials with these resources."""
+        mixed = resources.gpus and self.base.precision != "float32"
+        precision = "mixed" if mixed else "float32"
+        configs = configurations(
+            replace(self.base, precision=precision),
+            self.inputs,
+            self.timesteps,
+            self.seeds,
+        )
+        return {row_key(self.experiment, config, precision): config for config in configs}
+
+
+def plan_sweep(args: argparse.Namespace) -> Sweep:
+    """Open the cube and plan: what is wrong with either shows here.
+
+    Raises
+    ------
+    ValueError, OSError
+        Where the cube, the event, the options or the addresses are wrong.
+    """
+    table = absolute(args.table or "table")
+    beside = table.rsplit("/", 1)[0]
+    if beside.endswith(":/"):
+        raise ValueError(f"the table {table} is a whole bucket: name a folder in it")
+    cube = opened_cube(args)
+    event = find_event(cube, args.event)
+    chipping, inputs = chipping_of(args), with_baseline(args.inputs)
+    experiment = plan_experiment(
+        cube,
+        event,
+        chipping,
+        inputs,
+        args.timesteps,
+        orbit=args.orbit,
+        split=split_text(args),
+        skip_damaged=args.skip_damaged,
+    )
+    stream = plan_stream(
+        cube,
+        event,
+        inputs=inputs,
+        timesteps=args.timesteps,
+        chipping=chipping,
+        orbit=args.orbit,
+        split=experiment.split,
+        skip_damaged=args.skip_damaged,
+    )
+    base = config_of(args, threads=args.cpus_per_trial)
+    require_network(base, inputs, chipping.chip_size)
+    return Sweep(
+        experiment=experiment,
+        stream=stream,
+        base=base,
+        inputs=tuple(inputs),
+        timesteps=tuple(args.timesteps),
+        seeds=tuple(args.seeds),
+        table=table,
+        beside=beside,
+        runs=absolute(args.storage or f"{beside}/runs"),
+    )
+
+
+def resources_of(args: argparse.Namespace, base: TrainingConfig) -> Resources:
+    """Return what one trial is given on the Ray cluster that this process is connected to."""
+    gpus = args.gpus_per_trial
+    if gpus is None:
+        gpus = float(bool(args.accelerator) or cluster_has_gpus())
+    return Resources(base.threads, gpus, args.accelerator)
