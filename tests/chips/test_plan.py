@@ -1,7 +1,5 @@
 """Chips are chosen from the labels alone."""
 
-import logging
-
 import numpy as np
 import pytest
 
@@ -146,11 +144,3 @@ def test_a_split_of_a_larger_scene_is_an_error(corner: tuple[int, int]) -> None:
     split = split_to_json(np.array([corner]), np.array([TRAIN]), PAPER)
     with pytest.raises(ValueError, match="chips outside this scene of 40 x 56 pixels"):
         plan_chips(few_landslides(), PAPER, split)
-
-
-def test_the_parts_are_counted_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.INFO):
-        plan_chips(few_landslides(), PAPER)
-    (message,) = (record.getMessage() for record in caplog.records)
-    assert message.startswith("18 chips: ")
-    assert "'train': 12" in message
