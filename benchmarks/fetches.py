@@ -5,7 +5,6 @@ cube. Beside it, without training, the pass over the cube of Hokkaido's size.
 """
 
 import shutil
-import subprocess
 import sys
 import tempfile
 import warnings
@@ -14,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import zarr
-from measure import arguments, report
+from measure import arguments, output, report
 from slow_server import Server, slow_server
 from streaming import Job, layouts, needed, plan, stream
 
@@ -85,7 +84,7 @@ def sweep(folder: Path) -> float:
             str(Path(__file__).parent.parent / "sweeps" / "ablation.py"),
             *(server.cube, "--table", f"{out}/table", "--preset", "quick", "--epochs", "1"),
         ]
-        subprocess.run(command, check=True, capture_output=True)  # noqa: S603
+        output(command)
         return ratio(path, chunk_requests(server), needed(path, plan(path)))[0]
 
 

@@ -1,106 +1,77 @@
-"""How long a sweep takes from its start to its first training step, and where the time goes."""
+"""How long a sweep takes from its start to its first training step, and where the time goes.
 
+From the start of its process to the end of the first optimiser step of whichever trial is first;
+the whole sweep of the quick preset, and a warm page cache. The parts are those of one run, so that
+they add up: the run whose time is the median.
+"""
+
+import json
 import subprocess
 import sys
 import tempfile
 import time
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-from measure import arguments, report
+from measure import TAIL, arguments, report
 from noise import optimised, published
+from watched_sweep import LAST
 
-PHASES = {
-    "opened_cube": "cube opened, labels read",
-    "plan_experiment": "split planned, cube digested",
-    "plan_stream": "stream planned",
-    "require_network": "network tried",
-    "gather_chips": "chips read into memory",
+FIRST = "process started"
+PARTS = {
+    "Python and imports": (FIRST, "imports done"),
+    "cube opened, labels read": ("opened_cube called", "opened_cube done"),
+    "split planned, cube digested": ("plan_experiment called", "plan_experiment done"),
+    "stream planned": ("plan_stream called", "plan_stream done"),
+    "network tried": ("require_network called", "require_network done"),
+    "Ray started": ("ray_cluster called", "ray_cluster done"),
+    "table looked into, Dask started": ("ray_cluster done", "gather_chips called"),
+    "pass over the cube, chips in memory": ("gather_chips called", "gather_chips done"),
+    "chips shared, Tune set up": ("run_trials called", "setup called"),
+    "trial's process started, its imports": ("setup called", "trial called"),
+    "network built, channels normalised": ("trial called", "advance called"),
+    "first batch and step": ("advance called", LAST),
 }
-
-
-def measure(path: str) -> None:
-    """Run a sweep in this process until its first epoch ends, and print what took how long."""
-    started = time.time() - time.process_time()
-    from sweeps import ablation, trial  # noqa: PLC0415 - importing is part of the time
-
-    warnings.simplefilter("ignore")
-    lines = [("imports", time.time() - started)]
-
-    def timed(name: str) -> Callable[..., Any]:
-        function = getattr(ablation, name)
-
-        def wrapper(*args: Any, **how: Any) -> Any:
-            start = time.time()
-            result = function(*args, **how)
-            lines.append((PHASES[name], time.time() - start))
-            return result
-
-        return wrapper
-
-    for name in PHASES:
-        setattr(ablation, name, timed(name))
-    opened = ablation.ray_cluster
-
-    @contextmanager
-    def cluster(address: str | None) -> Iterator[None]:
-        start = time.time()
-        with opened(address):
-            lines.append(("Ray started", time.time() - start))
-            yield
-
-    ablation.ray_cluster = cluster
-    launched = ablation.run_trials
-
-    def run_trials(*args: Any, **how: Any) -> int:
-        lines.append(("", time.time()))
-        return launched(*args, **how)
-
-    ablation.run_trials = run_trials
-
-    def first_result(_: Any, *, result: dict[str, float], **__: Any) -> None:
-        now = time.time()
-        (start,) = (taken for name, taken in lines if not name)
-        found = [line for line in lines if line[0]]
-        found.append(("first trial started", now - start - result["time_this_iter_s"]))
-        whole = now - started - result["time_this_iter_s"]
-        found.append(("all else", whole - sum(taken for _, taken in found)))
-        for name, taken in found:
-            print(f"MEASURED\t{name}\t{taken}", flush=True)
-        print(f"MEASURED\twhole\t{whole}", flush=True)
-        raise KeyboardInterrupt  # what it was for is said
-
-    trial.Progress.on_trial_result = first_result  # type: ignore[method-assign]
-    with tempfile.TemporaryDirectory() as out:
-        options = ["--preset", "quick", "--epochs", "1", "--inputs", "vv", "--timesteps", "1", "2"]
-        ablation.main([path, "--table", f"{out}/table", *options])
+REST = "the rest"
 
 
 def measured(path: Path) -> dict[str, float]:
-    """Measure in a process of its own."""
-    command = [sys.executable, __file__, "--measure", str(path)]
-    answer = subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603
-    lines = [line.split("\t")[1:] for line in answer.stdout.splitlines() if "MEASURED" in line]
-    if not lines:
-        raise RuntimeError(answer.stderr)
-    return {name: float(taken) for name, taken in lines}
+    """Return the seconds that each part took, to a tenth; all of them are the whole."""
+    watched = str(Path(__file__).with_name("watched_sweep.py"))
+    with tempfile.TemporaryDirectory() as out:
+        notes = Path(out) / "notes"
+        options = ["--table", f"{out}/table", "--preset", "quick"]
+        moments = {FIRST: time.time()}
+        answer = subprocess.run(  # noqa: S603
+            [sys.executable, watched, str(notes), str(path), *options],
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        for line in notes.read_text().splitlines() if notes.exists() else ():
+            what, moment = json.loads(line)
+            moments.setdefault(what, moment)  # the first of several trials
+    if LAST not in moments:
+        tail = "\n".join(answer.stderr.splitlines()[-TAIL:])
+        raise RuntimeError(f"no trial made a step; the sweep ended with\n{tail}")
+    found = {name: round(moments[end] - moments[start], 1) for name, (start, end) in PARTS.items()}
+    whole = round(moments[LAST] - moments[FIRST], 1)
+    return found | {REST: round(whole - sum(found.values()), 1)}
 
 
 def main() -> None:
-    if sys.argv[1:2] == ["--measure"]:
-        measure(sys.argv[2])
-        return
     args = arguments(__doc__).parse_args()
+    paths = published(args.folder), optimised(args.folder)
     rows, ratios = [], {}
-    for path in (published(args.folder), optimised(args.folder)):
-        measured(path)
-        found = measured(path)
-        whole = found.pop("whole")
+    # One to warm up. About half as many count as of shorter benchmarks: each takes a minute.
+    runs = [{path: measured(path) for path in paths} for _ in range(args.runs // 2 + 2)][1:]
+    for path in paths:
+        ordered = sorted((run[path] for run in runs), key=lambda found: sum(found.values()))
+        wholes = [sum(found.values()) for found in ordered]
+        middle = len(ordered) // 2
+        found, whole = ordered[middle], wholes[middle]
         rows += [(f"{path.stem}: {name}", f"{taken:.1f} s", "") for name, taken in found.items()]
-        rows.append((f"{path.stem}: until the first training step", f"{whole:.1f} s", "stated"))
+        spread = f"{whole:.1f} s ({wholes[0]:.1f} to {wholes[-1]:.1f}, {len(wholes)} runs)"
+        rows.append((f"{path.stem}: until the first training step", spread, "stated"))
         ratios |= {f"{path.stem}_{name}": taken / whole for name, taken in found.items()}
         ratios[f"{path.stem}_seconds"] = whole
     report("From a sweep's start to its first training step, quick preset", rows, ratios)

@@ -5,12 +5,14 @@ import json
 import os
 import platform
 import statistics
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 FOLDER = Path(__file__).with_name("cubes")
+TAIL = 30  # lines that are shown of a failed command
 
 
 def arguments(description: str | None) -> argparse.ArgumentParser:
@@ -41,6 +43,27 @@ def medians_in_turn(functions: dict[str, Callable[[], Any]], runs: int) -> dict[
         for name, function in functions.items():
             taken[name].append(seconds(function))
     return {name: statistics.median(each[1:]) for name, each in taken.items()}
+
+
+def spread(values: list[float], digits: int) -> str:
+    """Say the median, and between what the values lie."""
+    low, middle, high = (f"{each(values):.{digits}f}" for each in (min, statistics.median, max))
+    return f"{middle} ({low} to {high})"
+
+
+def output(command: list[str]) -> str:
+    """Run a command and return its standard output; where it fails, say what it complained of.
+
+    Raises
+    ------
+    RuntimeError
+        With the last lines of its standard error, and of its output where that is short.
+    """
+    answer = subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603
+    if answer.returncode:
+        tail = "\n".join((answer.stdout + answer.stderr).splitlines()[-TAIL:])
+        raise RuntimeError(f"{' '.join(command)} ended with {answer.returncode}:\n{tail}")
+    return answer.stdout
 
 
 def report(title: str, rows: list[tuple[str, str, str]], ratios: dict[str, float]) -> None:

@@ -1,56 +1,69 @@
-"""How much memory streaming takes, over the idle process: of one cube, and of one four times it."""
+"""How much memory chips take, over the idle process: of one cube, and of two four times its size.
+
+Four cubes in a column have rows of blocks as long as one has, two by two have longer ones: the
+first halves of chips that cross blocks wait for a row. Without overlap no chip crosses blocks.
+"""
 
 import json
-import resource
-import subprocess
 import sys
 import warnings
+from collections import Counter
 from pathlib import Path
 from statistics import median
 
-from measure import arguments, report
-from noise import fourfold, published
+from measure import arguments, output, report, spread
+from noise import fourfold, published, square
 
 from landslide.chips.loading import load_chips
 from landslide.chips.passing import chip_batches
+from landslide.chips.split import Chipping
 from landslide.chips.stream import plan_stream
 from landslide.cube.events import find_event
 from landslide.cube.labels import keep_labels
 from landslide.cube.store import open_cube
 
+CUBES = {"one": published, "fourfold": fourfold, "square": square}
+NAMES = {"one": "one", "fourfold": "four in a column", "square": "two by two"}
+OVERLAP = 32  # pixels: chips then cross blocks
+WAYS = {"streaming": 0, f"streaming, overlap {OVERLAP}": OVERLAP, "loading": 0}
+KEYS = dict(zip(WAYS, ("", "_crossing", "_loaded"), strict=True))
 
-def peak() -> float:
-    """Return the most memory that this process has had, in MB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+def memory(field: str) -> float:
+    """Return a field of this process's status, in MB.
+
+    `ru_maxrss` will not do: a process inherits it from the one that starts it.
+    """
+    lines = Path("/proc/self/status").read_text().splitlines()
+    (line,) = (line for line in lines if line.startswith(f"{field}:"))
+    return int(line.split()[1]) / 1024
 
 
-def measure(path: str, what: str) -> None:
+def measure(path: str, way: str) -> None:
     """Stream a cube in this process, and print what it took."""
     warnings.simplefilter("ignore")
-    idle = peak()
+    idle = memory("VmRSS")
     cube = keep_labels(open_cube(path))
-    stream = plan_stream(cube, find_event(cube, None))
+    stream = plan_stream(cube, find_event(cube, None), chipping=Chipping(overlap=WAYS[way]))
     del cube  # as the sweep does
-    planned = peak() - idle
-    if what == "load":
+    found = {"idle": idle, "planned": memory("VmHWM") - idle}
+    if way == "loading":
         load_chips(stream)
     else:
         for _ in chip_batches(stream):
             pass
-    print(json.dumps({"idle": idle, "planned": planned, "peak": peak() - idle}))
+    found["peak"] = memory("VmHWM") - idle
+    blocks = Counter(chip for _, block in stream.blocks() for chip in block.chips)
+    found |= {"chips": len(blocks), "crossing": sum(count > 1 for count in blocks.values())}
+    print(json.dumps(found))
 
 
-def measured(path: Path, what: str) -> dict[str, float]:
+def measured(path: Path, way: str) -> dict[str, float]:
     """Measure in a process of its own."""
-    command = [sys.executable, __file__, "--measure", str(path), what]
-    answer = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603
-    found: dict[str, float] = json.loads(answer.stdout.splitlines()[-1])
+    found: dict[str, float] = json.loads(
+        output([sys.executable, __file__, "--measure", str(path), way]).splitlines()[-1]
+    )
     return found
-
-
-def medians(found: list[dict[str, float]]) -> dict[str, float]:
-    """Return the median of each figure over several processes."""
-    return {name: median(each[name] for each in found) for name in found[0]}
 
 
 def main() -> None:
@@ -58,26 +71,29 @@ def main() -> None:
         measure(*sys.argv[2:])
         return
     args = arguments(__doc__).parse_args()
-    one, four = published(args.folder), fourfold(args.folder)
+    paths = {name: make(args.folder) for name, make in CUBES.items()}
     rows, ratios = [], {}
-    # A process's memory differs from run to run: freed memory is kept, more or less of it.
-    streamed = [
-        medians([measured(path, "stream") for _ in range(args.runs)]) for path in (one, four)
-    ]
-    for name, found in zip(("one", "four times"), streamed, strict=True):
-        rows.append((f"{name}: process at rest", f"{found['idle']:.0f} MB", ""))
-        rows.append((f"{name}: more after planning", f"{found['planned']:.0f} MB", ""))
-        rows.append((f"{name}: more at its peak, streaming", f"{found['peak']:.0f} MB", ""))
-    loaded = measured(one, "load")["peak"]
-    rows.append(("one: more at its peak, loading all chips", f"{loaded:.0f} MB", "under 1000"))
-    ratio = streamed[1]["peak"] / streamed[0]["peak"]
-    rows.append(("four times over one, streaming", f"{ratio:.2f}", "at most 1.1"))
-    ratios = {
-        "peak_gb": streamed[0]["peak"] / 1000,
-        "peak_gb_loaded": loaded / 1000,
-        "fourfold_over_one": ratio,
-    }
-    report("Memory of streaming simulated cubes", rows, ratios)
+    for way, key in KEYS.items():
+        # A process's memory differs from run to run: freed memory is kept, more or less of it.
+        runs = [{n: measured(path, way) for n, path in paths.items()} for _ in range(args.runs)]
+        for name in paths:
+            found = [run[name] for run in runs]
+            over = [run[name]["peak"] / run["one"]["peak"] for run in runs]
+            of_all = {field: median(each[field] for each in found) for field in found[0]}
+            what = "{chips:.0f} chips, {crossing:.0f} cross blocks".format(**of_all)
+            rows.append((f"{way}, {NAMES[name]}: {what}", "", ""))
+            rest = "{idle:.0f} MB, {planned:.0f} MB more once planned".format(**of_all)
+            rows.append(("  at rest", rest, ""))
+            peaks = spread([each["peak"] for each in found], 0)
+            target = "under 1000" if (name, way) == ("one", "loading") else ""
+            rows.append(("  more than at rest, at the peak", f"{peaks} MB", target))
+            if name == "one":
+                ratios[f"peak_gb{key}"] = of_all["peak"] / 1000
+                continue
+            target = "" if way == "loading" else "at most 1.1"
+            rows.append(("  over one", spread(over, 2), target))
+            ratios[f"{name}_over_one{key}"] = median(over)
+    report("Memory that the chips of simulated cubes take", rows, ratios)
 
 
 if __name__ == "__main__":

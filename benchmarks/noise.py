@@ -106,27 +106,39 @@ def optimised(folder: Path) -> Path:
 
 
 def fourfold(folder: Path) -> Path:
-    """Stack the published cube's chunks four times from north to south, without copying any.
+    """Lay the published cube four times from north to south."""
+    return tiled(folder, "fourfold", 4, 1)
 
-    Chips are as dense as in the smaller cube, and in the same order, so that only size differs.
-    Where the copies meet there is a band without data: the part of the last chunks beyond the edge.
+
+def square(folder: Path) -> Path:
+    """Lay it twice from north to south and twice from west to east: rows of blocks are longer."""
+    return tiled(folder, "square", 2, 2)
+
+
+def tiled(folder: Path, kind: str, down: int, across: int) -> Path:
+    """Lay the published cube's chunks beside each other, without copying any.
+
+    Chips are as dense as in the smaller cube, so that only size differs. Where the copies meet
+    there is a band without data: the part of the last chunks beyond the edge. The scene ends where
+    so many cubes would without it, so that the last copy is cut short.
     """
-    path, source = folder / "fourfold.zarr", published(folder)
+    path, source = folder / f"{kind}.zarr", published(folder)
     if path.exists():
         return path
-    unfinished = folder / "fourfold.part"
+    unfinished = folder / f"{kind}.part"
     shutil.rmtree(unfinished, ignore_errors=True)
-    tall = -(-SHAPE[0] // CHUNK)
+    tall, wide = (-(-n // CHUNK) for n in SHAPE)
     old = zarr.open_group(source, mode="r")
     new = zarr.open_group(unfinished, mode="w", zarr_format=2)
     new.attrs.update(old.attrs.asdict())
-    shape = (4 * SHAPE[0], SHAPE[1])
+    shape = (down * SHAPE[0], across * SHAPE[1])
+    sizes = dict(zip("yx", shape, strict=True))
     grid = tuple(-(-n // CHUNK) for n in shape)
     for name, array in old.arrays():
         if array.ndim == 1:
             values = array[...]
-            if name == "y":
-                values = values[0] + (values[1] - values[0]) * np.arange(shape[0])
+            if name in sizes:
+                values = values[0] + (values[1] - values[0]) * np.arange(sizes[name])
             copy = new.create_array(name, data=values, fill_value=array.fill_value)
             copy.attrs.update(array.attrs.asdict())
             continue
@@ -142,7 +154,7 @@ def fourfold(folder: Path) -> Path:
         for lead in np.ndindex(*array.shape[:-2]):
             for i, j in np.ndindex(*grid):
                 key = ".".join(map(str, (*lead, i, j)))
-                like = ".".join(map(str, (*lead, i % tall, j)))
+                like = ".".join(map(str, (*lead, i % tall, j % wide)))
                 os.link(source / name / like, unfinished / name / key)
     zarr.consolidate_metadata(unfinished, zarr_format=2)
     unfinished.rename(path)
@@ -153,5 +165,5 @@ if __name__ == "__main__":
     warnings.simplefilter("ignore")
     args = arguments(__doc__).parse_args()
     args.folder.mkdir(parents=True, exist_ok=True)
-    for make in (published, optimised, fourfold):
+    for make in (published, optimised, fourfold, square):
         print(make(args.folder))

@@ -347,7 +347,7 @@ def test_a_table_where_nobody_may_write(
     def refuse(address: str, _: bytes) -> None:
         raise PermissionError(f"read-only file system: '{address}'")
 
-    monkeypatch.setattr("landslide.results.table.write_whole", refuse)
+    monkeypatch.setattr("landslide.storage.write_whole", refuse)
     line = refused(cube, *PAPER)
     assert f"cannot write to the table folder {tmp_path / 'table'}: read-only" in line
 
