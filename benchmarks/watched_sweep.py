@@ -12,16 +12,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-FUNCTIONS = (
-    "opened_cube",
-    "plan_experiment",
-    "plan_stream",
-    "require_network",
-    "gather_chips",
-    "run_trials",
-)
-
-
+PLANNING = ("opened_cube", "plan_experiment", "plan_stream", "require_network")
+RUNNING = ("gather_chips", "run_trials")
 LAST = "first step done"
 
 
@@ -66,11 +58,12 @@ def watched_trial(trial: Callable[..., None], notes: str) -> Callable[..., None]
 
 def watch(notes: str, arguments: list[str]) -> None:
     """Run the sweep until a trial has made its first step."""
-    from sweeps import ablation, trial  # noqa: PLC0415 - importing is part of the time
+    from sweeps import ablation, planning, trial  # noqa: PLC0415 - importing is part of the time
 
     note(notes, "imports done")
-    for name in FUNCTIONS:
-        setattr(ablation, name, noting(getattr(ablation, name), notes))
+    for module, names in ((planning, PLANNING), (ablation, RUNNING)):
+        for name in names:
+            setattr(module, name, noting(getattr(module, name), notes))
     opened, with_parameters = ablation.ray_cluster, trial.tune.with_parameters
 
     @contextmanager
