@@ -54,6 +54,22 @@ def read_bytes(uri: str) -> bytes:
     return bytes(filesystem.cat_file(path))
 
 
+def probe_folder(uri: str) -> None:
+    """Write, read and remove a small object in a folder, under a name that begins with a dot.
+
+    Raises
+    ------
+    Exception
+        What the store raises, where any of the three fails.
+    """
+    probe, content = f"{uri.rstrip('/')}/.probe-{uuid.uuid4().hex}", b"probe"
+    write_whole(probe, content)
+    if read_bytes(probe) != content:
+        raise OSError("a probe came back changed")
+    filesystem, path = fsspec.core.url_to_fs(probe)
+    filesystem.rm_file(path)
+
+
 def remove(uri: str) -> None:
     """Remove the object at `uri`, if there is one."""
     filesystem, path = fsspec.core.url_to_fs(uri)

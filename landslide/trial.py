@@ -1,7 +1,6 @@
 """One model trained from a cube on this machine and kept as a bundle."""
 
 import contextlib
-import uuid
 from collections.abc import Iterable
 
 import torch
@@ -24,7 +23,7 @@ from landslide.experiment import (
     with_baseline,
 )
 from landslide.results.table import check_writable
-from landslide.storage import absolute, remove, write_whole
+from landslide.storage import absolute, probe_folder, remove
 from landslide.training.bundle import save_bundle
 from landslide.training.config import TrainingConfig
 from landslide.training.network import build_network, require_fit
@@ -183,10 +182,8 @@ def require_network(config: TrainingConfig, inputs: Iterable[str], chip_size: in
 
 def _check_folder(out: str) -> None:
     """Raise an OSError where a bundle cannot be written, before hours are spent on it."""
-    probe = f"{out.rstrip('/')}/.probe-{uuid.uuid4().hex}"
     try:
-        write_whole(probe, b"probe")
-        remove(probe)
+        probe_folder(out)
     except Exception as error:  # every store has errors of its own
         reason = " ".join(str(error).split()) or type(error).__name__
         raise OSError(

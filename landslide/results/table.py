@@ -1,7 +1,6 @@
 """The shared AUPRC table: a folder on any filesystem, one Parquet file per row."""
 
 import io
-import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -13,7 +12,7 @@ import pyarrow.parquet as pq
 
 from landslide.results.order import ROW_ORDER, ordered
 from landslide.results.row import SCHEMA, Row
-from landslide.storage import read_bytes, write_whole
+from landslide.storage import probe_folder, read_bytes, write_whole
 
 _SUFFIX = ".parquet"
 
@@ -36,23 +35,18 @@ def write_row(uri: str, row: Row) -> None:
 
 
 def check_writable(uri: str) -> None:
-    """Write, read and delete a probe in the table's folder, under a name that no reader lists.
+    """Write, read and remove a probe in the table's folder.
 
     Raises
     ------
     OSError
         Where any of the three fails, naming the folder and the way out.
     """
-    probe, content = f"{_folder(uri)}/.probe-{uuid.uuid4().hex}", b"probe"
     with _one_line(
         f"cannot write to the table folder {uri}",
         "name a folder that you may write to with --table",
     ):
-        write_whole(probe, content)
-        if read_bytes(probe) != content:
-            raise OSError("a probe came back changed")
-        filesystem, path = fsspec.core.url_to_fs(probe)
-        filesystem.rm_file(path)
+        probe_folder(uri)
 
 
 def results_table(uri: str) -> pd.DataFrame:

@@ -51,12 +51,7 @@ class Run:
         self.network.train()
         total = torch.zeros(2, dtype=torch.float64, device=chips.labels.device)  # loss, pixels
         for x, y in chips.shuffled(self.shuffle):
-            self.optimizer.zero_grad()
-            loss, pixels = self.loss(x, y)
-            self.scaler.scale(loss / pixels.clamp(min=1)).backward()
-            self.scaler.step(self.optimizer)
-            self.scaler.update()
-            total += torch.stack([loss.detach().double(), pixels.double()])
+            total += self.step(x, y)
         self.epoch += 1
         record = {
             "epoch": float(self.epoch),
@@ -80,6 +75,15 @@ class Run:
         self.seconds += time.perf_counter() - start
         self.history.append(record)
         return record
+
+    def step(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        """Make one step of the optimiser; return the batch's summed loss and its pixels."""
+        self.optimizer.zero_grad()
+        loss, pixels = self.loss(x, y)
+        self.scaler.scale(loss / pixels.clamp(min=1)).backward()
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        return torch.stack([loss.detach().double(), pixels.double()])
 
     def loss(self, x: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the summed cross-entropy of a batch and the pixels it counts."""
