@@ -22,7 +22,7 @@ help:
 	@echo "make ablation [CUBE=… TABLE=… PRESET=quick|paper OPTIONS=…]  the paper's experiment"
 	@echo "make test                                                    the tests"
 	@echo "make test-all                                                and the long ones"
-	@echo "make bench [BENCH=…]                                         measure; 10 GB of cubes, 20 min"
+	@echo "make bench [BENCH=…]                                         measure; 10 GB of cubes, 25 min"
 	@echo "make check                                                   style, types, import rules"
 	@echo "make setup                                                   only make $(VENV)"
 	@echo "make requirements                                            pin the versions anew"

@@ -2,7 +2,7 @@
 
 The loader of the chip store may hold a bounded number of chips; the store is several times as
 large. The ways take turns, and a ratio is of two that followed each other: beside other work an
-epoch may take ten times as long as the one before.
+epoch takes many times as long.
 """
 
 import os

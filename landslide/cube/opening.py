@@ -95,6 +95,7 @@ def _by_zarr(uri: str, path: str, reader: str, missing: str, token: str) -> zarr
         "read_missing_chunks": missing != DAMAGE or reader == "zarrs",
         "sharding_coalesce_max_gap_bytes": 0,  # no byte that nobody asked for
     }
+    # Asked at every read, of the process's configuration: no array has its own.
     zarr.config.set({"async.concurrency": CONCURRENCY})
     # zarr takes it from its configuration, which is the process's, as it makes an array.
     with _opening, zarr.config.set({"codec_pipeline.path": PIPELINES[reader]}):
