@@ -78,7 +78,7 @@ check: $(READY)
 	@$(VENV)/bin/lint-imports
 
 requirements: | $(filter .uv/bin/uv,$(UV))
-	@$(UV) pip compile --quiet --universal --python-version 3.12 --extra dev --extra readers --upgrade \
+	@$(UV) pip compile --quiet --universal --python-version 3.12 --all-extras --upgrade \
 	  --custom-compile-command "make requirements" \
 	  pyproject.toml --output-file requirements.txt
 
