@@ -35,20 +35,21 @@ def dask_client(
         alone.
     adapt : sequence of 2 int, optional
         The fewest and the most workers; between them as many as there is work for. The operator's
-        clusters alone can do that: who runs a scheduler at an address sees to its workers.
+        clusters are told so: who runs a scheduler at an address sees to its workers.
 
     Raises
     ------
     OSError
         Where no scheduler answers.
     ValueError
-        Where scheduler or workers have other versions than this process, or cannot adapt.
+        Where scheduler or workers have other versions than this process, or threads of this
+        process are to adapt.
     """
     address = address or os.environ.get(ADDRESS)
     kubernetes = address is not None and address.startswith(KUBERNETES)
-    if adapt is not None and not kubernetes:
+    if adapt is not None and address is None:
         raise ValueError(
-            f"the Dask cluster at {address or 'this machine'} cannot be scaled from here: give "
+            "threads of this process cannot be scaled: give the address of a Dask cluster, or "
             f"{KUBERNETES}NAMESPACE/NAME"
         )
     with contextlib.ExitStack() as opened:
@@ -58,7 +59,7 @@ def dask_client(
             target = opened.enter_context(_kubernetes(address.removeprefix(KUBERNETES)))
         else:
             target = address
-        if adapt is not None:
+        if adapt is not None and kubernetes:
             target.adapt(minimum=adapt[0], maximum=adapt[1])
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", VersionMismatchWarning)  # said below, in one line

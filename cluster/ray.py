@@ -5,6 +5,7 @@ import logging
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"  # set for the entry point of a submitted job
 
@@ -112,13 +113,31 @@ def cluster_has_gpus() -> bool:
     return any(node.get("GPU", 0) for node in _nodes())
 
 
+def trials_at_once(resources: Resources) -> tuple[int, int]:
+    """Return how many trials fit on the nodes that run, and on all that the autoscaler may add."""
+    now = sum(_fitting(resources, node) for node in _running())
+    added = sum(group.max_count * _fitting(resources, dict(group.resources)) for group in _groups())
+    return now, max(now, added)
+
+
+def _fitting(resources: Resources, node: dict[str, float]) -> int:
+    request = resources.request()
+    return int(min(node.get(name, 0) // amount for name, amount in request.items()))
+
+
 def _nodes() -> list[dict[str, float]]:
     """Return the resources of each node that runs, and of one of each kind that could be added."""
-    nodes = [dict(node["Resources"]) for node in ray.nodes() if node["Alive"]]
-    # None without an autoscaler; with one, what a node of each of its groups would have.
+    return _running() + [dict(group.resources) for group in _groups()]
+
+
+def _running() -> list[dict[str, float]]:
+    return [dict(node["Resources"]) for node in ray.nodes() if node["Alive"]]
+
+
+def _groups() -> list[Any]:
+    """Return the autoscaler's groups of nodes, where there is one and they may have any."""
     config = ray._private.state.state.get_cluster_config()  # noqa: SLF001 - no public way
-    groups = [group for group in (config.node_group_configs if config else ()) if group.max_count]
-    return nodes + [dict(group.resources) for group in groups]
+    return [group for group in (config.node_group_configs if config else ()) if group.max_count]
 
 
 def smallest_node_bytes() -> int:

@@ -1,5 +1,6 @@
 """How a command ends: with what it says, or with one line on what is wrong."""
 
+import atexit
 import logging
 import sys
 import warnings
@@ -22,6 +23,8 @@ def run_command(run: Callable[[], int | None], *, verbose: bool = False) -> int:
     logging.getLogger("landslide").setLevel(logging.INFO if verbose else logging.WARNING)
     # zarr reads in tasks: of several that fail, all but one would be told of here.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+    # Requests that are still under way when a command fails die with it, and without a word.
+    atexit.register(setattr, sys, "unraisablehook", lambda _: None)
     with warnings.catch_warnings():
         warnings.showwarning = _show_warning
         try:

@@ -47,7 +47,11 @@ def add_sweep_options(parser: argparse.ArgumentParser) -> None:
         "--dask", metavar="ADDRESS", help="a scheduler, or kubernetes:NAMESPACE/NAME; default: here"
     )
     cluster.add_argument(
-        "--dask-workers", type=int, nargs=2, metavar=("LEAST", "MOST"), help="scale in between"
+        "--dask-workers",
+        type=int,
+        nargs=2,
+        metavar=("LEAST", "MOST"),
+        help="Dask workers to scale between; a scheduler's own autoscaler finds work for the most",
     )
 
 

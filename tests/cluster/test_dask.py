@@ -96,8 +96,8 @@ def test_a_cluster_that_the_operator_does_not_have_is_one_line(operator: dict[st
         dask_client("kubernetes:other/dask").__enter__()
 
 
-def test_only_the_operators_clusters_can_be_scaled_from_here() -> None:
-    with pytest.raises(ValueError, match=r"^the Dask cluster at this machine cannot be scaled"):
+def test_threads_of_this_process_cannot_be_scaled() -> None:
+    with pytest.raises(ValueError, match=r"^threads of this process cannot be scaled"):
         dask_client(adapt=(0, 2)).__enter__()
 
 

@@ -1,0 +1,1 @@
+"""What a sweep needs of every machine, tried before money is spent on it."""

@@ -1,0 +1,184 @@
+"""Try what a sweep needs, from here and from every node, before money is spent on it.
+
+It takes the sweep's own command line:
+
+    python -m cluster.preflight CUBE --table TABLE
+    ray job submit --working-dir . -- python -m cluster.preflight gs://…/CUBE --table gs://…/TABLE
+"""
+
+import argparse
+import json
+import math
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, nullcontext, redirect_stdout
+from dataclasses import asdict, replace
+from typing import Any
+
+from distributed import Client
+
+from cluster.dask import ADDRESS, dask_client
+from cluster.preflight.checks import Check, Place, examine, same_versions, versions
+from cluster.preflight.estimate import decoded_bytes, duration, fit, training_seconds
+from cluster.preflight.gpus import gpus
+from cluster.preflight.places import nodes, on_a_trial, on_nodes, on_workers
+from cluster.preflight.step import Step, training_step
+from cluster.ray import (
+    Resources,
+    ray_cluster,
+    require_resources,
+    smallest_node_bytes,
+    trials_at_once,
+)
+from landslide.chips.inputs import parse_inputs
+from landslide.chips.sizes import memory_bytes
+from landslide.command import run_command
+from landslide.options import Parser
+from landslide.results.table import row_keys
+from sweeps.planning import Sweep, add_sweep_options, plan_sweep, resources_of
+
+DRIVER = "driver"
+SECONDS = 600
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Print a table of checks; 1 where one fails."""
+    parser = Parser(prog="python -m cluster.preflight", description=__doc__.split("\n")[0])
+    add_sweep_options(parser)
+    preflight = parser.add_argument_group("preflight")
+    preflight.add_argument("--json", action="store_true", help="say it as one JSON object")
+    preflight.add_argument(
+        "--deadline", type=float, default=SECONDS, help="seconds to wait for a node; default: 600"
+    )
+    args = parser.parse_args(arguments)
+    with redirect_stdout(sys.stderr) if args.json else nullcontext():
+        checks = checked(args)
+    if args.json:
+        passed = all(check.passed for check in checks)
+        print(json.dumps({"passed": passed, "checks": [asdict(check) for check in checks]}))
+    else:
+        print(as_table(checks))
+    return int(not all(check.passed for check in checks))
+
+
+def checked(args: argparse.Namespace) -> list[Check]:
+    """Connect as the sweep would, and try all."""
+    sweep = plan_sweep(args)
+    with ExitStack() as opened:
+        opened.enter_context(ray_cluster(args.address))
+        client = None
+        if args.dask or ADDRESS in os.environ:
+            client = opened.enter_context(dask_client(args.dask, adapt=args.dask_workers))
+        resources = resources_of(args, sweep.base)
+        require_resources(resources)
+        return list(check_places(args, sweep, resources, client))
+
+
+def check_places(
+    args: argparse.Namespace, sweep: Sweep, resources: Resources, client: Client | None
+) -> Iterator[Check]:
+    """Try all, the quickest first; what a trial needs may add nodes, which are then tried too."""
+    trial, step = check_trial(args, sweep, resources)
+    folders = {"table": sweep.table, "storage": sweep.runs}
+    order = (sweep.experiment.cube, args.reader, args.missing, folders)
+    here = examine(*order)
+    yield from _told(DRIVER, here, versions(), trains=True)
+    known = nodes()
+    found = on_nodes(examine, dict.fromkeys(known, order), seconds=args.deadline)
+    for name, place in found.items():
+        yield from _told(f"node {name}", place, here.versions, trains=True)
+    offered = {name: what["GPU"] for name, what in known.items() if what.get("GPU")}
+    tried = on_nodes(
+        gpus, {n: (count,) for n, count in offered.items()}, seconds=args.deadline, gpus=offered
+    )
+    for name, answer in tried.items():
+        told = (("GPUs", False, answer),) if isinstance(answer, str) else answer
+        yield from (Check(f"node {name}", *each) for each in told)
+    workers = on_workers(client, examine, *order) if client else {}
+    if client is not None and not workers:
+        yield Check("Dask", "workers", passed=True, said="none yet: they come with the work")
+    for name, place in workers.items():
+        yield from _told(f"Dask {name}", place, here.versions, trains=False)
+    yield trial
+    rates = [p.rate for p in [*found.values(), *workers.values(), here] if isinstance(p, Place)]
+    yield from estimates(args, sweep, resources, step, rates=rates, readers=max(len(workers), 1))
+
+
+def _told(where: str, place: Place | str, here: Any, *, trains: bool) -> Iterator[Check]:
+    if isinstance(place, str):
+        yield Check(where, "answer", passed=False, said=place)
+        return
+    yield Check(where, *same_versions(here, place.versions, trains=trains))
+    yield from (Check(where, *each) for each in place.checks)
+
+
+def check_trial(
+    args: argparse.Namespace, sweep: Sweep, resources: Resources
+) -> tuple[Check, Step | None]:
+    """Make training steps with what a trial is given."""
+    widest = max(sweep.inputs, key=lambda name: len(parse_inputs(name).channels))
+    config = replace(sweep.base, inputs=widest)
+    size = sweep.experiment.chipping.chip_size
+    step = on_a_trial(training_step, config, size, resources=resources, seconds=args.deadline)
+    asked = ", ".join(f"{name} {amount:g}" for name, amount in resources.request().items())
+    if isinstance(step, str):
+        return Check("a trial", "training", passed=False, said=f"with {asked}: {step}"), None
+    said = f"with {asked}: a step of {config.batch_size} chips takes {step.seconds:.3f} s"
+    said += f" on {step.device} in {step.precision}"
+    if resources.gpus and step.device == "cpu":
+        return Check("a trial", "training", passed=False, said=f"{said}, not on a GPU"), step
+    return Check("a trial", "training", passed=True, said=said), step
+
+
+def estimates(
+    args: argparse.Namespace,
+    sweep: Sweep,
+    resources: Resources,
+    step: Step | None,
+    *,
+    rates: list[float],
+    readers: int,
+) -> Iterator[Check]:
+    """Say what the sweep will hold, read and take."""
+    memory = min(memory_bytes(), smallest_node_bytes())
+    yield Check("sweep", *fit(sweep.stream, args.chips, memory))
+    size, rate = decoded_bytes(sweep.stream), min(filter(math.isfinite, rates), default=math.nan)
+    said = f"one pass decodes {size / 1e9:.2f} GB"
+    if math.isfinite(rate):
+        said += (
+            f": {duration(size / rate / readers)} at the slowest place's rate, a chunk at a time"
+        )
+    yield Check("sweep", "reading", passed=True, said=said)
+    configs = sweep.keyed(resources)
+    try:
+        done = set() if args.force else row_keys(sweep.table)
+    except OSError:  # told of already, by every place
+        done = set()
+    waiting = {key: config for key, config in configs.items() if key not in done}
+    now, most = trials_at_once(resources)
+    said = f"{len(waiting)} of {len(configs)} configurations are not in the table"
+    said += f"; {now} trials at once, {most} with all nodes that may be added"
+    if step is not None and waiting:
+        seconds = training_seconds(sweep.stream, waiting, step.seconds, most)
+        said += f"; their steps take {duration(seconds)}"
+    yield Check("sweep", "training", passed=True, said=said)
+
+
+def as_table(checks: list[Check]) -> str:
+    """Return the checks for people, those that failed last."""
+    widths = [max(len(getattr(check, name)) for check in checks) for name in ("where", "what")]
+    lines = [
+        f"{'ok' if check.passed else 'FAILED':6}  {check.where:{widths[0]}}  "
+        f"{check.what:{widths[1]}}  {check.said}"
+        for check in sorted(checks, key=lambda check: not check.passed)
+    ]
+    failed = sum(not check.passed for check in checks)
+    end = (
+        f"{failed} of {len(checks)} checks failed" if failed else f"all {len(checks)} checks passed"
+    )
+    return "\n".join([*lines, end])
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))

@@ -1,0 +1,127 @@
+"""What is tried at every place: whatever is wrong there is an answer, and not raised."""
+
+import math
+import platform
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+
+import numpy as np
+
+from landslide.chips.inputs import POLARISATIONS
+from landslide.cube.layers import readable
+from landslide.cube.store import open_cube
+from landslide.storage import probe_folder
+
+TRAINING = ("torch", "torchvision", "segmentation-models-pytorch", "timm", "ray")
+"""Packages that a Dask worker need not have."""
+PACKAGES = (
+    *TRAINING,
+    *("dask", "distributed", "cloudpickle", "numpy", "pandas", "pyarrow", "xarray", "zarr"),
+    *("numcodecs", "xbatcher", "fsspec", "gcsfs", "s3fs", "tensorstore"),
+)
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was tried."""
+
+    where: str
+    what: str
+    passed: bool
+    said: str
+
+
+@dataclass(frozen=True)
+class Place:
+    """What was found at one place."""
+
+    checks: tuple[tuple[str, bool, str], ...]
+    """What, whether it passed, and what there is to say."""
+    versions: Mapping[str, str]
+    rate: float
+    """Bytes of the cube decoded per second, NaN where none could be read."""
+
+
+def examine(cube: str, reader: str, missing: str, folders: Mapping[str, str]) -> Place:
+    """Try what any place of a sweep must be able to do.
+
+    Parameters
+    ----------
+    cube, reader, missing
+        As `open_cube` takes them.
+    folders : mapping
+        Addresses to write to, by what each is called.
+    """
+    checks, rate = [], math.nan
+    try:
+        said, rate = read_chunk(cube, reader, missing)
+        checks.append(("cube", True, said))
+    except Exception as error:  # noqa: BLE001 - whatever it is, the check is for it
+        checks.append(("cube", False, one_line(error)))
+    for name, folder in folders.items():
+        try:
+            probe_folder(folder)
+            checks.append((name, True, f"{folder} written, read and removed"))
+        except Exception as error:  # noqa: BLE001 - every store has errors of its own
+            checks.append((name, False, f"{folder}: {one_line(error)}"))
+    return Place(tuple(checks), versions(), rate)
+
+
+def read_chunk(uri: str, reader: str, missing: str) -> tuple[str, float]:
+    """Open a cube and read the chunk in the middle of its first image.
+
+    Returns
+    -------
+    str
+        What was read, and how fast.
+    float
+        Bytes decoded per second.
+    """
+    start = time.perf_counter()
+    cube = open_cube(uri, reader=reader, missing=missing)
+    opened = time.perf_counter()
+    name = next((n for n in (*POLARISATIONS, "dem") if n in cube), "landslides")
+    source = readable(cube[name])
+    index = []
+    for axis, size in enumerate(cube[name].shape):
+        numbers = source.chunk_numbers(axis)
+        inside = np.flatnonzero(numbers == numbers[size // 2 if size > 1 else 0])
+        index.append(slice(int(inside[0]), int(inside[-1]) + 1))
+    values = source.start(tuple(index))()
+    seconds = time.perf_counter() - opened
+    rate = values.nbytes / seconds
+    said = f"opened in {opened - start:.1f} s; a chunk of {name} read at {rate / 1e6:.0f} MB/s"
+    return said, rate
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of each package that matters; "none" where it lacks one."""
+    found = {"python": ".".join(platform.python_version_tuple()[:2])}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "none"
+    return found
+
+
+def same_versions(
+    here: Mapping[str, str], there: Mapping[str, str], *, trains: bool
+) -> tuple[str, bool, str]:
+    """Compare the packages of a place with the driver's."""
+    needed = [name for name in here if trains or name not in TRAINING]
+    other = [f"{n} {there[n]} (driver: {here[n]})" for n in needed if there[n] != here[n]]
+    return (
+        "packages",
+        not other,
+        f"{', '.join(other)}: use one image, or one requirements.txt, everywhere"
+        if other
+        else f"the driver's {len(needed)} versions, Python {there['python']}",
+    )
+
+
+def one_line(error: BaseException) -> str:
+    """Return what an error says, on one line and not too long."""
+    return " ".join(str(error).split())[:300] or type(error).__name__

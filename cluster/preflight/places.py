@@ -1,0 +1,83 @@
+"""Run a function at every place of a sweep: each node of Ray, each worker of Dask."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import ray
+from distributed import Client
+from ray.exceptions import GetTimeoutError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from cluster.preflight.checks import one_line
+from cluster.ray import Resources
+
+
+def nodes() -> dict[str, Mapping[str, float]]:
+    """Return what each running node of Ray offers, by a name that people know."""
+    alive = [node for node in ray.nodes() if node["Alive"]]
+    return {
+        f"{node['NodeManagerHostname']} ({node['NodeID'][:6]})": dict(node["Resources"])
+        | {"": node["NodeID"]}
+        for node in alive
+    }
+
+
+def on_nodes[Result](
+    function: Callable[..., Result],
+    arguments: Mapping[str, tuple[Any, ...]],
+    *,
+    seconds: float,
+    gpus: Mapping[str, float] | None = None,
+) -> dict[str, Result | str]:
+    """Run a function on some nodes, once on each; a string says why there is no result.
+
+    Parameters
+    ----------
+    function : callable
+    arguments : mapping
+        Of the function, by the node's name as `nodes` has it.
+    seconds : float
+        After which a node counts as lost, or as too busy.
+    gpus : mapping, optional
+        How many to ask for on each node; none by default.
+    """
+    known, tasks = nodes(), {}
+    for name, args in arguments.items():
+        node: Any = known[name][""]
+        where = NodeAffinitySchedulingStrategy(node, soft=False)
+        task = ray.remote(num_cpus=0, num_gpus=(gpus or {}).get(name, 0), max_retries=0)(function)
+        tasks[name] = task.options(scheduling_strategy=where).remote(*args)
+    return {name: _result(task, seconds) for name, task in tasks.items()}
+
+
+def on_a_trial[Result](
+    function: Callable[..., Result], *args: Any, resources: Resources, seconds: float
+) -> Result | str:
+    """Run a function with what a trial is given; an autoscaler may add a node for it."""
+    request = resources.request()
+    rest = {name: amount for name, amount in request.items() if name not in {"CPU", "GPU"}}
+    task = ray.remote(
+        num_cpus=resources.cpus, num_gpus=resources.gpus, resources=rest, max_retries=0
+    )(function)
+    return _result(task.remote(*args), seconds)
+
+
+def _result(task: Any, seconds: float) -> Any:
+    try:
+        return ray.get(task, timeout=seconds)
+    except GetTimeoutError:
+        ray.cancel(task)
+        return f"no answer within {seconds:g} s: lost, busy, or not added by the autoscaler"
+    except Exception as error:  # noqa: BLE001 - what it raised there, or that it died
+        return one_line(getattr(error, "cause", None) or error)
+
+
+def on_workers[Result](
+    client: Client, function: Callable[..., Result], *args: Any
+) -> dict[str, Result | str]:
+    """Run a function on every worker of Dask; a string says why there is no result."""
+    found: dict[str, Any] = client.run(function, *args, on_error="return")
+    return {
+        worker: one_line(result) if isinstance(result, BaseException) else result
+        for worker, result in found.items()
+    }

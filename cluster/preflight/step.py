@@ -1,0 +1,65 @@
+"""A training step on random chips, where and with what a trial would make one."""
+
+import time
+from dataclasses import dataclass
+
+import torch
+
+from landslide.chips.inputs import parse_inputs
+from landslide.training.config import TrainingConfig
+from landslide.training.network import build_network
+from landslide.training.run import Run, working_precision
+from landslide.training.sources import room_on
+
+STEPS = 3  # after one to warm up
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a training step took."""
+
+    device: str
+    precision: str
+    seconds: float
+    """Of one step over a batch."""
+    room: float
+    """Bytes for chips on the device, as a trial takes them; infinite on a CPU."""
+
+
+def training_step(config: TrainingConfig, chip_size: int) -> Step:
+    """Make a few optimiser steps, and time one.
+
+    Raises
+    ------
+    Exception
+        Whatever torch raises where it cannot train.
+    """
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    room = room_on(device)
+    torch.set_num_threads(config.threads)
+    precision = working_precision(config.precision, device)
+    channels = len(parse_inputs(config.inputs).channels)
+    network = build_network(config.network, channels).to(device)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # as documented
+    run = Run(network, config, precision, device)
+    shape = (config.batch_size, channels, chip_size, chip_size)
+    x = torch.randn(shape, device=device).contiguous(memory_format=torch.channels_last)
+    y = torch.randint(2, (shape[0], *shape[2:]), dtype=torch.uint8, device=device)
+    network.train()
+    for number in range(STEPS + 1):
+        if number == 1:
+            _wait(device)
+            start = time.perf_counter()
+        run.step(x, y)
+    _wait(device)
+    return Step(
+        device=torch.cuda.get_device_name() if device.type == "cuda" else "cpu",
+        precision=str(precision).removeprefix("torch."),
+        seconds=(time.perf_counter() - start) / STEPS,
+        room=room,
+    )
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize()
