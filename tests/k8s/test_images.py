@@ -1,0 +1,92 @@
+"""The Dockerfiles: what they start from, what hadolint says, and that what they run runs."""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from .conftest import K8S
+
+ROOT = K8S.parent
+IMAGES = ("ray", "dask")
+
+
+def dockerfile(name: str) -> str:
+    return (K8S / "images" / name / "Dockerfile").read_text()
+
+
+def pinned(name: str) -> str:
+    found = re.search(
+        rf"^{name}==([^ ;\n]+)", (ROOT / "requirements.txt").read_text(), re.MULTILINE
+    )
+    assert found is not None
+    return found[1]
+
+
+@pytest.mark.parametrize("name", IMAGES)
+def test_hadolint_has_nothing_to_say(name: str) -> None:
+    hadolint = Path(sys.executable).with_name("hadolint")
+    if not hadolint.exists():
+        pytest.skip("hadolint has no wheel for this machine")
+    file = K8S / "images" / name / "Dockerfile"
+    linted = subprocess.run([hadolint, file], capture_output=True, text=True, check=False)
+    assert linted.returncode == 0, linted.stdout + linted.stderr
+
+
+def test_images_start_from_the_pinned_ray_and_python() -> None:
+    python = (ROOT / ".python-version").read_text().strip()
+    expected = f"rayproject/ray:{pinned('ray')}-py{python.replace('.', '')}-cpu"
+    assert re.findall(r"^FROM (\S+)$", dockerfile("ray"), re.MULTILINE) == [expected]
+    assert re.findall(r"^FROM (\S+)$", dockerfile("dask"), re.MULTILINE) == [
+        f"python:{python}-slim"
+    ]
+
+
+@pytest.mark.parametrize("name", IMAGES)
+def test_an_image_runs_as_nobody_in_particular(name: str) -> None:
+    assert re.findall(r"^USER (\S+)$", dockerfile(name), re.MULTILINE)[-1] == "1000:100"
+
+
+def copied(name: str, folder: Path) -> None:
+    """Do what the COPY lines say."""
+    for line in re.findall(r"^COPY (.+)$", dockerfile(name), re.MULTILINE):
+        *sources, target = [word for word in shlex.split(line) if not word.startswith("--")]
+        for source in sources:
+            origin = ROOT / source
+            if origin.is_dir():
+                ignored = shutil.ignore_patterns("__pycache__")
+                shutil.copytree(origin, folder / target, ignore=ignored)
+            else:
+                shutil.copy(origin, folder / target)
+
+
+@pytest.mark.parametrize("name", ["dask", pytest.param("ray", marks=pytest.mark.long)])
+def test_the_steps_of_an_image_run_in_a_clean_environment(name: str, tmp_path: Path) -> None:
+    uv = shutil.which("uv") or (str(own) if (own := ROOT / ".uv/bin/uv").exists() else None)
+    if uv is None:
+        pytest.skip("uv, which stands for pip here, is not installed")
+    copied(name, tmp_path)
+    venv = tmp_path / "venv"
+    subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, venv], check=True)
+    environment = {
+        k: v for k, v in os.environ.items() if not k.startswith(("PYTEST", "COVERAGE"))
+    } | {"VIRTUAL_ENV": str(venv), "PATH": f"{venv / 'bin'}:{os.environ['PATH']}"}
+    joined = dockerfile(name).replace("\\\n", "")
+    steps = [s for s in re.findall(r"^RUN (.+)$", joined, re.MULTILINE) if "useradd" not in s]
+    assert any("pip install" in step and "python" in step for step in steps)
+    for step in steps:
+        command = step.replace("pip install --no-cache-dir", f"{shlex.quote(uv)} pip install -q")
+        ran = subprocess.run(
+            command, shell=True, cwd=tmp_path, env=environment, capture_output=True, text=True,
+            check=False,
+        )  # fmt: skip
+        assert ran.returncode == 0, f"{step}\n{ran.stderr}"
+    torch = subprocess.run(
+        [venv / "bin/python", "-c", "import torch"], capture_output=True, check=False
+    )
+    assert (torch.returncode == 0) == (name == "ray")
