@@ -7,6 +7,8 @@ import uuid
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
+from landslide.retries import patiently
+
 
 def absolute(uri: str) -> str:
     """Return `uri` with a local path made absolute, so that another process finds it."""
@@ -19,13 +21,18 @@ def absolute(uri: str) -> str:
 def write_whole(uri: str, data: bytes) -> None:
     """Write `data` to `uri` so that a reader sees all of it or nothing.
 
-    An object store replaces an object in one step; on a disk that takes a rename.
+    An object store replaces an object in one step; on a disk that takes a rename. A store that
+    does not answer is asked again for five minutes: what is written has been worked for.
 
     Raises
     ------
     OSError
         Where the address cannot be written.
     """
+    patiently(lambda: _write_whole(uri, data))
+
+
+def _write_whole(uri: str, data: bytes) -> None:
     filesystem, path = fsspec.core.url_to_fs(uri)
     if not isinstance(filesystem, LocalFileSystem):
         filesystem.pipe_file(path, data)
@@ -63,7 +70,7 @@ def probe_folder(uri: str) -> None:
         What the store raises, where any of the three fails.
     """
     probe, content = f"{uri.rstrip('/')}/.probe-{uuid.uuid4().hex}", b"probe"
-    write_whole(probe, content)
+    _write_whole(probe, content)  # what cannot be reached now is an error now
     if read_bytes(probe) != content:
         raise OSError("a probe came back changed")
     filesystem, path = fsspec.core.url_to_fs(probe)
@@ -71,7 +78,7 @@ def probe_folder(uri: str) -> None:
 
 
 def remove(uri: str) -> None:
-    """Remove the object at `uri`, if there is one."""
+    """Remove the object at `uri`, if there is one; patiently, as it is written."""
     filesystem, path = fsspec.core.url_to_fs(uri)
     with contextlib.suppress(FileNotFoundError):
-        filesystem.rm_file(path)
+        patiently(lambda: filesystem.rm_file(path))

@@ -21,6 +21,7 @@ from landslide.options import Parser
 from landslide.results.figures import figure4
 from landslide.results.summary import report
 from landslide.results.table import check_writable, results_table, row_keys
+from landslide.retries import patiently
 from landslide.storage import write_whole
 from sweeps.planning import add_sweep_options, plan_sweep, resources_of
 from sweeps.trial import run_trials
@@ -68,7 +69,7 @@ def main(arguments: list[str] | None = None) -> int:
                 experiment, waiting, chips, resources, table=table, runs=sweep.runs
             )
 
-    rows = results_table(table)
+    rows = patiently(lambda: results_table(table))
     print(report(rows))
     figure4(rows, f"{sweep.beside}/figure4.png")
     print(f"table:  {table}\nfigure: {sweep.beside}/figure4.png\nsplit:  {split_address}")

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import fsspec
 
 from landslide.cube.address import UNLISTED, is_remote, is_zip
-from landslide.cube.retries import RangesIgnoredError
+from landslide.cube.retries import ATTEMPTS, RangesIgnoredError
 from landslide.storage import absolute
 
 log = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ READERS = (TENSORSTORE, *PIPELINES)
 """What `open_cube(reader=…)` takes beside `auto`."""
 
 CONCURRENCY = 32  # requests under way at once to a store that is not a disk
-HTTP_RETRIES = {"max_retries": 6, "initial_delay": "200ms", "max_delay": "10s"}
+HTTP_RETRIES = {"max_retries": ATTEMPTS, "initial_delay": "200ms", "max_delay": "10s"}
 INDEX_CACHE_BYTES = 1 << 24  # of shards' indices, so that each is fetched once
 
 

@@ -1,40 +1,22 @@
 """A store that asks again where a server or the network stumbles."""
 
-import asyncio
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
-import aiohttp
-from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt
 from zarr.abc.store import ByteRequest, RangeByteRequest, Store, SuffixByteRequest
 from zarr.core.buffer import Buffer, BufferPrototype
 from zarr.storage import WrapperStore
 
-ATTEMPTS = 6
-WAIT = wait_random_exponential(multiplier=0.2, max=10)  # seconds, doubled each time
-BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
-_CONNECTION = (
-    ConnectionError,
-    TimeoutError,
-    asyncio.IncompleteReadError,
-    aiohttp.ClientConnectionError,
-    aiohttp.ClientPayloadError,
-)
+from landslide import retries
+from landslide.retries import is_transient, status_of
+
+ATTEMPTS = 10  # over some 45 seconds
 
 
 class RangesIgnoredError(ConnectionError):
     """A server that answers a request for some bytes of an object with all of them."""
-
-
-def is_transient(error: BaseException) -> bool:
-    """Say whether a request that failed so may well succeed if it is made again."""
-    return isinstance(error, _CONNECTION) or _status(error) in BUSY
-
-
-def _status(error: BaseException) -> object:
-    """Return what a server answered, where it did."""
-    return error.status if hasattr(error, "status") else getattr(error, "code", None)
 
 
 def _at_most(byte_range: ByteRequest | None) -> float:
@@ -79,14 +61,14 @@ class RetryingStore(WrapperStore[Any]):
             async for attempt in AsyncRetrying(
                 retry=retry_if_exception(is_transient),
                 stop=stop_after_attempt(ATTEMPTS),
-                wait=WAIT,
+                wait=retries.WAIT,
                 reraise=True,
             ):
                 with attempt:
                     return await request()
         except Exception as error:
             if is_transient(error):
-                said = _status(error) or f"{type(error).__name__}: {error}"
+                said = status_of(error) or f"{type(error).__name__}: {error}"
                 failed = f"{ATTEMPTS} requests failed, the last with {said}"
                 raise ConnectionError(failed) from error
             raise

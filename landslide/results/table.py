@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from landslide.results.order import ROW_ORDER, ordered
 from landslide.results.row import SCHEMA, Row
+from landslide.retries import patiently
 from landslide.storage import probe_folder, read_bytes, write_whole
 
 _SUFFIX = ".parquet"
@@ -94,7 +95,7 @@ def row_keys(uri: str) -> set[str]:
 def is_scored(uri: str, key: str) -> bool:
     """Return whether the table holds a score under this key."""
     try:
-        data = read_bytes(f"{_folder(uri)}/{key}.parquet")
+        data = patiently(lambda: read_bytes(f"{_folder(uri)}/{key}{_SUFFIX}"))
     except FileNotFoundError:
         return False
     return bool(_parse(f"{key}{_SUFFIX}", data, ["key", "error"])["error"][0].as_py() is None)

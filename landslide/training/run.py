@@ -9,6 +9,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from landslide.cube.labels import NO_DATA
+from landslide.retries import patiently
 from landslide.storage import read_bytes, write_whole
 from landslide.training.config import TrainingConfig, determining
 from landslide.training.feeding import Feed
@@ -140,7 +141,7 @@ class Run:
     def resume(self, address: str) -> None:
         """Take up the state that an address holds, if there is one."""
         try:
-            data = read_bytes(address)
+            data = patiently(lambda: read_bytes(address))
         except FileNotFoundError:
             return
         device = next(self.network.parameters()).device

@@ -13,14 +13,16 @@ import pytest
 import tenacity
 import xarray as xr
 
+from landslide import retries
 from landslide.chips.inputs import COHERENCE, PAPER_INPUTS, TERRAIN
 from landslide.chips.loading import load_chips
 from landslide.chips.passing import ChipStream, chip_batches
 from landslide.chips.split import Chipping
 from landslide.chips.stream import plan_stream
-from landslide.cube import opening, readers, retries
+from landslide.cube import opening, readers
 from landslide.cube.events import Event
 from landslide.cube.labels import keep_labels
+from landslide.cube.retries import ATTEMPTS
 from landslide.cube.store import open_cube
 
 EVERYTHING = ("vv+vh+dem", "coherence")
@@ -191,7 +193,7 @@ def test_a_sweep_of_sixteen_configurations_fetches_labels_once_and_then_chunks_o
 def impatient(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Requests are made again at once."""
     monkeypatch.setattr(retries, "WAIT", tenacity.wait_none())
-    at_once = {"max_retries": retries.ATTEMPTS, "initial_delay": "1us", "max_delay": "2us"}
+    at_once = {"max_retries": ATTEMPTS, "initial_delay": "1us", "max_delay": "2us"}
     monkeypatch.setattr(readers, "HTTP_RETRIES", at_once)
     opening._shared.cache_clear()
     yield
@@ -270,7 +272,7 @@ def test_trouble_that_does_not_end_is_one_line_and_no_damage(
     assert "skip-damaged" not in str(raised.value)
     most = max(web.times[key] for key in web.times if key[-1].isdigit())
     # Several regions may lie in one shard, and each asks for its part of it.
-    assert most <= (1 if layout == "v2" else 3) if refused else most >= retries.ATTEMPTS
+    assert most <= (1 if layout == "v2" else 3) if refused else most >= ATTEMPTS
 
 
 @pytest.mark.parametrize("reader", ["tensorstore", "fused"])

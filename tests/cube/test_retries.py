@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import aiohttp
+import botocore.exceptions
 import numpy as np
 import pytest
 import tenacity
@@ -13,8 +14,9 @@ from zarr.abc.store import RangeByteRequest, SuffixByteRequest
 from zarr.core.buffer import default_buffer_prototype
 from zarr.storage import MemoryStore, WrapperStore
 
-from landslide.cube import retries
-from landslide.cube.retries import ATTEMPTS, BUSY, RetryingStore, is_transient
+from landslide import retries
+from landslide.cube.retries import ATTEMPTS, RetryingStore
+from landslide.retries import BUSY, is_transient, patiently
 
 CONTENT = bytes(range(100))
 
@@ -189,4 +191,36 @@ def test_the_wait_grows_and_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     for attempt in range(1, 40):
         state = tenacity.RetryCallState(None, None, (), {})  # type: ignore[arg-type]
         state.attempt_number = attempt
-        assert 0 <= retries.WAIT(state) <= min(10, 0.2 * 2 ** (attempt - 1))
+        shortest = min(10, 0.2 * 2 ** (attempt - 1))
+        assert shortest <= retries.WAIT(state) <= min(10, shortest + 1)
+
+
+def test_patience_outlasts_an_outage_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    outage = [
+        ConnectionRefusedError(111, "refused"),
+        botocore.exceptions.EndpointConnectionError(endpoint_url="http://store"),
+        OSError("cannot read the table"),  # as the table says it
+    ]
+    outage[-1].__cause__ = TimeoutError("too late")
+
+    def call() -> str:
+        if outage:
+            raise outage.pop(0)
+        return "there"
+
+    assert patiently(call) == "there"
+    assert [record.getMessage()[:24] for record in caplog.records] == [
+        "a store does not answer "
+    ] * 3
+
+
+def test_patience_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retries, "PATIENCE", 0)
+    with pytest.raises(TimeoutError, match="too late"):
+        patiently(lambda: (_ for _ in ()).throw(TimeoutError("too late")))
+
+
+def test_what_does_not_pass_is_raised_at_once(caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(PermissionError):
+        patiently(lambda: (_ for _ in ()).throw(PermissionError("refused")))
+    assert not caplog.records
