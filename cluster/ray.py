@@ -16,6 +16,7 @@ if JOB not in os.environ:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 
 import ray  # noqa: E402 - it reads the environment
+from ray import ObjectRef  # noqa: E402
 from ray.exceptions import RayError  # noqa: E402
 
 
@@ -94,14 +95,60 @@ def require_resources(resources: Resources) -> None:
         Says what was asked for and what there is.
     """
     request, nodes = resources.request(), _nodes()
-    if not any(all(node.get(k, 0) >= amount for k, amount in request.items()) for node in nodes):
-        kinds = {", ".join(f"{k} {v:g}" for k, v in _shown(node).items()) for node in nodes}
-        asked = ", ".join(f"{name} {amount:g}" for name, amount in request.items())
+    if not any(_fits(request, node) for node in nodes):
+        kinds = {_said(_shown(node)) for node in nodes}
         raise ValueError(
-            f"no node can run a trial that needs {asked}; the nodes have "
+            f"no node can run a trial that needs {_said(request)}; the nodes have "
             f"{'; '.join(sorted(kinds))}: ask for less with --gpus-per-trial, --cpus-per-trial "
             "or --accelerator"
         )
+
+
+def ask_for_node(resources: Resources) -> ObjectRef[None]:
+    """Ask for what one trial needs, so that an autoscaler adds a node for it; do not wait."""
+    request = resources.request()
+    rest = {name: amount for name, amount in request.items() if name not in {"CPU", "GPU"}}
+    nothing = ray.remote(lambda: None)
+    return nothing.options(
+        num_cpus=resources.cpus, num_gpus=resources.gpus, resources=rest
+    ).remote()
+
+
+def await_node(asked: ObjectRef[None], resources: Resources, seconds: float) -> None:
+    """Wait until a node runs that can run a trial; others' work there may go on before it.
+
+    Parameters
+    ----------
+    asked : ObjectRef
+        What `ask_for_node` gave.
+    resources : Resources
+    seconds : float
+        After which no node is expected any more.
+
+    Raises
+    ------
+    TimeoutError
+        Where none has come.
+    """
+    request = resources.request()
+    if any(_fits(request, node) for node in _running()):
+        return
+    ready, _ = ray.wait([asked], timeout=seconds)
+    if not ready:
+        ray.cancel(asked)
+        raise TimeoutError(
+            f"no node that can run a trial ({_said(request)}) came within {seconds:g} s: "
+            "`ray status` says what the autoscaler tries; mend its quota, or wait longer with "
+            "--deadline"
+        )
+
+
+def _fits(request: dict[str, float], node: dict[str, float]) -> bool:
+    return all(node.get(name, 0) >= amount for name, amount in request.items())
+
+
+def _said(request: dict[str, float]) -> str:
+    return ", ".join(f"{name} {amount:g}" for name, amount in request.items())
 
 
 def _shown(node: dict[str, float]) -> dict[str, float]:

@@ -13,7 +13,14 @@ import argparse
 import sys
 
 from cluster.dask import dask_client, executor_of
-from cluster.ray import in_job, ray_cluster, require_resources, smallest_node_bytes
+from cluster.ray import (
+    ask_for_node,
+    await_node,
+    in_job,
+    ray_cluster,
+    require_resources,
+    smallest_node_bytes,
+)
 from landslide.chips.gathering import gather_chips
 from landslide.chips.sizes import memory_bytes
 from landslide.command import run_command
@@ -57,6 +64,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"{len(configs)} configurations, {len(configs) - len(waiting)} in the table already")
         failures = 0
         if waiting:
+            node = ask_for_node(resources)  # it may come while the chips are read
             with dask_client(args.dask, adapt=args.dask_workers) as client:
                 chips = gather_chips(
                     sweep.stream,
@@ -65,6 +73,7 @@ def main(arguments: list[str] | None = None) -> int:
                     *executor_of(client, max(args.dask_workers or (0,))),
                     memory=min(memory_bytes(), smallest_node_bytes()),
                 )
+            await_node(node, resources, args.deadline)
             failures = run_trials(
                 experiment, waiting, chips, resources, table=table, runs=sweep.runs
             )

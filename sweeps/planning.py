@@ -27,6 +27,8 @@ from landslide.storage import absolute
 from landslide.training.config import TrainingConfig
 from landslide.trial import require_network
 
+DEADLINE = 1200  # seconds: a GPU node starts, and pulls an image of several GB
+
 
 def add_sweep_options(parser: argparse.ArgumentParser) -> None:
     """Add what says how chips are cut and trained on, which configurations, and where."""
@@ -42,6 +44,12 @@ def add_sweep_options(parser: argparse.ArgumentParser) -> None:
     cluster.add_argument("--gpus-per-trial", type=float, help="default: 1 where there are any")
     cluster.add_argument("--cpus-per-trial", type=int, help="default: the preset's threads")
     cluster.add_argument("--address", help="a running Ray; default: the job's, or a local one")
+    cluster.add_argument(
+        "--deadline",
+        type=float,
+        default=DEADLINE,
+        help=f"seconds in which an autoscaler must add the first node; default: {DEADLINE}",
+    )
     cluster.add_argument("--accelerator", help="Ray's accelerator type, such as V100")
     cluster.add_argument(
         "--dask", metavar="ADDRESS", help="a scheduler, or kubernetes:NAMESPACE/NAME; default: here"

@@ -3,12 +3,10 @@
 import logging
 import os
 import sys
+import tempfile
 import time
-import uuid
 from typing import Any
 
-import fsspec
-from pyarrow.fs import FSSpecHandler, PyFileSystem
 from ray import tune
 from tqdm import tqdm
 
@@ -146,24 +144,24 @@ def run_trials(
     """
     # Tune's newer report prints a table of its own settings whatever `verbose` says.
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
+    os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
     share = {"experiment": experiment, "chips": chips, "table": table, "runs": runs}
-    filesystem, path = fsspec.core.url_to_fs(runs)
-    results = tune.Tuner(
-        tune.with_resources(tune.with_parameters(trial, **share), resources.request()),
-        param_space={
-            "trial": tune.grid_search([{"key": k, "config": c} for k, c in configs.items()])
-        },
-        tune_config=tune.TuneConfig(reuse_actors=True),
-        run_config=tune.RunConfig(
-            name=f"sweep-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{uuid.uuid4().hex[:6]}",
-            storage_path=path,
-            storage_filesystem=PyFileSystem(FSSpecHandler(filesystem)),  # type: ignore[abstract]
-            failure_config=tune.FailureConfig(max_failures=MAX_FAILURES),
-            callbacks=[Progress(list(configs.values()))],
-            verbose=0,
-        ),
-    ).fit()
-    ended = [results[i] for i in range(len(results))]
+    # Nobody needs Tune's own records: a sweep goes on from the table and its checkpoints.
+    with tempfile.TemporaryDirectory(prefix="sweep-") as records:
+        results = tune.Tuner(
+            tune.with_resources(tune.with_parameters(trial, **share), resources.request()),
+            param_space={
+                "trial": tune.grid_search([{"key": k, "config": c} for k, c in configs.items()])
+            },
+            tune_config=tune.TuneConfig(reuse_actors=True),
+            run_config=tune.RunConfig(
+                storage_path=records,
+                failure_config=tune.FailureConfig(max_failures=MAX_FAILURES),
+                callbacks=[Progress(list(configs.values()))],
+                verbose=0,
+            ),
+        ).fit()
+        ended = [results[i] for i in range(len(results))]
     dead = [result for result in ended if result.error is not None]
     for result in dead:
         key = (result.config or {})["trial"]["key"]

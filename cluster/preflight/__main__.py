@@ -39,7 +39,6 @@ from landslide.results.table import row_keys
 from sweeps.planning import Sweep, add_sweep_options, plan_sweep, resources_of
 
 DRIVER = "driver"
-SECONDS = 600
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -48,9 +47,6 @@ def main(arguments: list[str] | None = None) -> int:
     add_sweep_options(parser)
     preflight = parser.add_argument_group("preflight")
     preflight.add_argument("--json", action="store_true", help="say it as one JSON object")
-    preflight.add_argument(
-        "--deadline", type=float, default=SECONDS, help="seconds to wait for a node; default: 600"
-    )
     args = parser.parse_args(arguments)
     with redirect_stdout(sys.stderr) if args.json else nullcontext():
         checks = checked(args)

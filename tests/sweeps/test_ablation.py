@@ -1,10 +1,11 @@
 """The sweep, end to end on a small simulated cube."""
 
-import csv
 import json
 import threading
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pandas as pd
 import psutil
@@ -18,6 +19,7 @@ from landslide.cube.events import find_event
 from landslide.experiment import plan_experiment, row_key, with_baseline
 from landslide.training.config import training_config
 from sweeps.ablation import command, main
+from sweeps.trial import Progress
 
 QUICK = ["--preset", "quick", "--chip-size", "64", "--epochs", "1"]
 
@@ -107,7 +109,7 @@ def test_a_failed_trial_stays_visible_and_the_others_rows_are_safe(
 
 
 def test_a_killed_worker_goes_on_from_its_checkpoint_to_the_same_score(
-    cube: str, ray: None, tmp_path: Path
+    cube: str, ray: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     table, runs = tmp_path / "table", tmp_path / "runs-of-the-killed"
     arguments = [cube, "--inputs", "vv", "--timesteps", "1", *QUICK, "--epochs", "40"]
@@ -126,6 +128,14 @@ def test_a_killed_worker_goes_on_from_its_checkpoint_to_the_same_score(
                         killed.set()
                 return
 
+    epochs: list[float] = []
+
+    class Noted(Progress):
+        def on_trial_result(self, **info: Any) -> None:
+            epochs.append(info["result"]["epoch"])
+            super().on_trial_result(**info)
+
+    monkeypatch.setattr("sweeps.trial.Progress", Noted)
     killer = threading.Thread(target=kill_after_first_checkpoint)
     killer.start()
     try:
@@ -138,10 +148,6 @@ def test_a_killed_worker_goes_on_from_its_checkpoint_to_the_same_score(
     assert row.key == whole.key
     assert row.written_at > whole.written_at
     assert row.auprc == whole.auprc
-    epochs = []
-    for progress in runs.rglob("progress.csv"):
-        with progress.open() as lines:
-            epochs += [float(line["epoch"]) for line in csv.DictReader(lines)]
     assert epochs.count(1.0) == 1
     assert max(epochs) == 40
 
@@ -153,6 +159,23 @@ def test_impossible_resources_are_an_error_at_once(
     assert command(arguments) == 1
     error = capsys.readouterr().err.strip().splitlines()[-1]
     assert error.startswith("error: no node can run a trial that needs CPU 1, GPU 4")
+    assert not list((tmp_path / "table").glob("*.parquet"))
+
+
+def test_a_node_that_never_comes_is_an_error_after_a_deadline(
+    cube: str,
+    ray: None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    group = SimpleNamespace(max_count=1, resources={"CPU": 6, "GPU": 1})
+    monkeypatch.setattr("cluster.ray._groups", lambda: [group])
+    arguments = [cube, "--table", str(tmp_path / "table"), *QUICK, "--deadline", "0.1"]
+    arguments += ["--inputs", "vv", "--timesteps", "1"]
+    assert command(arguments) == 1
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error.startswith("error: no node that can run a trial (CPU 1, GPU 1) came within 0.1 s:")
     assert not list((tmp_path / "table").glob("*.parquet"))
 
 
