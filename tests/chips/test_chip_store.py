@@ -190,6 +190,28 @@ def test_an_interrupted_run_is_no_chip_store_and_the_next_goes_on(
     assert not second
 
 
+def test_a_run_undoes_nothing_of_another_that_is_faster(
+    stream: ChipStream, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    note, loaded = chip_store.note, load_chips(stream)
+
+    def overtaken(*args: Any) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(chip_store, "note", note)
+            write_chip_store(stream, address)
+        whole = open_chip_store(address)
+        note(*args)  # what the slower knows is less than what is there by now
+        xr.testing.assert_identical(open_chip_store(address), whole)
+        raise InterruptedRunError
+
+    monkeypatch.setattr(chip_store, "note", overtaken)
+    with pytest.raises(InterruptedRunError):
+        write_chip_store(stream, address, look_ahead=1)
+    stored = open_chip_store(address)
+    assert_same(stored, loaded)
+    assert (stored["sar_moments"].values[..., 0] > 0).all()
+
+
 def test_what_was_rejected_is_said_once_and_in_full(
     make_cube: MakeCube, event: Event, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -34,11 +34,10 @@ def note(arrays: dict[str, Any], noted: dict[str, NDArray[Any]], facts: xr.Datas
     """Note a batch's chips as written, in memory and in the store's journal."""
     positions = facts["chip"].to_numpy()
     for name in JOURNAL:  # `rejected` comes last: it says that a chip is there
-        noted[name][positions] = facts[name].to_numpy()
-        length = arrays[name].chunks[0]
-        for number in np.unique(positions // length).tolist():
-            chunk = slice(number * length, (number + 1) * length)
-            arrays[name][chunk] = noted[name][chunk]
+        values = facts[name].to_numpy()
+        noted[name][positions] = values
+        for here, there in runs(positions) if values.size else ():
+            arrays[name][there] = values[here]
 
 
 def runs(positions: NDArray[np.int64]) -> Iterator[tuple[slice, slice]]:
