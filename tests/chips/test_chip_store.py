@@ -19,7 +19,7 @@ from distributed import Client
 from landslide.chips.chip_store import chip_store_name, open_chip_store, write_chip_store
 from landslide.chips.chip_store import whole as chip_store
 from landslide.chips.loading import load_chips
-from landslide.chips.passing import ChipStream
+from landslide.chips.passing import ChipStream, chip_batches
 from landslide.chips.split import TRAIN, UNUSED, Chipping
 from landslide.chips.stream import plan_stream
 from landslide.chips.survey import survey
@@ -295,6 +295,12 @@ def test_chips_of_a_damaged_cube_are_read_again_by_who_does_not_skip_them(
     whole = plan(open_cube(cube), event)
     write_chip_store(whole, address)
     assert_same(open_chip_store(address), load_chips(whole))
+
+
+def test_a_worker_that_does_not_reach_it_says_so(address: str, stream: ChipStream) -> None:
+    (batch, *_) = chip_batches(stream)
+    with pytest.raises(ValueError, match=r"not the same place for a worker: .* --storage"):
+        chip_store.write_batch(address, "token", batch)
 
 
 def test_nothing_there_is_no_chip_store(address: str) -> None:

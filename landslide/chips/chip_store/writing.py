@@ -15,8 +15,14 @@ from landslide.chips.survey import measure_batch
 
 @functools.lru_cache(maxsize=8)
 def _opened(address: str, _token: str) -> dict[str, Any]:
-    """Open the arrays once in each process that writes."""
-    return writable_arrays(writable_group(address))
+    """Open the arrays once in each process that writes; who plans has made them."""
+    arrays = writable_arrays(writable_group(address))
+    if not arrays:
+        raise ValueError(
+            f"{address} is not the same place for a worker: put the chip store where all of them "
+            "reach it with --storage"
+        )
+    return arrays
 
 
 def write_batch(address: str, token: str, batch: xr.Dataset) -> xr.Dataset:
