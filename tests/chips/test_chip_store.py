@@ -19,7 +19,7 @@ from distributed import Client
 from landslide.chips.chip_store import chip_store_name, open_chip_store, write_chip_store
 from landslide.chips.chip_store import whole as chip_store
 from landslide.chips.loading import load_chips
-from landslide.chips.passing import ChipStream
+from landslide.chips.passing import ChipStream, chip_batches
 from landslide.chips.split import TRAIN, UNUSED, Chipping
 from landslide.chips.stream import plan_stream
 from landslide.chips.survey import survey
@@ -190,6 +190,28 @@ def test_an_interrupted_run_is_no_chip_store_and_the_next_goes_on(
     assert not second
 
 
+def test_a_run_undoes_nothing_of_another_that_is_faster(
+    stream: ChipStream, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    note, loaded = chip_store.note, load_chips(stream)
+
+    def overtaken(*args: Any) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(chip_store, "note", note)
+            write_chip_store(stream, address)
+        whole = open_chip_store(address)
+        note(*args)  # what the slower knows is less than what is there by now
+        xr.testing.assert_identical(open_chip_store(address), whole)
+        raise InterruptedRunError
+
+    monkeypatch.setattr(chip_store, "note", overtaken)
+    with pytest.raises(InterruptedRunError):
+        write_chip_store(stream, address, look_ahead=1)
+    stored = open_chip_store(address)
+    assert_same(stored, loaded)
+    assert (stored["sar_moments"].values[..., 0] > 0).all()
+
+
 def test_what_was_rejected_is_said_once_and_in_full(
     make_cube: MakeCube, event: Event, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -273,6 +295,12 @@ def test_chips_of_a_damaged_cube_are_read_again_by_who_does_not_skip_them(
     whole = plan(open_cube(cube), event)
     write_chip_store(whole, address)
     assert_same(open_chip_store(address), load_chips(whole))
+
+
+def test_a_worker_that_does_not_reach_it_says_so(address: str, stream: ChipStream) -> None:
+    (batch, *_) = chip_batches(stream)
+    with pytest.raises(ValueError, match=r"not the same place for a worker: .* --storage"):
+        chip_store.write_batch(address, "token", batch)
 
 
 def test_nothing_there_is_no_chip_store(address: str) -> None:

@@ -245,6 +245,14 @@ def test_a_plan_says_what_is_gained(source: str, reads: list[Any], http_folder: 
     assert packed.out_bytes < plan.out_bytes
 
 
+def test_a_chip_larger_than_the_scene_is_refused(source: str, tmp_path: Path) -> None:
+    layout, out = Layout(chip_size=62), str(tmp_path / "out.zarr")
+    for attempt in (optimize_plan, lambda uri, **how: optimize_cube(uri, out, **how)):
+        with pytest.raises(ValueError, match=r"62 pixels .* scene of 43 x 61: .* --chip-size"):
+            attempt(source, layout=layout)
+    assert not list(tmp_path.glob("out*"))
+
+
 def test_planes_without_images_need_no_event(
     cube: xr.Dataset, write_cube: Write, tmp_path: Path
 ) -> None:

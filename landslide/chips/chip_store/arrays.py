@@ -14,13 +14,14 @@ from landslide.chips.split import PARTS
 from landslide.cube.address import plain_write_errors, writable_store
 
 JOURNAL = ("sar_moments", "static_moments", "damaged", "rejected")
-"""Facts of each chip, noted as it is written; `rejected` last."""
+"""Facts of each chip, noted as it is written; `rejected` last. A chunk holds those of one chip, so
+that of several runs at once none undoes what another noted."""
 NOT_YET = -1
 """What `rejected` says of a chip that is not written."""
-NOTED_TOGETHER = 256  # chips whose facts share a chunk
+TOGETHER = 256  # chips whose coordinates share a chunk
 COORDINATES = ("chip", "corner_y", "corner_x", "timesteps")
 CHANNELS = ("sar_channel", "static_channel")
-CHUNKED_BY_CHIP = ("sar", "static", "label")
+CHUNKED_BY_CHIP = ("sar", "static", "label", *JOURNAL)
 ARRAYS: Mapping[str, tuple[tuple[str, ...], str, float]] = MappingProxyType(
     {
         "sar": (("chip", "timesteps", "sar_channel", "y", "x"), "f4", np.nan),
@@ -77,7 +78,7 @@ def create_arrays(group: zarr.Group, chips: xr.Dataset) -> dict[str, Any]:
         if name in CHUNKED_BY_CHIP:
             chunks = [1 if dim in {"chip", "timesteps"} else max(1, sizes[dim]) for dim in dims]
         else:
-            chunks = [NOTED_TOGETHER if dim == "chip" else max(1, sizes[dim]) for dim in dims]
+            chunks = [TOGETHER if dim == "chip" else max(1, sizes[dim]) for dim in dims]
         group.create_array(
             name,
             shape=[sizes[dim] for dim in dims],

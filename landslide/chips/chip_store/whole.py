@@ -37,7 +37,7 @@ from landslide.cube.address import open_group
 from landslide.cube.events import Event, event_to_attribute
 from landslide.cube.readers import AUTO, choose_reader
 
-LAYOUT = 1
+LAYOUT = 2
 """Changes with what a chip store holds, so that no store of another version is taken for one."""
 
 
@@ -88,7 +88,7 @@ def write_chip_store(
     Each batch is written by the worker that read its block, in whole chunks; what travels back are
     a few numbers a chip, which are noted in the store as they come. So a second run reads of the
     cube only what chips need that are not noted, and leaves a complete store as it is. What makes
-    it complete is written last.
+    it complete is written last. Two runs at once do the work twice, and write the same.
 
     Parameters
     ----------
@@ -118,7 +118,8 @@ def write_chip_store(
         left |= noted["damaged"]  # another run was content without these
     if complete and not left.any():
         return
-    group.update_attributes({"complete": False})
+    if complete:
+        group.update_attributes({"complete": False})
     if left.any():
         write = functools.partial(write_batch, address, uuid.uuid4().hex)
         places = np.arange(left.size)  # a chip's number is its place in the store

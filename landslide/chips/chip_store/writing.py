@@ -15,8 +15,14 @@ from landslide.chips.survey import measure_batch
 
 @functools.lru_cache(maxsize=8)
 def _opened(address: str, _token: str) -> dict[str, Any]:
-    """Open the arrays once in each process that writes."""
-    return writable_arrays(writable_group(address))
+    """Open the arrays once in each process that writes; who plans has made them."""
+    arrays = writable_arrays(writable_group(address))
+    if not arrays:
+        raise ValueError(
+            f"{address} is not the same place for a worker: put the chip store where all of them "
+            "reach it with --storage"
+        )
+    return arrays
 
 
 def write_batch(address: str, token: str, batch: xr.Dataset) -> xr.Dataset:
@@ -34,11 +40,10 @@ def note(arrays: dict[str, Any], noted: dict[str, NDArray[Any]], facts: xr.Datas
     """Note a batch's chips as written, in memory and in the store's journal."""
     positions = facts["chip"].to_numpy()
     for name in JOURNAL:  # `rejected` comes last: it says that a chip is there
-        noted[name][positions] = facts[name].to_numpy()
-        length = arrays[name].chunks[0]
-        for number in np.unique(positions // length).tolist():
-            chunk = slice(number * length, (number + 1) * length)
-            arrays[name][chunk] = noted[name][chunk]
+        values = facts[name].to_numpy()
+        noted[name][positions] = values
+        for here, there in runs(positions) if values.size else ():
+            arrays[name][there] = values[here]
 
 
 def runs(positions: NDArray[np.int64]) -> Iterator[tuple[slice, slice]]:

@@ -109,9 +109,14 @@ def cube_layout(cube: xr.Dataset, event: Event | None, layout: Layout) -> CubeLa
     Raises
     ------
     ValueError
-        Where the cube has images and no event is given.
+        Where the cube has images and no event is given, or a chip is larger than the scene.
     """
     planes = {str(n): v for n, v in cube.variables.items() if {"y", "x"} <= set(v.dims)}
+    if planes and layout.chip_size > max(cube.sizes["y"], cube.sizes["x"]):
+        raise ValueError(
+            f"chunks of {layout.chip_size} pixels are larger than the scene of "
+            f"{cube.sizes['y']} x {cube.sizes['x']}: choose a smaller --chip-size"
+        )
     order, dates = tuple(range(cube.sizes.get("timestep", 0))), 1
     if any("timestep" in variable.dims for variable in planes.values()):
         if event is None:
