@@ -10,12 +10,15 @@ from typing import Any
 
 import dask
 from distributed import Client, LocalCluster
+from distributed.scheduler import KilledWorker
 from distributed.versions import VersionMismatchWarning
 
 ADDRESS = "DASK_SCHEDULER_ADDRESS"
 KUBERNETES = "kubernetes:"
 TIMEOUT = 30  # seconds
 LOCAL_DASHBOARD = "http://127.0.0.1:{port}/status"
+RETRIES = 2
+"""Of a block whose reading fails: another worker may reach what one does not."""
 SAME = ("python", "dask", "distributed", "cloudpickle", "numpy", "xarray", "zarr", "numcodecs")
 """What a task, its arguments or its result are made of: equal everywhere, or they may not pass."""
 
@@ -40,7 +43,7 @@ def dask_client(
     Raises
     ------
     OSError
-        Where no scheduler answers.
+        Where no scheduler answers, or a block of the cube kills whoever reads it.
     ValueError
         Where scheduler or workers have other versions than this process, or threads of this
         process are to adapt.
@@ -71,7 +74,13 @@ def dask_client(
                 ) from None
         require_same_versions(client)
         print(f"Dask dashboard: {client.dashboard_link}")
-        yield client
+        try:
+            yield client
+        except KilledWorker as error:
+            raise OSError(
+                f"every Dask worker that tried {error.task} died: give the workers more memory, or "
+                "fewer threads each"
+            ) from error
 
 
 @contextlib.contextmanager
@@ -149,4 +158,4 @@ def executor_of(client: Client, most_workers: int = 0) -> tuple[Executor, int]:
     A cluster that grows with its work needs work for `most_workers`, of which few may be there.
     """
     threads = sum(client.nthreads().values())
-    return client.get_executor(pure=False), 2 * max(threads, most_workers, 1)
+    return client.get_executor(pure=False, retries=RETRIES), 2 * max(threads, most_workers, 1)

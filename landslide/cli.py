@@ -94,7 +94,7 @@ def _add_optimize(commands: Any) -> None:
         help="backscatter as its logarithm in float32 (default), as linear power, or its "
         "logarithm packed",
     )
-    optimize.add_argument("--threads", type=int, help="default: one for each CPU")
+    optimize.add_argument("--threads", type=options.count, help="default: one for each CPU")
     optimize.add_argument("--dry-run", action="store_true", help="say sizes and gain; no writing")
     optimize.add_argument("--overwrite", action="store_true")
     options.add_reading_options(optimize)
@@ -145,7 +145,7 @@ def _optimize(args: argparse.Namespace) -> None:
     how: dict[str, Any] = {
         "event": args.event, "layout": layout, "reader": args.reader, "missing": args.missing,
     }  # fmt: skip
-    print(optimize_plan(args.cube, **how).text)
+    print(optimize_plan(args.cube, args.out, **how).text)
     if args.dry_run:
         return
     done = optimize_cube(

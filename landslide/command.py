@@ -23,6 +23,7 @@ def run_command(run: Callable[[], int | None], *, verbose: bool = False) -> int:
     logging.getLogger("landslide").setLevel(logging.INFO if verbose else logging.WARNING)
     # zarr reads in tasks: of several that fail, all but one would be told of here.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+    logging.getLogger("gcsfs").setLevel(logging.CRITICAL)  # a traceback a try; the last is raised
     # Requests that are still under way when a command fails die with it, and without a word.
     atexit.register(setattr, sys, "unraisablehook", lambda _: None)
     with warnings.catch_warnings():

@@ -34,6 +34,14 @@ def seed(text: str) -> int:
     return number
 
 
+def count(text: str) -> int:
+    """Return the number that `text` says, of which there must be one at least."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is too few: give 1 or more")
+    return number
+
+
 def add_experiment_options(parser: argparse.ArgumentParser) -> None:
     """Add what says how chips are cut, divided and trained on."""
     parser.add_argument(

@@ -102,6 +102,9 @@ def plan_sweep(args: argparse.Namespace) -> Sweep:
     ValueError, OSError
         Where the cube, the event, the options or the addresses are wrong.
     """
+    if args.dask_workers and not 0 <= args.dask_workers[0] <= args.dask_workers[1]:
+        least, most = args.dask_workers
+        raise ValueError(f"--dask-workers {least} {most}: give the fewest and the most, in order")
     table = absolute(args.table or "table")
     beside = table.rsplit("/", 1)[0]
     if beside.endswith(":/"):

@@ -1,7 +1,6 @@
 """One pass over a cube: block after block, a bounded number of them at once, in a fixed order."""
 
 import math
-import os
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
+from dask.system import CPU_COUNT
 
 from landslide.chips.blocks import Block, blocks_with_chips
 from landslide.chips.cutting import Cut, Reading, cut_block, join, stack
@@ -94,7 +94,7 @@ def map_chips[Result](
     work = blocks if order is None else [blocks[number] for number in order]
     parts = Counter(chip for _, block in work for chip in block.chips)
     missing = parts.copy()
-    threads = threads or os.cpu_count() or 1
+    threads = threads or CPU_COUNT
     if any(reading.remote for reading in stream.readings):
         threads = max(threads, REMOTE_THREADS)
     largest = max((len(block.chips) for _, block in work), default=0)

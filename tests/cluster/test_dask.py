@@ -4,11 +4,13 @@ import socket
 import sys
 import types
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import dask.array as da
 import pytest
 from distributed import Client, LocalCluster
+from distributed.scheduler import KilledWorker
 
 from cluster.dask import dask_client, executor_of
 
@@ -116,3 +118,22 @@ def test_workers_of_other_versions_are_refused_in_one_line(monkeypatch: pytest.M
     )
     with pytest.raises(ValueError, match=said):
         dask_client().__enter__()
+
+
+def test_a_block_that_kills_whoever_reads_it_is_one_line() -> None:
+    said = r"^every Dask worker that tried cut_chips-1 died: give"
+    with pytest.raises(OSError, match=said), dask_client():
+        raise KilledWorker("cut_chips-1", None, 3)
+
+
+def test_a_task_that_fails_once_is_tried_again(tmp_path: Path) -> None:
+    def stumble() -> str:
+        try:
+            (tmp_path / "tried").touch(exist_ok=False)
+        except FileExistsError:
+            return "read"
+        raise OSError("this disk is not mounted here")
+
+    with dask_client() as client:
+        executor, _ = executor_of(client)
+        assert executor.submit(stumble).result() == "read"

@@ -11,6 +11,7 @@ from landslide.chips.optimize.access import Access, chip_access, composite_image
 from landslide.chips.optimize.layout import CubeLayout, Layout, cube_layout
 from landslide.chips.optimize.provenance import event_of
 from landslide.chips.optimize.source import divide_variables
+from landslide.chips.optimize.unfinished import grow_at
 from landslide.cube.address import METADATA_FILES, UNLISTED, filesystem_of, plain_errors
 from landslide.cube.store import open_cube
 
@@ -62,6 +63,7 @@ class OptimizePlan:
 
 def optimize_plan(
     uri: str | os.PathLike[str],
+    out: str | None = None,
     *,
     event: str | None = None,
     layout: Layout | None = None,
@@ -72,11 +74,13 @@ def optimize_plan(
     Raises
     ------
     ValueError
-        Where the event is unknown, or no cube lies there.
+        Where the event is unknown, no cube lies there, or none can be written to `out`, if given.
     FileNotFoundError, PermissionError, ConnectionError
         Where the address cannot be read.
     """
     uri, layout = os.fspath(uri), layout or Layout()
+    if out is not None:
+        grow_at(out, uri)
     cube = open_cube(uri, block_pixels=layout.shard_side, **opening)
     about = event_of(cube, event)
     lay = cube_layout(cube, about, layout)

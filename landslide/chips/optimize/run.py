@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from dask.system import CPU_COUNT
+
 from landslide.chips.optimize.copying import Copying
 from landslide.chips.optimize.layout import Layout, cube_layout
 from landslide.chips.optimize.packing import Counts
@@ -114,7 +116,7 @@ def optimize_cube(
 
     regions = [region for variable in divided.values() for region in variable.boxes]
     at_once = IN_FLIGHT_BYTES // max(variable.bytes for variable in divided.values())
-    workers = max(1, min(threads or os.cpu_count() or 1, at_once))
+    workers = max(1, min(threads or CPU_COUNT, at_once))
     copying = Copying(cube, lay, target, workers, progress=progress)
     missing = [region for region in regions if region.key not in done]
     records = done | copying.write(missing)
