@@ -5,6 +5,7 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from typing import Any
 
 from ray import tune
@@ -122,6 +123,7 @@ def run_trials(
     *,
     table: str,
     runs: str,
+    body: Callable[..., None] = trial,
 ) -> int:
     """Run a sweep's trials over the cluster that this process is connected to.
 
@@ -136,6 +138,8 @@ def run_trials(
         What one trial needs.
     table, runs : str
         Addresses of the table and of the checkpoints.
+    body : callable
+        What a trial does, with the parameters of `trial`.
 
     Returns
     -------
@@ -149,7 +153,7 @@ def run_trials(
     # Nobody needs Tune's own records: a sweep goes on from the table and its checkpoints.
     with tempfile.TemporaryDirectory(prefix="sweep-") as records:
         results = tune.Tuner(
-            tune.with_resources(tune.with_parameters(trial, **share), resources.request()),
+            tune.with_resources(tune.with_parameters(body, **share), resources.request()),
             param_space={
                 "trial": tune.grid_search([{"key": k, "config": c} for k, c in configs.items()])
             },

@@ -1,0 +1,237 @@
+"""A cluster of several nodes on this machine: Ray, Dask and an object store, each a process."""
+
+import contextlib
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+import requests
+
+from .door import Door
+
+ROOT = Path(__file__).parents[3]
+BIN = Path(sys.executable).parent
+MARK = "LANDSLIDE_TEST_CLUSTER"
+BUCKET = "faults"
+PATIENCE = 300  # seconds
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def until(true: Callable[[], object], what: str) -> Any:
+    """Return what is true in the end."""
+    pause = threading.Event()
+    for _ in range(PATIENCE * 10):
+        if found := true():
+            return found
+        pause.wait(0.1)
+    raise AssertionError(f"{what} has not come to be")
+
+
+@dataclass
+class Lab:
+    """The cluster, and what tests do to it."""
+
+    folder: Path
+    """Short, for sockets lie in it: of the nodes' logs, and no more than that."""
+    mark: str = field(default_factory=lambda: uuid.uuid4().hex)
+    """In the environment of all processes that belong to it."""
+    secret: str = field(default_factory=lambda: f"planted{secrets.token_hex(12)}")
+    """A password to the store that must be found nowhere."""
+    printed: list[str] = field(default_factory=list)
+    """What jobs have printed."""
+    started: list["subprocess.Popen[bytes]"] = field(default_factory=list)
+    can_mount: bool = field(default_factory=lambda: _runs("unshare", "--mount", "true"))
+    shared_before: set[str] = field(
+        default_factory=lambda: {path.name for path in Path("/dev/shm").iterdir()}
+    )
+    """Shared memory that others had when the cluster began."""
+
+    def begin(self) -> None:
+        """Start all of it."""
+        token = secrets.token_hex(32)
+        (self.folder / "token").write_text(token)
+        self.headers = {"Authorization": f"Bearer {token}"}
+        store, self.dashboard = free_port(), free_port()
+        self.environment = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("RAY_", "PYTEST", "AWS_", "DASK_"))
+        } | {
+            MARK: self.mark,
+            "HOME": str(self.folder),
+            "RAY_AUTH_MODE": "token",
+            "RAY_AUTH_TOKEN_PATH": str(self.folder / "token"),
+            "RAY_USAGE_STATS_ENABLED": "0",
+            "PATH": f"{BIN}:{os.environ['PATH']}",
+            "AWS_ACCESS_KEY_ID": "somebody",
+            "AWS_SECRET_ACCESS_KEY": self.secret,
+            "AWS_DEFAULT_REGION": "us-east-1",
+        }
+        self.start("moto_server", "--host", "127.0.0.1", "--port", str(store))
+        self.behind = f"http://127.0.0.1:{store}"
+        until(lambda: _answers(f"{self.behind}/moto-api/"), "the object store")
+        self.door = Door(store)
+        self.environment["AWS_ENDPOINT_URL"] = f"http://127.0.0.1:{self.door.port}"
+        scheduler = free_port()
+        self.environment["DASK_SCHEDULER_ADDRESS"] = f"tcp://127.0.0.1:{scheduler}"
+        self.start(
+            *("dask", "scheduler", "--host", "127.0.0.1", "--port", str(scheduler)),
+            *("--dashboard-address", "127.0.0.1:0"),
+        )
+        for _ in range(2):
+            self.dask_worker()
+        self.gcs = f"127.0.0.1:{free_port()}"
+        self.start(
+            *("ray", "start", "--head", "--block", f"--port={self.gcs.split(':')[1]}"),
+            *("--num-cpus=0", "--include-dashboard=true"),
+            *("--dashboard-host=127.0.0.1", f"--dashboard-port={self.dashboard}"),
+            *self._ray_options("head"),
+            says="Ray runtime started",
+        )
+        for _ in range(2):
+            self.worker_node()
+
+    def start(
+        self, program: str, *options: str, says: str = "", before: tuple[str, ...] = ()
+    ) -> "subprocess.Popen[bytes]":
+        """Start a program of the virtual environment, and wait until it `says` so."""
+        log = self.folder / f"{program}-{uuid.uuid4().hex[:6]}.out"
+        with log.open("w") as out:
+            process = subprocess.Popen(
+                [*before, str(BIN / program), *options],
+                stdout=out, stderr=subprocess.STDOUT, env=self.environment, cwd=self.folder,
+                start_new_session=True,
+            )  # fmt: skip
+        until(lambda: says in log.read_text(), f"{program} that says {says!r}")
+        self.started.append(process)
+        return process
+
+    def _ray_options(self, name: str) -> tuple[str, ...]:
+        folder = self.folder / name
+        folder.mkdir(exist_ok=True)
+        return (
+            "--node-ip-address=127.0.0.1",
+            f"--temp-dir={folder}",
+            f"--dashboard-agent-listen-port={free_port()}",
+            "--object-store-memory=100000000",
+            "--disable-usage-stats",
+        )
+
+    def worker_node(self, *, disk: str | None = None) -> Path:
+        """Start a node that runs one trial at a time; return its folder as this process sees it.
+
+        With `disk` the folder is a disk of that size.
+        """
+        name = uuid.uuid4().hex[:4]
+        options = self._ray_options(name)
+        mount = f'mount -t tmpfs -o size={disk} tmpfs {self.folder / name} && exec "$@"'
+        process = self.start(
+            *("ray", "start", "--block", f"--address={self.gcs}", "--num-cpus=1", "--num-gpus=1"),
+            *options,
+            says="Ray runtime started",
+            before=("unshare", "--mount", "sh", "-c", mount, "sh") if disk else (),
+        )
+        folder = self.folder / name
+        return Path(f"/proc/{process.pid}/root{folder}") if disk else folder
+
+    def worker_nodes(self) -> list[psutil.Process]:
+        """Return the raylets of the worker nodes."""
+        raylets = [each for each in self.processes("raylet") if each.name() == "raylet"]
+        return [each for each in raylets if "/head/" not in each.cmdline()[1]]
+
+    def dask_worker(self) -> None:
+        """Start a worker of the scheduler."""
+        self.start(
+            *("dask", "worker", self.environment["DASK_SCHEDULER_ADDRESS"], "--no-nanny"),
+            *("--nthreads", "1", "--host", "127.0.0.1", "--no-dashboard"),
+            *("--local-directory", str(self.folder / "dask")),
+        )
+
+    def processes(self, title: str = "") -> list[psutil.Process]:
+        """Return the processes that belong to the cluster, whoever has started them."""
+        found = []
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                if process.environ().get(MARK) == self.mark and title in " ".join(
+                    process.cmdline()
+                ):
+                    found.append(process)
+        return found
+
+    def submit(self, *arguments: str) -> str:
+        """Submit a sweep through the jobs API; return the job's name."""
+        entry = " ".join(["python", str(ROOT / "sweeps/ablation.py"), *arguments])
+        until(lambda: self._asked("get", "/api/cluster_status").ok, "the jobs API")
+        name = f"sweep-{uuid.uuid4().hex[:8]}"
+        order = {"entrypoint": entry, "submission_id": name}
+        until(lambda: self._asked("post", "/api/jobs/", json=order).ok, "a job")
+        return name
+
+    def job(self, name: str) -> dict[str, Any]:
+        """Return what the jobs API says of a job."""
+        return dict(self._asked("get", f"/api/jobs/{name}").json())
+
+    def finish(self, name: str) -> str:
+        """Wait for a job's end; return how it ended."""
+        until(lambda: self.job(name)["status"] not in ("PENDING", "RUNNING"), f"the end of {name}")
+        self.printed.append(self._asked("get", f"/api/jobs/{name}/logs").json()["logs"])
+        return str(self.job(name)["status"])
+
+    def driver(self, name: str) -> psutil.Process:
+        """Return the process of a job's driver."""
+        info = until(lambda: self.job(name).get("driver_info"), "the driver")
+        return psutil.Process(int(info["pid"]))
+
+    def _asked(self, method: str, path: str, **how: Any) -> requests.Response:
+        address = f"http://127.0.0.1:{self.dashboard}{path}"
+        return requests.request(method, address, headers=self.headers, timeout=60, **how)
+
+    def close(self) -> None:
+        """End all processes that belong to the cluster, by their ids."""
+        while left := self.processes():
+            for process in left:
+                with contextlib.suppress(psutil.Error):
+                    process.kill()
+            psutil.wait_procs(left, timeout=10)
+        for child in self.started:
+            child.wait()
+
+
+def _runs(*command: str) -> bool:
+    return (
+        shutil.which(command[0]) is not None and not subprocess.run(command, check=False).returncode
+    )
+
+
+def _answers(address: str) -> bool:
+    try:
+        return requests.get(address, timeout=5).ok
+    except requests.ConnectionError:
+        return False
+
+
+@contextlib.contextmanager
+def lab(folder: Path) -> Iterator[Lab]:
+    """Give a cluster for a while."""
+    made = Lab(folder)
+    try:
+        made.begin()
+        yield made
+    finally:
+        made.close()
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,236 @@
+"""What breaks during a sweep, and the table that comes of it all the same."""
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import fsspec
+import pandas as pd
+import psutil
+import pytest
+
+from landslide import results_table
+
+from .conftest import QUICK, stored
+from .lab import BUCKET, MARK, Lab, until
+
+CUBE = f"s3://{BUCKET}/cube.zarr"
+MEASURED = ["seconds", "chips_per_second", "written_at"]
+"""What of a row differs from run to run."""
+WAYS = [
+    "memory",
+    pytest.param("store", marks=pytest.mark.long),
+    pytest.param("stream", marks=pytest.mark.long),
+]
+
+
+class Sweep:
+    """A sweep into a table of its own, which a reader polls until it ends."""
+
+    def __init__(self, cluster: Lab, place: str, *options: str) -> None:
+        self.cluster, self.place = cluster, f"{BUCKET}/{place}"
+        self.arguments = [CUBE, "--table", f"s3://{self.place}/table", *QUICK, *options]
+        self.store = stored(cluster)
+        self.jobs = [cluster.submit(*self.arguments)]
+        self.counts: list[int] = []
+        self.ended = threading.Event()
+        self.reader = threading.Thread(target=self._poll)
+        self.reader.start()
+
+    def again(self) -> None:
+        """Submit the same sweep once more."""
+        self.jobs.append(self.cluster.submit(*self.arguments))
+
+    def rows(self) -> pd.DataFrame:
+        """Return the rows, as a reader has them, without what was measured."""
+        return results_table(f"s3://{self.place}/table").drop(columns=MEASURED)
+
+    def checkpoints(self) -> list[str]:
+        """Return the checkpoints that there are."""
+        return [str(path) for path in self.store.glob(f"{self.place}/runs/*.checkpoint")]
+
+    def trained(self) -> list[psutil.Process]:
+        """Return the processes that train, once a trial has left a checkpoint."""
+        until(self.checkpoints, "a checkpoint")
+        return self.cluster.processes("ray::ImplicitFunc")
+
+    def finish(self) -> list[str]:
+        """Wait until all jobs have ended; return how."""
+        try:
+            return [self.cluster.finish(job) for job in self.jobs]
+        finally:
+            self.ended.set()
+            self.reader.join()
+            assert self.counts == sorted(self.counts)  # no row is lost, and none is half there
+
+    def _poll(self) -> None:
+        while not self.ended.wait(0.2):
+            with contextlib.suppress(FileNotFoundError):
+                rows = results_table(f"s3://{self.place}/table")
+                assert rows["key"].is_unique
+                assert rows["auprc"].notna().all()
+                self.counts.append(len(rows))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def past_the_door(cluster: Lab) -> Iterator[None]:
+    """Let this process read the store whatever the cluster sees of it."""
+    with pytest.MonkeyPatch.context() as patch:
+        options = {"key": "somebody", "secret": cluster.secret, "endpoint_url": cluster.behind}
+        patch.setitem(fsspec.config.conf, "s3", options)
+        yield
+
+
+@pytest.fixture(scope="module")
+def undisturbed(cluster: Lab, past_the_door: None) -> pd.DataFrame:
+    """The rows of a sweep that nothing happened to."""
+    sweep = Sweep(cluster, "undisturbed")
+    assert sweep.finish() == ["SUCCEEDED"]
+    assert not sweep.checkpoints()
+    return sweep.rows()
+
+
+def test_the_cluster_is_used(cluster: Lab, undisturbed: pd.DataFrame) -> None:
+    assert len(undisturbed) == 2
+    (printed,) = [text for text in cluster.printed if "/undisturbed/" in text]
+    assert "Dask dashboard:" in printed
+    assert "2 configurations, 0 in the table already" in printed
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_trial_that_is_killed_goes_on(cluster: Lab, undisturbed: pd.DataFrame, way: str) -> None:
+    sweep = Sweep(cluster, f"trial-{way}", "--chips", way)
+    for process in sweep.trained()[:1]:
+        process.kill()
+    assert sweep.finish() == ["SUCCEEDED"]
+    pd.testing.assert_frame_equal(sweep.rows(), undisturbed)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_trials_of_a_node_that_is_lost_go_on_elsewhere(
+    cluster: Lab, undisturbed: pd.DataFrame, way: str
+) -> None:
+    sweep = Sweep(cluster, f"node-{way}", "--chips", way)
+    trial = sweep.trained()[0]
+    (node,) = [each for each in trial.parents() if each.name() == "raylet"]
+    node.kill()
+    assert sweep.finish() == ["SUCCEEDED"]
+    pd.testing.assert_frame_equal(sweep.rows(), undisturbed)
+    cluster.worker_node()
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_dask_worker_that_is_killed_costs_its_blocks_only(
+    cluster: Lab, undisturbed: pd.DataFrame, way: str
+) -> None:
+    with cluster.door.holding(b"GET /faults/cube.zarr/vv/c/") as held:
+        sweep = Sweep(cluster, f"dask-{way}", "--chips", way)
+        until(held.is_set, "a Dask worker that reads")
+        (worker,) = [
+            each
+            for each in cluster.processes("dask worker")
+            if cluster.door.who in {c.laddr.port for c in each.net_connections() if c.laddr}
+        ]
+        worker.kill()
+    assert sweep.finish() == ["SUCCEEDED"]
+    pd.testing.assert_frame_equal(sweep.rows(), undisturbed)
+    cluster.dask_worker()
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_sweep_whose_driver_was_killed_goes_on_when_it_is_submitted_again(
+    cluster: Lab, undisturbed: pd.DataFrame, way: str
+) -> None:
+    sweep = Sweep(cluster, f"driver-{way}", "--chips", way)
+    trials = sweep.trained()
+    cluster.driver(sweep.jobs[0]).kill()
+    psutil.wait_procs(trials, timeout=60)
+    assert not [trial for trial in trials if trial.is_running()]
+    sweep.again()
+    assert sweep.finish() == ["FAILED", "SUCCEEDED"]
+    pd.testing.assert_frame_equal(sweep.rows(), undisturbed)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_store_that_is_away_for_twenty_seconds_costs_nothing_but_time(
+    cluster: Lab, undisturbed: pd.DataFrame, way: str
+) -> None:
+    with cluster.door.holding(b".checkpoint") as held:
+        sweep = Sweep(cluster, f"store-{way}", "--chips", way)
+        until(held.is_set, "a checkpoint on its way")
+        cluster.door.shut()
+    threading.Event().wait(20)
+    cluster.door.open()
+    assert sweep.finish() == ["SUCCEEDED"]
+    pd.testing.assert_frame_equal(sweep.rows(), undisturbed)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_store_that_goes_away_while_chips_are_read_costs_nothing_but_time(
+    cluster: Lab, undisturbed: pd.DataFrame, way: str
+) -> None:
+    with cluster.door.holding(b"GET /faults/cube.zarr/vh/c/") as held:
+        sweep = Sweep(cluster, f"reading-{way}", "--chips", way)
+        until(held.is_set, "a chunk on its way")
+        cluster.door.shut()
+    threading.Event().wait(20)
+    cluster.door.open()
+    assert sweep.finish() == ["SUCCEEDED"]
+    pd.testing.assert_frame_equal(sweep.rows(), undisturbed)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_full_disk_of_a_worker_does_not_matter(
+    cluster: Lab, undisturbed: pd.DataFrame, way: str
+) -> None:
+    if not cluster.can_mount:
+        pytest.skip("a small disk needs the right to mount one")
+    (lost, *_) = cluster.worker_nodes()
+    lost.kill()
+    folder = cluster.worker_node(disk="64m")
+    until(lambda: len(cluster.worker_nodes()) == 2, "two nodes")
+    full = folder / "full"
+    with contextlib.suppress(OSError), full.open("wb") as file:
+        while True:
+            file.write(bytes(1 << 16))
+    sweep = Sweep(cluster, f"disk-{way}", "--chips", way)
+    assert sweep.finish() == ["SUCCEEDED"]
+    pd.testing.assert_frame_equal(sweep.rows(), undisturbed)
+    full.unlink()
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_two_sweeps_fill_one_table_at_once(
+    cluster: Lab, undisturbed: pd.DataFrame, way: str
+) -> None:
+    sweep = Sweep(cluster, f"two-{way}", "--chips", way)
+    sweep.again()
+    assert sweep.finish() == ["SUCCEEDED", "SUCCEEDED"]
+    pd.testing.assert_frame_equal(sweep.rows(), undisturbed)
+
+
+def test_credentials_are_in_no_log_table_error_or_checkpoint(
+    cluster: Lab, undisturbed: pd.DataFrame
+) -> None:
+    planted = cluster.secret.encode()
+    files = [path for path in cluster.folder.rglob("*") if path.is_file()]
+    assert len(files) > 20
+    assert not [path for path in files if planted in path.read_bytes()]
+    assert not [text for text in cluster.printed if cluster.secret in text]
+    store = stored(cluster)
+    objects = store.find(BUCKET)
+    assert any(path.endswith(".parquet") for path in objects)
+    assert not [path for path in objects if planted in store.cat_file(path)]
+    # The search itself can find something: what the processes were started with.
+    assert cluster.secret in cluster.processes()[0].environ()["AWS_SECRET_ACCESS_KEY"]
+
+
+def test_no_process_or_shared_memory_stays(cluster: Lab, undisturbed: pd.DataFrame) -> None:
+    until(lambda: not cluster.processes("ray::ImplicitFunc"), "the end of all trials")
+    until(lambda: not cluster.processes("ablation.py"), "the end of all drivers")
+    assert cluster.processes()[0].environ()[MARK]
+    cluster.close()
+    assert not cluster.processes()
+    left = {path.name for path in Path("/dev/shm").iterdir()} - cluster.shared_before
+    assert not left
