@@ -17,11 +17,21 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from rasterio.enums import Resampling
 
-from landslide.build.rasters import Raster, open_raster, outline, resample, touches, window_over
+from landslide.build.rasters import (
+    Raster,
+    describe_raster,
+    open_raster,
+    outline,
+    resample,
+    shown,
+    touches,
+    window_over,
+)
 
 LOWEST, HIGHEST = -600.0, 9000.0
 """No ground is lower or higher [m]: such values are voids that the file does not declare."""
 USUAL_VOID = {"int16": -32768.0}  # SRTM's, declared or not
+ROUNDING = 1e-6  # share of the area that the corners of a reprojected outline may lose
 KERNEL = 4  # samples beyond a block that cubic convolution may want
 
 
@@ -36,6 +46,34 @@ def covered_share(pieces: Sequence[Raster], grid: GeoBox) -> float:
     area = shapely.box(*grid.boundingbox)
     under = shapely.union_all([outline(piece.geobox, grid.crs) for piece in pieces])
     return float(under.intersection(area).area / area.area)
+
+
+def described_dem(
+    sources: Sequence[str], grid: GeoBox, least_cover: float = 1.0
+) -> tuple[tuple[Raster, ...], Raster]:
+    """Return the pieces of a DEM as they describe themselves, and the finest of them.
+
+    Raises
+    ------
+    ValueError
+        Where no source is given, one has no CRS, or they cover less than `least_cover` (0 to 1)
+        of the area.
+    OSError
+        Where one cannot be read.
+    """
+    if not sources:
+        raise ValueError("no DEM is given: name its GeoTIFFs, or a collection that holds one")
+    pieces = tuple(describe_raster(source, "DEM") for source in sources)
+    share = covered_share(pieces, grid)
+    if share < least_cover - ROUNDING:
+        west, south, east, north = outline(grid, "EPSG:4326").bounds
+        raise ValueError(
+            f"the DEM covers {share:.1%} of the area ({west:.4f}, {south:.4f}, {east:.4f}, "
+            f"{north:.4f}): add the pieces that lack, or choose a smaller area "
+            f"(given: {', '.join(shown(source) for source in sources[:3])}"
+            f"{', ...' if len(sources) > 3 else ''})"
+        )
+    return pieces, min(pieces, key=lambda piece: pixel_metres(piece, grid))
 
 
 def read_elevation(

@@ -20,7 +20,13 @@ AREAS = ("Polygon", "MultiPolygon", "GeometryCollection")
 
 
 def read_polygons(
-    address: str, grid: GeoBox, what: str, *, crs: str | None = None, layer: str | None = None
+    address: str,
+    grid: GeoBox,
+    what: str,
+    *,
+    crs: str | None = None,
+    layer: str | None = None,
+    must_lie_there: bool = True,
 ) -> Polygons:
     """Read the polygons that lie on a grid, valid and in its CRS.
 
@@ -35,6 +41,8 @@ def read_polygons(
         The reference system of the file, where it declares none.
     layer
         Which layer; needed where there are several. All folders of a KML are read.
+    must_lie_there
+        Whether it is an error that none of them lies in the area.
 
     Raises
     ------
@@ -53,7 +61,7 @@ def read_polygons(
     polygons = _onto(_repaired(geometries, what, name), origin, str(grid.crs), what, name)
     area = shapely.box(*grid.boundingbox)
     inside = polygons[shapely.intersects(polygons, area)]
-    if not inside.size:
+    if must_lie_there and not inside.size:
         west, south, east, north = outline(grid, "EPSG:4326").bounds
         there = shapely.total_bounds(
             _onto(polygons, CRS.from_user_input(str(grid.crs)), "EPSG:4326", what, name)

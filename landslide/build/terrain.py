@@ -9,12 +9,10 @@ import xrspatial
 from odc.geo.geobox import GeoBox
 
 from landslide.build.blocks import BLOCK_PIXELS, block_sizes, by_block, metric_grid, plane
-from landslide.build.elevation import covered_share, pixel_metres, read_elevation
-from landslide.build.rasters import describe_raster, outline, shown
+from landslide.build.elevation import described_dem, read_elevation
 from landslide.cube.schema import VARIABLES
 
 HALO = 1  # pixels: slope, aspect and curvature look at the eight neighbours
-ROUNDING = 1e-6  # share of the area that the corners of a reprojected outline may lose
 
 
 def terrain_layers(
@@ -60,19 +58,7 @@ def terrain_layers(
         Where a source cannot be read.
     """
     grid = metric_grid(geobox)
-    if not sources:
-        raise ValueError("no DEM is given: name its GeoTIFFs, or a collection that holds one")
-    pieces = tuple(describe_raster(source, "DEM") for source in sources)
-    share = covered_share(pieces, grid)
-    if share < least_cover - ROUNDING:
-        west, south, east, north = outline(grid, "EPSG:4326").bounds
-        raise ValueError(
-            f"the DEM covers {share:.1%} of the area ({west:.4f}, {south:.4f}, {east:.4f}, "
-            f"{north:.4f}): add the pieces that lack, or choose a smaller area "
-            f"(given: {', '.join(shown(source) for source in sources[:3])}"
-            f"{', ...' if len(sources) > 3 else ''})"
-        )
-    finest = min(pieces, key=lambda piece: pixel_metres(piece, grid))
+    pieces, finest = described_dem(sources, grid, least_cover)
     height, width = grid.shape
     elevation = by_block(
         read_elevation,
