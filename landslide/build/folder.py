@@ -4,7 +4,6 @@ import fnmatch
 import re
 import zipfile
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -16,7 +15,6 @@ from landslide.build.headers import Header, read_header
 from landslide.build.names import ProductName, granule_track, orbit_state_at, read_name
 from landslide.build.scenes import POLARISATIONS, Scene
 
-THREADS = 8
 README = re.compile(r"\.(README\.md\.txt|log|xml)$", re.IGNORECASE)
 EDGE_POINTS = 16
 """Segments along an image's edge, which bends when it is turned to degrees."""
@@ -74,8 +72,7 @@ def folder_scenes(folder: str, pattern: str = "*.tif") -> list[Scene]:
                 f"{twin.address} and {file.address} are two files of one burst or scene: choose "
                 "with `pattern`"
             )
-    with ThreadPoolExecutor(THREADS) as pool:
-        return list(pool.map(_scene, pieces.values()))
+    return [_scene(of_piece) for of_piece in pieces.values()]
 
 
 def _members(root: Path, pattern: str) -> Iterator[tuple[str, str, Path]]:

@@ -1,7 +1,9 @@
 """What a GeoTIFF's header says, and what is wrong with one, in one line."""
 
+import logging
 import math
 import re
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,7 +12,10 @@ from pathlib import Path
 import fsspec
 import rasterio
 from rasterio import DatasetReader
-from rasterio.errors import RasterioError
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
+
+# What GDAL says on the way is raised where it matters, and named here.
+logging.getLogger("rasterio._env").setLevel(logging.CRITICAL)
 
 OPENING = 64
 """Bytes that tell an image from a page."""
@@ -41,10 +46,16 @@ def read_header(address: str) -> Header:
     FileNotFoundError, PermissionError, ConnectionError
         Where it cannot be read.
     """
-    with raster_errors(address), rasterio.open(address) as image:
-        require_crs(image, address)
+    with warnings.catch_warnings(), raster_errors(address):
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)  # an error says it better
+        return _header(address)
+
+
+def _header(address: str) -> Header:
+    with rasterio.open(address) as image:
         if Path(address).is_file():
             _require_whole(image, address)
+        require_crs(image, address)
         left, bottom, right, top = image.bounds
         metres = 111_320 * math.cos(math.radians((bottom + top) / 2))
         unit = metres if image.crs.is_geographic else image.crs.linear_units_factor[1]

@@ -17,7 +17,9 @@ ASF = re.compile(
     r"_(?P<polarisation>[VH]{2})(?P<rest>_[\w-]+)?\.tiff?$",
     re.IGNORECASE,
 )
-GRANULE = re.compile(r"S1(?P<unit>[A-D])_IW_\w{3}_+\w{4}_\d{8}T\d{6}_\d{8}T\d{6}_(?P<orbit>\d{6})_")
+GRANULE = re.compile(
+    r"S1(?P<unit>[A-D])_IW_(?:SLC_|GRD[A-Z])_\w{4}_\d{8}T\d{6}_\d{8}T\d{6}_(?P<orbit>\d{6})_"
+)
 FIRST_ORBITS = {"A": 73, "B": 27}
 """Absolute orbit whose relative orbit is 1, of the satellites for which ESA's numbering holds."""
 SCALES = {"a": "amplitude", "d": "decibels"}

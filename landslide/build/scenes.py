@@ -1,5 +1,6 @@
 """A scene: one piece of a pass, a slice or a burst, wherever its pixels lie."""
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -91,7 +92,7 @@ def _pixel(transform: Sequence[float] | None, otherwise: float) -> float:
 def _licence(item: pystac.Item) -> str:
     named = item.properties.get("license")
     link = item.get_single_link("license")
-    return str(link.href if link is not None else named or "")
+    return str(link.get_target_str() if link is not None else named or "")
 
 
 def scene_of(item: pystac.Item) -> Scene | None:
@@ -110,11 +111,11 @@ def scene_of(item: pystac.Item) -> Scene | None:
     if not assets:
         return None
     about = item.properties
-    when = about.get("start_datetime") or about.get("datetime")
+    when = item.common_metadata.start_datetime or item.datetime
     if when is None or item.geometry is None:
         lacks = "date" if when is None else "outline"
         raise ValueError(f"the STAC item {item.id} has no {lacks}: report it to its archive")
-    start = np.datetime64(str(when).replace("+00:00", "").rstrip("Z"), "ns")
+    start = np.datetime64(when.astimezone(dt.UTC).replace(tzinfo=None), "ns")
     footprint = shapely.geometry.shape(item.geometry)
     opera = opera_name(item.id)
     track: int | None = opera.relative_orbit if opera else None
