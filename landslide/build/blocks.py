@@ -21,33 +21,36 @@ def block_sizes(length: int, block_pixels: int) -> tuple[int, ...]:
 
 
 def by_block(
-    make: Callable[[GeoBox], NDArray[Any]],
+    make: Callable[..., NDArray[Any]],
     geobox: GeoBox,
     dtype: type[np.generic],
     *,
     name: str,
     block_pixels: int = BLOCK_PIXELS,
     chunks: tuple[tuple[int, ...], tuple[int, ...]] | None = None,
+    **given: Any,
 ) -> da.Array:
-    """Return a Dask array (y, x) over `geobox`; `make` gives the values of each block's own grid.
+    """Return a Dask array (y, x) over `geobox`; `make(block, **given)` gives each block's values.
 
-    `name` is what a dashboard shows; `make` must be a pure function of its block that pickles,
-    such as a `functools.partial` of a module's function. `chunks` replaces `block_pixels`.
+    `name` is what a dashboard shows; `make` must be a pure function that pickles, of the grid of
+    its block and of what is `given`, which may be Dask's `delayed`. `chunks` replaces
+    `block_pixels`.
     """
     height, width = geobox.shape
     if chunks is None:
         chunks = block_sizes(height, block_pixels), block_sizes(width, block_pixels)
 
-    def block(block_info: Any = None) -> NDArray[Any]:
+    def block(block_info: Any = None, **given: Any) -> NDArray[Any]:
         rows, columns = block_info[None]["array-location"]
-        return make(geobox[slice(*rows), slice(*columns)])
+        return make(geobox[slice(*rows), slice(*columns)], **given)
 
     return da.map_blocks(
         block,
         chunks=chunks,
         dtype=dtype,
         meta=np.empty((0, 0), dtype),
-        name=f"{name}-{tokenize(make, geobox, chunks)}",
+        name=f"{name}-{tokenize(make, geobox, chunks, given)}",
+        **given,
     )
 
 

@@ -25,6 +25,9 @@ REMOTE_OPTIONS = {
     "GDAL_HTTP_RETRY_DELAY": "0.5",
 }
 
+# rasterio hushes this one about its arrays in memory, in a way that threads undo for each other.
+warnings.filterwarnings("ignore", "Dataset has no geotransform", NotGeoreferencedWarning)
+
 
 @dataclass(frozen=True)
 class Raster:
@@ -80,12 +83,6 @@ def describe_raster(address: str, what: str) -> Raster:
     ValueError
         Where it says not where it lies, or is rotated.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)  # an error says it better
-        return _described(address, what)
-
-
-def _described(address: str, what: str) -> Raster:
     with open_raster(address, what) as source:
         if source.crs is None or source.transform.is_identity:
             missing = "CRS" if source.crs is None else "georeference"

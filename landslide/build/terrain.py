@@ -1,7 +1,6 @@
 """Elevation, slope, aspect and curvature on a cube's grid, from the pieces of a DEM."""
 
 from collections.abc import Sequence
-from functools import partial
 
 import dask.array as da
 import numpy as np
@@ -76,7 +75,7 @@ def terrain_layers(
     finest = min(pieces, key=lambda piece: pixel_metres(piece, grid))
     height, width = grid.shape
     elevation = by_block(
-        partial(read_elevation, pieces=pieces, finest=finest),
+        read_elevation,
         grid.pad(HALO),
         np.float32,
         name="read_elevation",
@@ -84,6 +83,8 @@ def terrain_layers(
             _with_halo(block_sizes(height, block_pixels)),
             _with_halo(block_sizes(width, block_pixels)),
         ),
+        pieces=pieces,
+        finest=finest,
     )
     return xr.Dataset(
         {
