@@ -115,4 +115,5 @@ def area_grid(
         (west, south, east, north),
         chosen.to_wkt() if name is None else f"EPSG:{name}",
         shape=(rows, columns),
+        tight=True,
     )

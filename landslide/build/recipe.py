@@ -101,6 +101,8 @@ class LabelSource:
     """Whether a pixel that a polygon only touches is a landslide."""
     crs: str | None = None
     """The inventory's reference system, where its file declares none."""
+    layer: str | None = None
+    """Which of several layers of the inventory."""
 
 
 @dataclass(frozen=True)
