@@ -46,6 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     simulate.add_argument("--overwrite", action="store_true")
     simulate.set_defaults(run=_simulate)
 
+    _add_build(commands)
     _add_optimize(commands)
 
     train = commands.add_parser("train", help="train one model and save it as a bundle")
@@ -78,6 +79,22 @@ def _parser() -> argparse.ArgumentParser:
     options.add_reading_options(figure1)
     figure1.set_defaults(run=_figure1)
     return parser
+
+
+def _add_build(commands: Any) -> None:
+    build = commands.add_parser("build", help="build a cube from archives; run again to go on")
+    build.add_argument("event", help="a TOML file of an event with a [build] table")
+    build.add_argument("out", help="a path, or an address such as gs://BUCKET/NAME.zarr")
+    build.add_argument(
+        "--until",
+        choices=("sar", "terrain", "insar", "labels"),
+        default="labels",
+        help="the last layer that is built",
+    )
+    build.add_argument(
+        "--dry-run", action="store_true", help="search, and say passes, download and size"
+    )
+    build.set_defaults(run=_build)
 
 
 def _add_optimize(commands: Any) -> None:
@@ -136,6 +153,18 @@ def _simulate(args: argparse.Namespace) -> None:
         progress=True,
     )
     print(args.out)
+
+
+def _build(args: argparse.Namespace) -> None:
+    from landslide.build.assemble import build_cube
+    from landslide.build.plan import plan_build
+    from landslide.build.recipe import load_recipe
+
+    plan = plan_build(load_recipe(args.event))
+    print(plan.text)
+    if not args.dry_run:
+        build_cube(plan, args.out, until=args.until, said=print)
+        print(args.out)
 
 
 def _optimize(args: argparse.Namespace) -> None:
