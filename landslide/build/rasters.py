@@ -73,8 +73,10 @@ def open_raster(address: str, what: str) -> Iterator[Any]:
         ) from problem
 
 
-def describe_raster(address: str, what: str) -> Raster:
+def describe_raster(address: str, what: str, crs: str | None = None) -> Raster:
     """Return what a raster declares; `what` names it in errors ("DEM", "coherence").
+
+    `crs` is what files of its kind are in where they declare none.
 
     Raises
     ------
@@ -84,15 +86,16 @@ def describe_raster(address: str, what: str) -> Raster:
         Where it says not where it lies, or is rotated.
     """
     with open_raster(address, what) as source:
-        if source.crs is None or source.transform.is_identity:
-            missing = "CRS" if source.crs is None else "georeference"
+        declared = source.crs.to_wkt() if source.crs is not None else crs
+        if declared is None or source.transform.is_identity:
+            missing = "CRS" if declared is None else "georeference"
             raise ValueError(
                 f"the {what} {shown(address)} declares no {missing}: set it "
                 "(`gdal_edit.py -a_srs EPSG:… -a_ullr …`), or leave the file out"
             )
         return Raster(
             address=address,
-            geobox=GeoBox(source.shape, source.transform, source.crs.to_wkt()),
+            geobox=GeoBox(source.shape, source.transform, declared),
             nodata=source.nodata,
             dtype=source.dtypes[0],
             bands=source.count,
