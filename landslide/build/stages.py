@@ -13,6 +13,7 @@ import xarray as xr
 from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 
+from landslide.build.insar import find_pairs, insar_layers
 from landslide.build.labels import label_layers
 from landslide.build.observed import observed_layers
 from landslide.build.plan import BuildPlan
@@ -55,11 +56,11 @@ def stages(plan: BuildPlan, until: str = LABELS, *, block_pixels: int = 1024) ->
     ValueError, OSError
         Where a source cannot be found.
     """
-    makers = {SAR: _sar, TERRAIN: _terrain, OBSERVED: _observed, LABELS: _labels}
+    makers = {SAR: _sar, TERRAIN: _terrain, OBSERVED: _observed, INSAR: _insar, LABELS: _labels}
     # What is observed is read off the terrain, and comes with it.
     last = OBSERVED if until == TERRAIN else until
     for name in NAMES[: NAMES.index(last) + 1]:
-        if getattr(plan.recipe, name) is not None and name in makers:
+        if getattr(plan.recipe, name) is not None:
             yield makers[name](plan, block_pixels)
 
 
@@ -122,6 +123,22 @@ def _elevation(source: TerrainSource, grid: GeoBox) -> tuple[list[str], list[str
         return search_elevation(source.source, source.collection, area, source.asset)
     files = (source.source,) if isinstance(source.source, str) else source.source
     return [Path(file).name for file in files], list(files), ""
+
+
+def _insar(plan: BuildPlan, block_pixels: int) -> Stage:
+    source = plan.recipe.insar
+    assert source is not None
+    pairs = find_pairs(source.source)
+    about = {
+        "source": source.source,
+        "items": [f"{pair.reference_time}/{pair.secondary_time}" for pair in pairs],
+        "files": [fingerprint(source.source)],
+    }
+
+    def load() -> xr.Dataset:
+        return insar_layers(pairs, plan.grid, block_pixels=block_pixels)
+
+    return Stage(INSAR, about, load)
 
 
 def _observed(plan: BuildPlan, block_pixels: int) -> Stage:
