@@ -12,7 +12,7 @@ from landslide.build.recipe import Recipe
 from landslide.chips.optimize.plan import SPECKLE
 
 FLOAT_BYTES = 4
-PLANES = {"terrain": 4, "labels": 0.5}
+PLANES = {"terrain": 4, "observed": 0.25, "labels": 0.5}
 """Float planes that a layer's variables make: labels and their mask are bytes."""
 PAIR_PLANES = 3
 """Float planes of each pair: coherence, and a complex interferogram."""

@@ -82,6 +82,24 @@ class TerrainSource:
 
 
 @dataclass(frozen=True)
+class ObservedSource:
+    """Which ground the radar cannot have seen: layover, shadow, water."""
+
+    incidence_degrees: float | None = None
+    """Between the beam and the vertical at the area's middle; None: no layover, no shadow."""
+    water: str | tuple[str, ...] | None = None
+    """Polygons in a vector file or, with one of the next two, the GeoTIFFs of a raster."""
+    water_values: tuple[float, ...] | None = None
+    """The raster's values that mean water: 80 in ESA WorldCover."""
+    water_above: float | None = None
+    """The raster's value above which it is water: 50 per cent of JRC's occurrence, say."""
+
+    def __post_init__(self) -> None:
+        if self.incidence_degrees is None and self.water is None:
+            raise ValueError("give `incidence_degrees`, for layover and shadow, or `water`")
+
+
+@dataclass(frozen=True)
 class InsarSource:
     """Where coherence and interferograms come from."""
 
@@ -131,6 +149,7 @@ class Recipe:
     sar: SarSource = field(default_factory=SarSource)
     terrain: TerrainSource | None = field(default_factory=TerrainSource)
     """None: the cube gets no terrain."""
+    observed: ObservedSource | None = None
     insar: InsarSource | None = None
     labels: LabelSource | None = None
 
@@ -140,10 +159,20 @@ class Recipe:
                 raise ValueError(f"`{name}` is {getattr(self, name)}: give a number of days")
 
 
-SECTIONS = {"sar": SarSource, "terrain": TerrainSource, "insar": InsarSource, "labels": LabelSource}
+SECTIONS = {
+    "sar": SarSource,
+    "terrain": TerrainSource,
+    "observed": ObservedSource,
+    "insar": InsarSource,
+    "labels": LabelSource,
+}
 KEYS = ("area", "before_days", "after_days", "crs", "resolution", *SECTIONS)
-ADDRESSES = {"sar": ("source",), "terrain": ("source",), "insar": ("source",)} | {
-    "labels": ("inventory", "mapped")
+ADDRESSES = {
+    "sar": ("source",),
+    "terrain": ("source",),
+    "observed": ("water",),
+    "insar": ("source",),
+    "labels": ("inventory", "mapped"),
 }
 
 
@@ -225,10 +254,16 @@ def _typed(kind: type, name: str, value: Any, where: str) -> Any:
         value = tuple(value)
     elif "float" in wanted and type(value) is int:
         value = float(value)
+    if "tuple[float" in wanted:
+        numbers = isinstance(value, tuple) and all(type(one) in (int, float) for one in value)
+        if not numbers:
+            raise ValueError(f"{where}: `{name}` is {value!r}; write [numbers]")
+        return value
     right = {
         "bool": type(value) is bool,
         "int | None": type(value) is int,
         "float": isinstance(value, float),
+        "float | None": isinstance(value, float),
     }.get(wanted.removeprefix("<class '").removesuffix("'>"))
     if right is None:  # text, or several
         several = isinstance(value, tuple) and all(isinstance(one, str) for one in value)

@@ -13,16 +13,19 @@ import xarray as xr
 from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 
+from landslide.build.insar import find_pairs, insar_layers
 from landslide.build.labels import label_layers
+from landslide.build.observed import observed_layers
 from landslide.build.plan import BuildPlan
 from landslide.build.reading import signer
 from landslide.build.recipe import TerrainSource
 from landslide.build.rtc import load_backscatter
 from landslide.build.search import search_elevation
 from landslide.build.terrain import terrain_layers
+from landslide.build.viewing import View, sentinel1_look
 from landslide.cube.events import event_to_attribute
 
-SAR, TERRAIN, INSAR, LABELS = NAMES = ("sar", "terrain", "insar", "labels")
+SAR, TERRAIN, OBSERVED, INSAR, LABELS = NAMES = ("sar", "terrain", "observed", "insar", "labels")
 """In the order in which they are built."""
 MARGIN_DEGREES = 0.01
 """A slope at the grid's edge looks beyond it."""
@@ -53,9 +56,11 @@ def stages(plan: BuildPlan, until: str = LABELS, *, block_pixels: int = 1024) ->
     ValueError, OSError
         Where a source cannot be found.
     """
-    makers = {SAR: _sar, TERRAIN: _terrain, LABELS: _labels}
-    for name in NAMES[: NAMES.index(until) + 1]:
-        if getattr(plan.recipe, name) is not None and name in makers:
+    makers = {SAR: _sar, TERRAIN: _terrain, OBSERVED: _observed, INSAR: _insar, LABELS: _labels}
+    # What is observed is read off the terrain, and comes with it.
+    last = OBSERVED if until == TERRAIN else until
+    for name in NAMES[: NAMES.index(last) + 1]:
+        if getattr(plan.recipe, name) is not None:
             yield makers[name](plan, block_pixels)
 
 
@@ -118,6 +123,59 @@ def _elevation(source: TerrainSource, grid: GeoBox) -> tuple[list[str], list[str
         return search_elevation(source.source, source.collection, area, source.asset)
     files = (source.source,) if isinstance(source.source, str) else source.source
     return [Path(file).name for file in files], list(files), ""
+
+
+def _insar(plan: BuildPlan, block_pixels: int) -> Stage:
+    source = plan.recipe.insar
+    assert source is not None
+    pairs = find_pairs(source.source)
+    about = {
+        "source": source.source,
+        "items": [f"{pair.reference_time}/{pair.secondary_time}" for pair in pairs],
+        "files": [fingerprint(source.source)],
+    }
+
+    def load() -> xr.Dataset:
+        return insar_layers(pairs, plan.grid, block_pixels=block_pixels)
+
+    return Stage(INSAR, about, load)
+
+
+def _observed(plan: BuildPlan, block_pixels: int) -> Stage:
+    source, terrain = plan.recipe.observed, plan.recipe.terrain
+    assert source is not None
+    items, dem, licence, states = list[str](), list[str](), "", list[str]()
+    if source.incidence_degrees is not None:
+        if terrain is None:
+            raise ValueError("layover and shadow are read off a DEM: give [build.terrain] one")
+        items, dem, licence = _elevation(terrain, plan.grid)
+        states = sorted({one.orbit_state for one in plan.choice.passes})
+    water = [source.water] if isinstance(source.water, str) else list(source.water or ())
+    about = {
+        **asdict(source),
+        "items": items,
+        "files": [fingerprint(file) for file in (*dem, *water)],
+        "licences": [licence] if licence else [],
+        "orbit_states": states,
+    }
+
+    def load() -> xr.Dataset:
+        sign = signer(terrain.signing if terrain is not None else "none")
+        latitude = shapely.box(*plan.recipe.area.bounds).centroid.y
+        return observed_layers(
+            plan.grid,
+            dem=[sign(address, False) for address in dem],
+            views=[
+                View(source.incidence_degrees or 0, sentinel1_look(state, latitude))
+                for state in states
+            ],
+            water=source.water if isinstance(source.water, str) else water,
+            water_values=source.water_values,
+            water_above=source.water_above,
+            block_pixels=block_pixels,
+        )
+
+    return Stage(OBSERVED, about, load)
 
 
 def _labels(plan: BuildPlan, block_pixels: int) -> Stage:

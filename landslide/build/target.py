@@ -119,15 +119,16 @@ def target_at(out: str) -> Target:
     root = target.root()
     if root is not None and ATTRIBUTE not in root.get("attributes", {}):
         raise FileExistsError(f"{out} exists and was not built here: choose another address")
-    if root is None:
-        with plain_write_errors(out):
-            filesystem, path = fsspec.core.url_to_fs(target.address)
-            filesystem.invalidate_cache()
-            begun = filesystem.exists(f"{path}/{MARK}")
-            if not begun and filesystem.exists(path) and (
-                filesystem.isfile(path) or filesystem.ls(path)
-            ):  # fmt: skip
-                raise FileExistsError(
-                    f"{out} exists and was not built here: choose another address"
-                )
+    if root is None and _in_the_way(target):
+        raise FileExistsError(f"{out} exists and was not built here: choose another address")
     return target
+
+
+def _in_the_way(target: Target) -> bool:
+    """Return whether something lies at an address that no build began."""
+    with plain_write_errors(target.address):
+        filesystem, path = fsspec.core.url_to_fs(target.address)
+        filesystem.invalidate_cache()
+        if filesystem.exists(f"{path}/{MARK}") or not filesystem.exists(path):
+            return False
+        return bool(filesystem.isfile(path) or filesystem.ls(path))

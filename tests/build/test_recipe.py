@@ -121,3 +121,29 @@ def test_an_event_without_a_table_is_told_how(event_file: EventFile, tmp_path: P
     (tmp_path / "plain.toml").write_text('name = "x"\ntime = 2018-09-05\n')
     with pytest.raises(ValueError, match=r"\[build\] is missing"):
         load_recipe(tmp_path / "plain.toml")
+
+
+def test_the_example_is_one_and_its_comments_are_more_of_it(tmp_path: Path) -> None:
+    example = Path(__file__).parents[2] / "examples" / "build.toml"
+    recipe = load_recipe(example)
+    assert recipe.event.orbit_state == "descending"
+    lines = example.read_text().splitlines()
+    options = [
+        line.removeprefix("# ")
+        for line in lines
+        if line.startswith(("# [", "# ")) and ("=" in line or line.startswith("# ["))
+    ]
+    kept = [line for line in lines if not line.startswith("#")]
+    # Each option that stands as a comment is understood where it stands.
+    whole = [
+        line.removeprefix("# ") if line.removeprefix("# ") in options else line for line in lines
+    ]
+    (tmp_path / "whole.toml").write_text("\n".join(whole))
+    full = load_recipe(tmp_path / "whole.toml")
+    assert len(kept) < len(lines)
+    assert full.sar.images == 4
+    assert full.observed is not None
+    assert full.observed.incidence_degrees == 36
+    assert full.labels is not None
+    assert full.labels.mapped == str(tmp_path / "mapped.geojson")
+    assert full.insar is not None
