@@ -64,6 +64,11 @@ def _parser() -> argparse.ArgumentParser:
     table.add_argument("--format", choices=("text", "csv", "markdown"), default="text")
     table.set_defaults(run=_table)
 
+    _add_figures(commands)
+    return parser
+
+
+def _add_figures(commands: Any) -> None:
     figure4 = commands.add_parser("figure4", help="draw AUPRC over timesteps from a table")
     figure4.add_argument("table")
     figure4.add_argument("out")
@@ -78,7 +83,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     options.add_reading_options(figure1)
     figure1.set_defaults(run=_figure1)
-    return parser
+
+    figure2 = commands.add_parser("figure2", help="draw a cube's place, images, labels, elevation")
+    figure2.add_argument("cube")
+    figure2.add_argument("out")
+    figure2.add_argument("--event", help="a published event's name or a TOML file")
+    options.add_reading_options(figure2)
+    figure2.set_defaults(run=_figure2)
 
 
 def _add_build(commands: Any) -> None:
@@ -239,4 +250,16 @@ def _figure1(args: argparse.Namespace) -> None:
         title=chip.title,
         simulated=bool(cube.attrs.get("simulated", False)),
     )
+    print(args.out)
+
+
+def _figure2(args: argparse.Namespace) -> None:
+    from landslide.cube.events import find_event
+    from landslide.cube.store import open_cube
+    from landslide.results.figures import figure2
+    from landslide.results.place import read_place
+
+    cube = open_cube(args.cube, reader=args.reader, missing=args.missing)
+    place = read_place(cube, find_event(cube, args.event))
+    figure2(place, args.out, simulated=bool(cube.attrs.get("simulated", False)))
     print(args.out)
