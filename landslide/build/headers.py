@@ -14,6 +14,8 @@ import rasterio
 from rasterio import DatasetReader
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
+from landslide.build.rasters import shown
+
 # What GDAL says on the way is raised where it matters, and named here.
 logging.getLogger("rasterio._env").setLevel(logging.CRITICAL)
 
@@ -103,11 +105,6 @@ def raster_errors(address: str) -> Iterator[None]:
         yield
     except RasterioError as error:
         raise reason(address, " ".join(f"{error} {error.__cause__ or ''}".split())) from error
-
-
-def shown(address: str) -> str:
-    """Return an address without the signature that it may have."""
-    return address.partition("?")[0] if "://" in address else address
 
 
 def reason(address: str, said: str) -> Exception:

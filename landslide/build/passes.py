@@ -9,8 +9,8 @@ import shapely
 from shapely.geometry.base import BaseGeometry
 
 from landslide.build.grid import project
-from landslide.build.recipe import SarSource
 from landslide.build.scenes import POLARISATIONS, Scene
+from landslide.build.sources import SarSource
 from landslide.cube.events import Event
 
 GAP = np.timedelta64(15, "m")

@@ -10,7 +10,7 @@ from landslide.build.insar.hyp3 import connect
 from landslide.build.insar.sources import hyp3_pairs, isce_pairs
 from landslide.build.insar.topsapp import require_isce
 from landslide.build.plan import BuildPlan
-from landslide.build.recipe import InsarSource
+from landslide.build.sources import InsarSource
 
 Processed = tuple[dict[str, Any], Callable[[], list[Pair]], Callable[[], object]]
 """What the pairs are made of, what makes them, and what says at once that something lacks."""

@@ -46,7 +46,7 @@ SIGNERS: dict[str, Signer] = {"planetary-computer": sign_azure, "none": unsigned
 
 
 def signer(name: str) -> Signer:
-    """Return one of `landslide.build.recipe.SIGNING`."""
+    """Return one of `landslide.build.sources.SIGNING`."""
     return SIGNERS[name]
 
 

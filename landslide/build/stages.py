@@ -19,9 +19,9 @@ from landslide.build.observed import observed_layers
 from landslide.build.plan import BuildPlan
 from landslide.build.processing import processed
 from landslide.build.reading import signer
-from landslide.build.recipe import PROCESSORS, TerrainSource
 from landslide.build.rtc import load_backscatter
 from landslide.build.search import search_elevation
+from landslide.build.sources import PROCESSORS, TerrainSource
 from landslide.build.terrain import terrain_layers
 from landslide.build.viewing import View, sentinel1_look
 from landslide.cube.events import event_to_attribute

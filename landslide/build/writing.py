@@ -2,9 +2,11 @@
 
 import functools
 import hashlib
+import itertools
 import json
+import math
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -26,6 +28,9 @@ from landslide.chips.optimize.template import metadata_objects
 from landslide.cube.address import plain_write_errors, writable_store
 from landslide.cube.events import Event
 from landslide.cube.readers import PIPELINES
+
+IN_FLIGHT_BYTES = 1 << 28
+"""What the blocks that Dask is given at once hold, unpacked; what feeds them comes on top."""
 
 _opening = threading.Lock()
 
@@ -85,7 +90,7 @@ def write_layer(
         target.put(MARK, name.encode())
         for variable in lay.variables:
             target.clear(variable)
-    writes, keys = [], []
+    blocks: list[tuple[tuple[int, ...], str, Any]] = []
     for variable, stored in lay.variables.items():
         destination = Destination(
             target.address,
@@ -96,10 +101,13 @@ def write_layer(
         )
         for key, start, block in _blocks(layer[variable], stored, lay.order):
             if key not in done:
-                keys.append(key)
-                writes.append(delayed(write_block)(block, start, key, destination))
-    for key, counts in zip(keys, compute(*writes), strict=True):
-        done[key] = counts
+                write = delayed(write_block)(block, start, key, destination)
+                blocks.append(((*start[-2:], *start[:-2]), key, write))
+    # Layers of one place share what they read; places follow each other, as many as memory holds.
+    blocks.sort(key=lambda block: block[:2])
+    for batch in itertools.batched(blocks, _at_once(lay.variables.values())):
+        counted = compute(*(write for _, _, write in batch))
+        done |= zip((key for _, key, _ in batch), counted, strict=True)
     return objects, {
         variable: sum(
             (Counts(**of) for key, of in done.items() if key.startswith(f"{variable}/")), Counts()
@@ -107,6 +115,12 @@ def write_layer(
         for variable, stored in lay.variables.items()
         if stored.packing is not None
     }
+
+
+def _at_once(variables: Iterable[StoredVariable]) -> int:
+    """Return how many blocks Dask is given at once, in whatever order it computes them."""
+    largest = max(math.prod(stored.shards) * stored.dtype.itemsize for stored in variables)
+    return max(1, IN_FLIGHT_BYTES // largest)
 
 
 def _blocks(

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from landslide.build.passes import Pass, choose_passes, group_passes, newest
-from landslide.build.recipe import SarSource
 from landslide.build.scenes import Scene
+from landslide.build.sources import SarSource
 from landslide.cube.events import Event
 
 CRS = "EPSG:32654"

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from landslide.build.recipe import PLANETARY_COMPUTER, load_recipe
+from landslide.build.recipe import load_recipe
+from landslide.build.sources import PLANETARY_COMPUTER
 from landslide.cube.events import load_event
 
 AREA = "area = [141.9, 42.7, 142.0, 42.8]"
