@@ -74,6 +74,9 @@ def build_cube(
     digests = {one.name: _digest(one, plan.grid, layout) for one in wanted}
     _drop_changed(target, plan, digests, said)
     for stage in wanted:
+        if stage.name not in target.layers():
+            stage.ready()  # before an hour is spent on the others
+    for stage in wanted:
         if stage.name in target.layers():
             said(f"{stage.name}: is there")
             continue

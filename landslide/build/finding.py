@@ -19,9 +19,7 @@ def find_scenes(recipe: Recipe) -> list[Scene]:
     FileNotFoundError, PermissionError, ConnectionError
         Where the source cannot be read.
     """
-    source, event = recipe.sar, recipe.event
-    first = event.start - _days(recipe.before_days)
-    last = event.end + _days(recipe.after_days)
+    source, (first, last) = recipe.sar, recipe.window
     if "://" in source.source:
         return search_scenes(source.source, source.collection, recipe.area, (first, last))
     found = folder_scenes(source.source, source.pattern)
@@ -42,7 +40,3 @@ def find_scenes(recipe: Recipe) -> list[Scene]:
             f"{days[-1]}; widen `before_days` or `after_days`"
         )
     return within
-
-
-def _days(count: float) -> np.timedelta64:
-    return np.timedelta64(round(count * 86_400_000), "ms")

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 from shapely.geometry.base import BaseGeometry
 
 from landslide.build.area import read_area
@@ -16,6 +17,7 @@ from landslide.storage import absolute, read_bytes
 
 PLANETARY_COMPUTER = "https://planetarycomputer.microsoft.com/api/stac/v1"
 SIGNING = ("planetary-computer", "none")
+PROCESSORS = ("hyp3", "isce2")
 RESAMPLINGS = ("auto", "nearest", "bilinear", "cubic", "average")
 
 
@@ -101,10 +103,24 @@ class ObservedSource:
 
 @dataclass(frozen=True)
 class InsarSource:
-    """Where coherence and interferograms come from."""
+    """Where coherence and interferograms come from.
+
+    Raises
+    ------
+    ValueError
+        Where a processor has no folder to work in.
+    """
 
     source: str
-    """A folder of products, as `landslide.build.insar` reads them."""
+    """A folder of products; or `hyp3` or `isce2`, which make those of all consecutive passes."""
+    folder: str | None = None
+    """Where a processor's products are kept; a second run goes on from what is there."""
+    relative_orbit: int | None = None
+    """The track that is processed; None for the event's, or the only one of the images."""
+
+    def __post_init__(self) -> None:
+        if self.source in PROCESSORS and self.folder is None:
+            raise ValueError(f"`folder` is missing: say where the products of {self.source} go")
 
 
 @dataclass(frozen=True)
@@ -158,6 +174,18 @@ class Recipe:
             if not 0 <= getattr(self, name) <= 36_525:
                 raise ValueError(f"`{name}` is {getattr(self, name)}: give a number of days")
 
+    @property
+    def window(self) -> tuple[np.datetime64, np.datetime64]:
+        """First and last instant [ns, UTC] of the images."""
+        return (
+            self.event.start - _days(self.before_days),
+            self.event.end + _days(self.after_days),
+        )
+
+
+def _days(count: float) -> np.timedelta64:
+    return np.timedelta64(round(count * 86_400_000), "ms")
+
 
 SECTIONS = {
     "sar": SarSource,
@@ -171,7 +199,7 @@ ADDRESSES = {
     "sar": ("source",),
     "terrain": ("source",),
     "observed": ("water",),
-    "insar": ("source",),
+    "insar": ("source", "folder"),
     "labels": ("inventory", "mapped"),
 }
 
@@ -236,7 +264,7 @@ def _section(name: str, table: Any, beside: str, where: str) -> Any:
     for key in ADDRESSES[name]:
         if isinstance(found.get(key), tuple):
             found[key] = tuple(address_beside(one, beside) for one in found[key])
-        elif key in found:
+        elif key in found and found[key] not in PROCESSORS:
             found[key] = address_beside(found[key], beside)
     for entry in fields:
         if entry.default is dataclasses.MISSING and entry.name not in found:

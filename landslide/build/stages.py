@@ -17,8 +17,9 @@ from landslide.build.insar import find_pairs, insar_layers
 from landslide.build.labels import label_layers
 from landslide.build.observed import observed_layers
 from landslide.build.plan import BuildPlan
+from landslide.build.processing import processed
 from landslide.build.reading import signer
-from landslide.build.recipe import TerrainSource
+from landslide.build.recipe import PROCESSORS, TerrainSource
 from landslide.build.rtc import load_backscatter
 from landslide.build.search import search_elevation
 from landslide.build.terrain import terrain_layers
@@ -40,6 +41,8 @@ class Stage:
     """What it is built from: sources, licences and options; another one is another layer."""
     load: Callable[[], xr.Dataset]
     """Opens the sources, and gives the variables lazily."""
+    ready: Callable[[], object] = lambda: None
+    """Raises where a program or a login is not there that it will need."""
 
     def digest(self, grid: GeoBox) -> str:
         """Return the SHA-256 (hexadecimal) of what determines the layer."""
@@ -128,17 +131,20 @@ def _elevation(source: TerrainSource, grid: GeoBox) -> tuple[list[str], list[str
 def _insar(plan: BuildPlan, block_pixels: int) -> Stage:
     source = plan.recipe.insar
     assert source is not None
-    pairs = find_pairs(source.source)
-    about = {
-        "source": source.source,
-        "items": [f"{pair.reference_time}/{pair.secondary_time}" for pair in pairs],
-        "files": [fingerprint(source.source)],
-    }
+    if source.source in PROCESSORS:
+        about, pairs, ready = processed(plan, source)
+    else:
+        found = find_pairs(source.source)
+        about = {
+            "items": [f"{pair.reference_time}/{pair.secondary_time}" for pair in found],
+            "files": [fingerprint(source.source)],
+        }
+        pairs, ready = (lambda: found), (lambda: None)
 
     def load() -> xr.Dataset:
-        return insar_layers(pairs, plan.grid, block_pixels=block_pixels)
+        return insar_layers(pairs(), plan.grid, block_pixels=block_pixels)
 
-    return Stage(INSAR, about, load)
+    return Stage(INSAR, {"source": source.source, **about}, load, ready)
 
 
 def _observed(plan: BuildPlan, block_pixels: int) -> Stage:

@@ -249,6 +249,33 @@ def elsewhere(graph: Any, keys: Any, **_: object) -> Any:
     return dask.get(cloudpickle.loads(cloudpickle.dumps(graph)), keys)
 
 
+def test_a_processor_that_is_not_installed_is_named_before_anything_is_built(
+    event: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event.write_text(event.read_text() + 'insar = {source = "isce2", folder = "pairs"}\n')
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(FileNotFoundError, match=r"topsApp.*is not on the PATH: install it"):
+        build(event, tmp_path / "quake.zarr")
+    assert not (tmp_path / "quake.zarr").exists()
+
+
+def test_layover_shadow_and_water_are_no_data_in_the_labels(event: Path, tmp_path: Path) -> None:
+    water = shapely.box(141.9855, 42.8912, 141.9857, 42.8914)
+    (tmp_path / "lake.geojson").write_text(json.dumps(shapely.geometry.mapping(water)))
+    event.write_text(
+        event.read_text() + 'observed = {incidence_degrees = 36, water = "lake.geojson"}\n'
+    )
+    cube, said = build(event, tmp_path / "quake.zarr", until="terrain")
+    assert said == ["sar: is built", "terrain: is built", "observed: is built"]
+    cube, _ = build(event, tmp_path / "quake.zarr")
+    seen = cube["observed"].to_numpy()
+    assert seen.dtype == bool
+    assert 0 < (~seen).sum() < seen.size / 2
+    labels = cube["landslides"].to_numpy()
+    assert (labels[~seen] == 255).all()
+    assert set(np.unique(labels[seen])) == {0, 1}
+
+
 @pytest.mark.parametrize("scheduler", ["synchronous", "threads", elsewhere])
 def test_any_scheduler_builds_the_same(event: Path, tmp_path: Path, scheduler: Any) -> None:
     cube, _ = build(event, tmp_path / "quake.zarr")
