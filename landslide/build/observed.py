@@ -32,6 +32,7 @@ def observed_layers(
     dem: Sequence[str] = (),
     views: Sequence[View] = (),
     relief_m: float = RELIEF,
+    least_cover: float = 1.0,
     water: str | Sequence[str] | None = None,
     water_values: Sequence[float] | None = None,
     water_above: float | None = None,
@@ -50,6 +51,9 @@ def observed_layers(
     relief_m
         Ground is searched for what hides it as far as a flank of this height [m] reaches; the
         elevation is read as far beyond each block and beyond the grid.
+    least_cover
+        Share of the area, 0 to 1, that the DEM must cover; where it has no elevation, nothing is
+        hidden.
     water
         Polygons in a vector file; or, with one of the next two, the GeoTIFFs of a raster.
     water_values
@@ -72,7 +76,7 @@ def observed_layers(
             "what is observed takes a DEM with the radar's incidence angle and look direction, "
             "or water, or both"
         )
-    planes = _seen(dem, views, grid, relief_m, block_pixels) if dem else []
+    planes = _seen(dem, views, grid, relief_m, least_cover, block_pixels) if dem else []
     if water:
         files = [water] if isinstance(water, str) else list(water)
         planes.append(~_water(files, grid, water_values, water_above, block_pixels))
@@ -81,9 +85,14 @@ def observed_layers(
 
 
 def _seen(
-    dem: Sequence[str], views: Sequence[View], grid: GeoBox, relief_m: float, block_pixels: int
+    dem: Sequence[str],
+    views: Sequence[View],
+    grid: GeoBox,
+    relief_m: float,
+    least_cover: float,
+    block_pixels: int,
 ) -> list[da.Array]:
-    pieces, finest = described_dem(dem, grid)
+    pieces, finest = described_dem(dem, grid, least_cover)
     return [
         by_block(
             see,

@@ -66,11 +66,17 @@ def open_raster(address: str, what: str) -> Iterator[Any]:
         with rasterio.Env(**options), rasterio.open(address) as source:
             yield source
     except RasterioError as problem:
-        reason = " ".join(str(problem.__cause__ or problem).replace(address, "it").split())
+        reason = _reason(problem, address)
         raise OSError(
             f"cannot read the {what} {shown(address)}: {reason}; see that it exists, is whole, "
             "and that its address has not expired"
         ) from problem
+
+
+def _reason(problem: BaseException, address: str) -> str:
+    """Return what GDAL says of a raster, on one line and without the address it was asked for."""
+    said = " ".join(str(problem.__cause__ or problem).split())
+    return said.replace(f"'{address}'", "it").replace(address, "it").rstrip(".")
 
 
 def describe_raster(address: str, what: str, crs: str | None = None) -> Raster:

@@ -217,6 +217,8 @@ def test_what_lacks_is_said_in_one_line(tmp_path: Path) -> None:
     dem = write(tmp_path / "dem.tif", hills(HERE.shape)[:, :28], HERE[:, :28])
     with pytest.raises(ValueError, match=r"covers 50\.0% of the area"):
         observed_layers(HERE, dem=[dem], views=[View(39.0, EAST)])
+    seen = observed_layers(HERE, dem=[dem], views=[View(39.0, EAST)], least_cover=0.4)["observed"]
+    assert seen[:, 30:].all()  # without elevation nothing is hidden
     with pytest.raises(ValueError, match=r"water raster covers 50\.0% of the area"):
         observed_layers(HERE, water=dem, water_above=50)
     with pytest.raises(ValueError, match="not by both"):

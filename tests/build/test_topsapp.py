@@ -15,7 +15,13 @@ import pytest
 import s1_orbits.s1_orbits
 
 from landslide.build.insar import sources
-from landslide.build.insar.slc import consecutive_passes, fetch_orbits, fetch_scenes, scene_time
+from landslide.build.insar.slc import (
+    consecutive_passes,
+    fetch_orbits,
+    fetch_scenes,
+    scene_time,
+    search_scenes,
+)
 from landslide.build.insar.topsapp import TopsRun, run_topsapp, write_inputs
 
 SCENES = [
@@ -140,6 +146,14 @@ def test_scenes_of_one_orbit_are_one_pass_and_passes_pair_with_the_next() -> Non
     assert scene_time(SCENES[0]) == pairs[0][0].time
     with pytest.raises(ValueError, match="no name of a Sentinel-1 scene"):
         scene_time("holiday.jpg")
+
+
+def test_a_catalogue_that_does_not_answer_is_one_line() -> None:
+    with pytest.raises(OSError, match="the search for SLC scenes failed") as raised:
+        search_scenes(
+            "POINT(-99 19)", "2018-01-01", "2018-02-01", relative_orbit=78, host="127.0.0.1:1"
+        )
+    assert "\n" not in str(raised.value)
 
 
 def test_scenes_need_a_login_unless_they_are_there(tmp_path: Path, monkeypatch: Any) -> None:
