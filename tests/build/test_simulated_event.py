@@ -4,16 +4,12 @@ The images become GeoTIFFs of two bursts each, with OPERA's names; the elevation
 landslides polygons. What is built from them is the simulated cube where it must be.
 """
 
-import json
+from collections.abc import Callable
 from pathlib import Path
 
-import geopandas
 import numpy as np
 import pytest
-import rasterio.features
-import shapely
 import xarray as xr
-from rasterio.transform import from_origin
 
 from landslide.build.assemble import build_cube
 from landslide.build.plan import plan_build
@@ -26,10 +22,7 @@ from landslide.simulation import simulate_cube
 from landslide.training.config import training_config
 from landslide.trial import train_bundle
 
-CRS = "EPSG:32654"
 SHAPE = (384, 512)
-SEAM = 200
-"""Row at which the two bursts of an image meet; they overlap by a few."""
 
 
 @pytest.fixture(scope="module")
@@ -39,68 +32,14 @@ def simulated(tmp_path_factory: pytest.TempPathFactory) -> xr.Dataset:
 
 
 @pytest.fixture(scope="module")
-def built(simulated: xr.Dataset, tmp_path_factory: pytest.TempPathFactory) -> xr.Dataset:
+def built(
+    simulated: xr.Dataset,
+    write_event: Callable[[xr.Dataset, Path], Path],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> xr.Dataset:
     folder = tmp_path_factory.mktemp("written")
     event = write_event(simulated, folder)
     return build_cube(plan_build(load_recipe(event)), str(folder / "built.zarr"))
-
-
-def write_event(cube: xr.Dataset, folder: Path) -> Path:
-    """Write a cube out: images, DEM and inventory, and the event file that names them."""
-    left, top = float(cube["x"][0]) - 5, float(cube["y"][0]) + 5
-    (folder / "rtc").mkdir()
-    for index in range(cube.sizes["timestep"]):
-        image = cube.isel(timestep=index)
-        stamp = np.datetime_as_string(image["timestep"].values, "s").translate(
-            str.maketrans("", "", "-:")
-        )
-        track = int(image["sat:relative_orbit"])
-        for name in ("vv", "vh"):
-            values = image[name].to_numpy()
-            for burst, rows in (("000001", slice(0, SEAM + 8)), ("000002", slice(SEAM, None))):
-                stem = f"OPERA_L2_RTC-S1_T{track:03}-{burst}-IW1_{stamp}Z_20260101T000000Z_S1A_30"
-                write(
-                    folder / "rtc" / f"{stem}_v1.0_{name.upper()}.tif",
-                    values[rows],
-                    left,
-                    top - 10 * rows.start,
-                )
-    write(folder / "dem.tif", cube["dem"].to_numpy(), left, top)
-    where = from_origin(left, top, 10, 10)
-    slides = cube["landslides"].to_numpy()
-    shapes = rasterio.features.shapes(slides, mask=slides == 1, transform=where)
-    polygons = [shapely.geometry.shape(geometry) for geometry, _ in shapes]
-    geopandas.GeoDataFrame(geometry=polygons, crs=CRS).to_file(folder / "slides.gpkg")
-    # A little inside: straight edges bend by half a metre on their way through degrees.
-    bounds = (left + 2, top - 10 * SHAPE[0] + 2, left + 10 * SHAPE[1] - 2, top - 2)
-    area = geopandas.GeoSeries([shapely.box(*bounds)], crs=CRS).to_crs("EPSG:4326").iloc[0]
-    (folder / "area.geojson").write_text(json.dumps(shapely.geometry.mapping(area)))
-    event = find_event(cube)
-    path = folder / "event.toml"
-    path.write_text(
-        f"""
-name = "{event.name}"
-time = {np.datetime_as_string(event.start, "s")}Z
-
-[build]
-area = "area.geojson"
-crs = "{CRS}"
-before_days = 3650
-after_days = 3650
-sar = {{source = "rtc"}}
-terrain = {{source = "dem.tif", min_coverage = 0.9}}
-labels = {{inventory = "slides.gpkg"}}
-"""
-    )
-    return path
-
-
-def write(path: Path, values: np.ndarray, left: float, top: float) -> None:
-    with rasterio.open(
-        path, "w", driver="GTiff", width=values.shape[1], height=values.shape[0], count=1,
-        dtype=values.dtype, crs=CRS, transform=from_origin(left, top, 10, 10), nodata=np.nan,
-    ) as image:  # fmt: skip
-        image.write(values, 1)
 
 
 def test_the_images_are_those_that_were_written(built: xr.Dataset, simulated: xr.Dataset) -> None:
