@@ -18,6 +18,7 @@ from landslide.build.stages import LABELS, Stage, stages
 from landslide.build.target import PROGRESS, Target, target_at
 from landslide.build.writing import counts_attribute, write_layer
 from landslide.chips.optimize.layout import VERSION, Layout
+from landslide.cube.address import plain_write_errors
 from landslide.cube.events import event_to_attribute
 from landslide.cube.schema import VARIABLES, house_schema
 from landslide.cube.store import open_cube
@@ -85,7 +86,9 @@ def build_cube(
     target.clear(PROGRESS)
     cube = open_cube(target.address)
     item = cube_item(plan, target, cube)
-    write_whole(item_address(target.address), json.dumps(item.to_dict(), indent=1).encode())
+    beside = item_address(target.address)
+    with plain_write_errors(beside):
+        write_whole(beside, json.dumps(item.to_dict(), indent=1).encode())
     return cube
 
 

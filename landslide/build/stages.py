@@ -3,6 +3,7 @@
 import glob
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -71,7 +72,7 @@ def _sar(plan: BuildPlan, block_pixels: int) -> Stage:
     source, choice = plan.recipe.sar, plan.choice
     scenes = [scene for one in choice.passes for scene in one.scenes]
     about = {
-        "source": source.source,
+        "source": plain(source.source),
         "items": [scene.name for scene in scenes],
         "files": [fingerprint(a) for scene in scenes for a in scene.addresses.values()],
         "licences": sorted({scene.licence for scene in scenes if scene.licence}),
@@ -98,7 +99,7 @@ def _terrain(plan: BuildPlan, block_pixels: int) -> Stage:
     assert source is not None
     items, addresses, licence = _elevation(source, plan.grid)
     about = {
-        "source": source.source,
+        "source": [plain(one) for one in _several(source.source)],
         "items": items,
         "files": [fingerprint(address) for address in addresses],
         "licences": [licence] if licence else [],
@@ -124,8 +125,12 @@ def _elevation(source: TerrainSource, grid: GeoBox) -> tuple[list[str], list[str
         )
         area = shapely.transform(outline, along.transform, interleaved=False).buffer(MARGIN_DEGREES)
         return search_elevation(source.source, source.collection, area, source.asset)
-    files = (source.source,) if isinstance(source.source, str) else source.source
+    files = _several(source.source)
     return [Path(file).name for file in files], list(files), ""
+
+
+def _several(source: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (source,) if isinstance(source, str) else source
 
 
 def _insar(plan: BuildPlan, block_pixels: int) -> Stage:
@@ -204,6 +209,11 @@ def _labels(plan: BuildPlan, block_pixels: int) -> Stage:
     return Stage(LABELS, about, load)
 
 
+def plain(address: str) -> str:
+    """Return an address without the password or the signature that it may have."""
+    return re.sub(r"(?<=://)[^/@]*@|\?.*", "", address) if "://" in address else address
+
+
 def fingerprint(address: str) -> list[Any]:
     """Return what tells a file, a folder or a remote object from a changed one.
 
@@ -212,7 +222,7 @@ def fingerprint(address: str) -> list[Any]:
     """
     path = Path(address)
     if "://" in address or not path.exists():
-        return [address.partition("?")[0]]
+        return [plain(address)]
     if path.is_dir():
         files = [one for one in path.rglob("*") if one.is_file()]
     else:

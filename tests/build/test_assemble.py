@@ -22,6 +22,7 @@ from landslide.build import writing
 from landslide.build.assemble import build_cube
 from landslide.build.plan import plan_build
 from landslide.build.recipe import load_recipe
+from landslide.build.stages import fingerprint, plain
 from landslide.cli import main
 from landslide.cube.events import find_event
 from landslide.cube.store import open_cube, stored_chunks
@@ -125,6 +126,12 @@ def test_its_attributes_say_where_it_lies_and_what_it_is_built_from(
         assert raw[name].rio.transform()[:6] == tuple(cube.attrs["transform"])
     assert raw["spatial_ref"].attrs["grid_mapping_name"] == "transverse_mercator"
     assert cube["landslides"].rio.crs.to_epsg() == 32654
+
+
+def test_no_password_or_signature_is_passed_on() -> None:
+    assert plain("https://me:word@example.org/a.tif?sig=x") == "https://example.org/a.tif"
+    assert plain("/data/what?.tif") == "/data/what?.tif"
+    assert fingerprint("s3://key:secret@bucket/a.tif") == ["s3://bucket/a.tif"]
 
 
 def test_its_stac_item_lies_beside_it(event: Path, tmp_path: Path) -> None:
