@@ -46,6 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     simulate.add_argument("--overwrite", action="store_true")
     simulate.set_defaults(run=_simulate)
 
+    _add_build(commands)
     _add_optimize(commands)
 
     train = commands.add_parser("train", help="train one model and save it as a bundle")
@@ -63,6 +64,11 @@ def _parser() -> argparse.ArgumentParser:
     table.add_argument("--format", choices=("text", "csv", "markdown"), default="text")
     table.set_defaults(run=_table)
 
+    _add_figures(commands)
+    return parser
+
+
+def _add_figures(commands: Any) -> None:
     figure4 = commands.add_parser("figure4", help="draw AUPRC over timesteps from a table")
     figure4.add_argument("table")
     figure4.add_argument("out")
@@ -77,7 +83,29 @@ def _parser() -> argparse.ArgumentParser:
     )
     options.add_reading_options(figure1)
     figure1.set_defaults(run=_figure1)
-    return parser
+
+    figure2 = commands.add_parser("figure2", help="draw a cube's place, images, labels, elevation")
+    figure2.add_argument("cube")
+    figure2.add_argument("out")
+    figure2.add_argument("--event", help="a published event's name or a TOML file")
+    options.add_reading_options(figure2)
+    figure2.set_defaults(run=_figure2)
+
+
+def _add_build(commands: Any) -> None:
+    build = commands.add_parser("build", help="build a cube from archives; run again to go on")
+    build.add_argument("event", help="a TOML file of an event with a [build] table")
+    build.add_argument("out", help="a path, or an address such as gs://BUCKET/NAME.zarr")
+    build.add_argument(
+        "--until",
+        choices=("sar", "terrain", "insar", "labels"),
+        default="labels",
+        help="the last layer that is built",
+    )
+    build.add_argument(
+        "--dry-run", action="store_true", help="search, and say passes, download and size"
+    )
+    build.set_defaults(run=_build)
 
 
 def _add_optimize(commands: Any) -> None:
@@ -136,6 +164,18 @@ def _simulate(args: argparse.Namespace) -> None:
         progress=True,
     )
     print(args.out)
+
+
+def _build(args: argparse.Namespace) -> None:
+    from landslide.build.assemble import build_cube
+    from landslide.build.plan import plan_build
+    from landslide.build.recipe import load_recipe
+
+    plan = plan_build(load_recipe(args.event))
+    print(plan.text)
+    if not args.dry_run:
+        build_cube(plan, args.out, until=args.until, said=print)
+        print(args.out)
 
 
 def _optimize(args: argparse.Namespace) -> None:
@@ -210,4 +250,16 @@ def _figure1(args: argparse.Namespace) -> None:
         title=chip.title,
         simulated=bool(cube.attrs.get("simulated", False)),
     )
+    print(args.out)
+
+
+def _figure2(args: argparse.Namespace) -> None:
+    from landslide.cube.events import find_event
+    from landslide.cube.store import open_cube
+    from landslide.results.figures import figure2
+    from landslide.results.place import read_place
+
+    cube = open_cube(args.cube, reader=args.reader, missing=args.missing)
+    place = read_place(cube, find_event(cube, args.event))
+    figure2(place, args.out, simulated=bool(cube.attrs.get("simulated", False)))
     print(args.out)

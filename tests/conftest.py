@@ -9,7 +9,7 @@ import os
 import re
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -189,6 +189,138 @@ def zenodo() -> Iterator[Zenodo]:
         yield stand_in
 
 
+@dataclass
+class Archive:
+    """A STAC API and the files that its items name, and what it was asked."""
+
+    folder: Path
+    address: str = ""
+    collections: dict[str, dict[str, Any]] = field(default_factory=dict)
+    items: list[dict[str, Any]] = field(default_factory=list)
+    """Items; an asset whose address begins with `/` is a file of the folder."""
+    page: int = 100
+    """Items in an answer, at most."""
+    signature: str | None = None
+    """What a file's address must carry as `?sig=`."""
+    statuses: dict[str, int] = field(default_factory=dict)
+    """Answers other than 200, by path."""
+    asked: list[tuple[str, str]] = field(default_factory=list)
+    """Path and Range header of each request."""
+
+    def matching(self, query: dict[str, Any]) -> list[dict[str, Any]]:
+        """Return the items that a search means."""
+        west, south, east, north = query.get("bbox") or (-180, -90, 180, 90)
+        ends = (query.get("datetime") or "../..").split("/")
+        first, last = (end if end not in ("", "..") else "" for end in (ends[0], ends[-1]))
+        found = []
+        for item in self.items:
+            w, s, e, n = item["bbox"]
+            when = item["properties"]["datetime"]
+            if item["collection"] not in (query.get("collections") or self.collections):
+                continue
+            if w > east or e < west or s > north or n < south:
+                continue
+            if (first and when < first) or (last and when > last):
+                continue
+            assets = {
+                key: asset | {"href": self.address * asset["href"].startswith("/") + asset["href"]}
+                for key, asset in item["assets"].items()
+            }
+            found.append(item | {"assets": assets})
+        return found
+
+
+class ArchiveHandler(QuietHandler):
+    """Answers as a STAC API and as the store of its files."""
+
+    def __init__(self, *args: Any, archive: Archive) -> None:
+        self.archive = archive
+        super().__init__(*args)
+
+    def do_GET(self) -> None:
+        """Answer with the landing page, the collections, or a file."""
+        archive, (path, _, query) = self.archive, self.path.partition("?")
+        archive.asked.append((self.path, self.headers.get("Range", "")))
+        if status := archive.statuses.get(path):
+            self.fail(status)
+        elif path.startswith("/files/"):
+            if archive.signature and query != f"sig={archive.signature}":
+                self.fail(403)
+                return
+            file = archive.folder / path.removeprefix("/files/")
+            self.answer(file.read_bytes() if file.is_file() else None)
+        elif path in ("", "/"):
+            self.json(self.landing())
+        elif path == "/collections":
+            self.json({"collections": [*archive.collections.values()], "links": []})
+        elif (name := path.removeprefix("/collections/")) in archive.collections:
+            self.json(archive.collections[name])
+        else:
+            self.answer(None)
+
+    do_HEAD = do_GET  # noqa: N815
+
+    def do_POST(self) -> None:
+        """Answer a search, a page at a time."""
+        self.archive.asked.append((self.path, ""))
+        query = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if status := self.archive.statuses.get(self.path):
+            self.fail(status)
+            return
+        found, start = self.archive.matching(query), int(query.get("token", 0))
+        stop = start + min(self.archive.page, query.get("limit", 10))
+        links = []
+        if stop < len(found):
+            following = query | {"token": str(stop)}
+            links = [
+                {"rel": "next", "href": f"{self.archive.address}/search", "method": "POST",
+                 "body": following, "type": "application/geo+json"}
+            ]  # fmt: skip
+        self.json({"type": "FeatureCollection", "features": found[start:stop], "links": links})
+
+    def landing(self) -> dict[str, Any]:
+        """Return the landing page, which says what the API can do."""
+        core = "https://api.stacspec.org/v1.0.0"
+        links = [
+            {"rel": rel, "href": self.archive.address + path, "type": "application/json"} | method
+            for rel, path, method in (
+                ("self", "/", {}), ("root", "/", {}), ("data", "/collections", {}),
+                ("search", "/search", {"method": "POST"}),
+            )
+        ]  # fmt: skip
+        return {
+            "type": "Catalog", "id": "archive", "stac_version": "1.0.0", "description": "for tests",
+            "conformsTo": [f"{core}/core", f"{core}/item-search", f"{core}/collections"],
+            "links": links,
+        }  # fmt: skip
+
+    def json(self, document: dict[str, Any]) -> None:
+        """Send a document."""
+        content = json.dumps(document).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def fail(self, status: int) -> None:
+        """Send a status and no more."""
+        self.send_response(status)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Iterator[Archive]:
+    """Return a STAC API of one's own, over the files of a folder."""
+    folder = tmp_path / "archive"
+    folder.mkdir()
+    stand_in = Archive(folder)
+    with _serving(functools.partial(ArchiveHandler, archive=stand_in)) as address:
+        stand_in.address = address
+        yield stand_in
+
+
 @pytest.fixture(scope="session")
 def s3_bucket() -> Iterator[str]:
     """Address of an empty bucket of Amazon's protocol; the environment says where it is."""
@@ -236,8 +368,97 @@ def gs_bucket() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Folder of real Sentinel-1 products, where it lies beside the checkout."""
+    if not FLOODS.parent.exists():
+        pytest.skip("the real data are not at ../shared/data beside the checkout")
+    return FLOODS.parent
+
+
+@pytest.fixture(scope="session")
 def floods() -> str:
     """Address of the mosaic of real Sentinel-1 pairs, where it lies beside the checkout."""
     if not FLOODS.exists():
         pytest.skip("the real floods cube is not at ../shared/data beside the checkout")
     return str(FLOODS)
+
+
+UTM = "EPSG:32654"
+SEAM = 200
+"""Row at which the two bursts of an image meet; they overlap by a few."""
+
+
+def _write_event(cube: Any, folder: Path) -> Path:
+    """Write a cube out: images, DEM and inventory, and the event file that names them."""
+    import geopandas
+    import numpy as np
+    import rasterio.features
+    import shapely
+    from rasterio.transform import from_origin
+
+    from landslide.cube.events import find_event
+
+    left, top = float(cube["x"][0]) - 5, float(cube["y"][0]) + 5
+    (folder / "rtc").mkdir()
+    for index in range(cube.sizes["timestep"]):
+        image = cube.isel(timestep=index)
+        stamp = np.datetime_as_string(image["timestep"].values, "s").translate(
+            str.maketrans("", "", "-:")
+        )
+        track = int(image["sat:relative_orbit"])
+        for name in ("vv", "vh"):
+            values = image[name].to_numpy()
+            for burst, rows in (("000001", slice(0, SEAM + 8)), ("000002", slice(SEAM, None))):
+                stem = f"OPERA_L2_RTC-S1_T{track:03}-{burst}-IW1_{stamp}Z_20260101T000000Z_S1A_30"
+                _write_image(
+                    folder / "rtc" / f"{stem}_v1.0_{name.upper()}.tif",
+                    values[rows],
+                    left,
+                    top - 10 * rows.start,
+                )
+    _write_image(folder / "dem.tif", cube["dem"].to_numpy(), left, top)
+    where = from_origin(left, top, 10, 10)
+    slides = cube["landslides"].to_numpy()
+    shapes = rasterio.features.shapes(slides, mask=slides == 1, transform=where)
+    polygons = [shapely.geometry.shape(geometry) for geometry, _ in shapes]
+    geopandas.GeoDataFrame(geometry=polygons, crs=UTM).to_file(folder / "slides.gpkg")
+    # A little inside: straight edges bend by half a metre on their way through degrees.
+    bounds = (left + 2, top - 10 * cube.sizes["y"] + 2, left + 10 * cube.sizes["x"] - 2, top - 2)
+    area = geopandas.GeoSeries([shapely.box(*bounds)], crs=UTM).to_crs("EPSG:4326").iloc[0]
+    (folder / "area.geojson").write_text(json.dumps(shapely.geometry.mapping(area)))
+    event = find_event(cube)
+    path = folder / "event.toml"
+    path.write_text(
+        f"""
+name = "{event.name}"
+time = {np.datetime_as_string(event.start, "s")}Z
+
+[build]
+area = "area.geojson"
+crs = "{UTM}"
+before_days = 3650
+after_days = 3650
+sar = {{source = "rtc"}}
+terrain = {{source = "dem.tif", min_coverage = 0.9}}
+labels = {{inventory = "slides.gpkg"}}
+"""
+    )
+    return path
+
+
+def _write_image(path: Path, values: Any, left: float, top: float) -> None:
+    import numpy as np
+    import rasterio
+    from rasterio.transform import from_origin
+
+    with rasterio.open(
+        path, "w", driver="GTiff", width=values.shape[1], height=values.shape[0], count=1,
+        dtype=values.dtype, crs=UTM, transform=from_origin(left, top, 10, 10), nodata=np.nan,
+    ) as image:  # fmt: skip
+        image.write(values, 1)
+
+
+@pytest.fixture(scope="session")
+def write_event() -> Callable[[Any, Path], Path]:
+    """Return what writes a simulated cube out as an archive has it, and the event file for it."""
+    return _write_event

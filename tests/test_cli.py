@@ -91,7 +91,16 @@ def test_every_command_stands_in_the_help(capsys: Said) -> None:
         main(["--help"])
     assert ended.value.code == 0
     said = capsys.readouterr().out
-    for command in ("fetch", "inspect", "simulate", "train", "table", "figure4", "figure1"):
+    for command in (
+        "fetch",
+        "inspect",
+        "simulate",
+        "train",
+        "table",
+        "figure4",
+        "figure1",
+        "figure2",
+    ):
         assert f"\n    {command} " in said
 
 
@@ -486,6 +495,13 @@ def test_figure1_of_a_chip_that_is_not_there_is_an_error(
     assert line.startswith(f"error: chip {chip} is not among the ")
     assert "choose one from 0 to " in line
     assert not list(tmp_path.iterdir())
+
+
+def test_figure2_draws_a_place(cube: str, tmp_path: Path, capsys: Said) -> None:
+    out = tmp_path / "figure2.png"
+    assert main(["figure2", cube, str(out)]) == 0
+    assert capsys.readouterr().out == f"{out}\n"
+    assert out.read_bytes().startswith(PNG)
 
 
 def test_a_figure_that_cannot_be_written_is_an_error(

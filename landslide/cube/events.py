@@ -20,6 +20,8 @@ from landslide.cube.spelling import ORBIT_STATES, decode_orbit_state, read_windo
 from landslide.storage import read_bytes
 
 KEYS = ("name", "time", "start", "end", "orbit_state", "relative_orbit", "cube")
+BUILD = "build"
+"""The table of an event file that says how its cube is built; `landslide.build` reads it."""
 
 
 @dataclass(frozen=True)
@@ -158,14 +160,14 @@ def event_from_attribute(text: str, where: str = "the cube's `event` attribute")
     return _event_from_keys(keys, where)
 
 
-def _cube_beside(cube: str, file: str) -> str:
-    """Return the address of `cube` as the TOML file `file` means it."""
-    if "://" in cube or "::" in cube or os.path.isabs(cube):  # noqa: PTH117
-        return cube
+def address_beside(address: str, file: str) -> str:
+    """Return an address as the TOML file `file` means it."""
+    if "://" in address or "::" in address or os.path.isabs(address):  # noqa: PTH117
+        return address
     folder, slash, _ = file.rpartition("/")
     if "://" in file:
-        return f"{folder}/{cube}"
-    return os.path.abspath(folder + slash + cube)  # noqa: PTH100
+        return f"{folder}/{address}"
+    return os.path.abspath(folder + slash + address)  # noqa: PTH100
 
 
 def load_event(name_or_file: str | os.PathLike[str]) -> Event:
@@ -177,7 +179,8 @@ def load_event(name_or_file: str | os.PathLike[str]) -> Event:
         `hokkaido`, `kaikoura`, `puerto_rico`, `talakmau` (or the Zenodo stem, such as
         `hokkaido_japan`), or the address of a TOML file with `name`, `time` or `start` and
         `end`, and optionally `orbit_state`, `relative_orbit`, `cube`. A time without an offset
-        is UTC; a date is that whole day; a relative `cube` is relative to the file.
+        is UTC; a date is that whole day; a relative `cube` is relative to the file. Its table
+        `[build]` says how the cube is built, and is not read here.
 
     Raises
     ------
@@ -203,7 +206,8 @@ def load_event(name_or_file: str | os.PathLike[str]) -> Event:
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"event file {text} is not TOML: {error}") from error
     if isinstance(keys.get("cube"), str):
-        keys["cube"] = _cube_beside(keys["cube"], text)
+        keys["cube"] = address_beside(keys["cube"], text)
+    keys.pop(BUILD, None)
     return _event_from_keys(keys, f"event file {text}")
 
 

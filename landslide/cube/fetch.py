@@ -136,7 +136,7 @@ def _published_file(name: str, api: str, record: str) -> PublishedFile:
     return found[name]
 
 
-def _refuse_unsafe(archive: zipfile.ZipFile, name: str) -> None:
+def refuse_unsafe(archive: zipfile.ZipFile, name: str) -> None:
     """Raise a ValueError where a member would land outside the folder, or is a link."""
     for member in archive.infolist():
         path = PurePosixPath(member.filename.replace("\\", "/"))
@@ -160,7 +160,7 @@ def unpack_cube(archive: Path, target: Path, *, progress: bool = False) -> None:
     shutil.rmtree(unfinished, ignore_errors=True)
     try:
         with zipfile.ZipFile(archive) as opened:
-            _refuse_unsafe(opened, archive.name)
+            refuse_unsafe(opened, archive.name)
             members = opened.infolist()
             shown = tqdm(members, desc=f"unpacking {archive.name}", disable=not progress)
             for member in shown:

@@ -10,10 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
-from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
 from landslide.results.looks import look, stretch
+from landslide.results.map_marks import scale_bar
 from landslide.results.saving import mark_simulated, save_figure
 
 type Plane = npt.NDArray[Any]
@@ -82,7 +82,7 @@ def figure1(
     axis = _axis(figure, edge + _GAP, _HEADER + _TITLE, label_width, label_height)
     _label(axis, label)
     if pixel_size is not None:
-        _scale_bar(axis, label.shape[1], pixel_size)
+        scale_bar(axis, label.shape[1], pixel_size)
     if simulated:
         mark_simulated(figure, 1 - 0.2 / page[1])
     save_figure(figure, path)
@@ -165,17 +165,3 @@ def _bare(axis: Axes, name: str) -> None:
 def _hatch(axis: Axes) -> None:
     """Hatch the ground of an axis, which shows through where a plane has no data."""
     axis.patch.set(facecolor="#f2f2f2", edgecolor="#a8a8a8", hatch="////", linewidth=0)
-
-
-def _scale_bar(axis: Axes, width: int, pixel_size: float) -> None:
-    """Draw a bar of a round length, about a quarter of the chip's width."""
-    wanted = width * pixel_size / 4
-    step = 10.0 ** math.floor(math.log10(wanted))
-    metres = max(factor * step for factor in (1, 2, 5) if factor * step <= wanted)
-    share = metres / (width * pixel_size)
-    text = f"{metres / 1000:g} km" if metres >= 1000 else f"{metres:g} m"
-    halo = [withStroke(linewidth=3, foreground="white")]
-    axis.plot([0.04, 0.04 + share], [0.05, 0.05], transform=axis.transAxes, color=_INK,
-              linewidth=2.5, solid_capstyle="butt", path_effects=halo)  # fmt: skip
-    axis.text(0.04 + share / 2, 0.065, text, transform=axis.transAxes, ha="center", va="bottom",
-              fontsize=8.5, color=_INK, path_effects=halo)  # fmt: skip

@@ -1,0 +1,170 @@
+"""A cube from a recipe: its layers one after another, each whole or not at all."""
+
+import importlib.metadata
+import json
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from odc.geo.geobox import GeoBox
+from odc.geo.xr import xr_coords
+
+from landslide.build.catalogue import cube_item, item_address
+from landslide.build.plan import BuildPlan
+from landslide.build.stages import LABELS, Stage, stages
+from landslide.build.target import PROGRESS, Target, target_at
+from landslide.build.writing import counts_attribute, write_layer
+from landslide.chips.optimize.layout import VERSION, Layout
+from landslide.cube.address import plain_write_errors
+from landslide.cube.events import event_to_attribute
+from landslide.cube.schema import VARIABLES, house_schema
+from landslide.cube.store import open_cube
+from landslide.storage import write_whole
+
+log = logging.getLogger(__name__)
+
+GRID_NAMES = ("y", "x", "spatial_ref")
+PACKAGES = ("landslide-sar-datacubes", "odc-stac", "odc-geo", "rasterio", "xarray", "zarr")
+
+
+def build_cube(
+    plan: BuildPlan,
+    out: str,
+    *,
+    until: str = LABELS,
+    layout: Layout | None = None,
+    said: Callable[[str], object] = log.info,
+) -> xr.Dataset:
+    """Build the cube of a plan, or go on with one that an earlier run began.
+
+    Layers that are there and whose sources are the same stay. Dask computes with whatever
+    scheduler is set: threads of this process, or a cluster that reaches sources and `out`.
+
+    Parameters
+    ----------
+    plan : BuildPlan
+    out : str
+        A local path or a writable address that fsspec knows.
+    until : str
+        The last layer that is wanted: `sar`, `terrain`, `insar` or `labels`.
+    layout : Layout, optional
+        Chips, images in a chunk, shards and packing, as `landslide optimize` takes them.
+    said : callable
+        Is told what becomes of each layer.
+
+    Returns
+    -------
+    Dataset
+        The cube, as `landslide.open_cube` gives it. Its STAC item lies beside it.
+
+    Raises
+    ------
+    FileExistsError
+        Where something else lies at `out`.
+    ValueError
+        Where a source cannot be used, or a layer does not fit the schema or the grid.
+    OSError
+        Where a source cannot be read, or the cube cannot be written.
+    """
+    layout = layout or Layout()
+    target = target_at(out)
+    wanted = list(stages(plan, until, block_pixels=layout.shard_side))
+    digests = {one.name: _digest(one, plan.grid, layout) for one in wanted}
+    _drop_changed(target, plan, digests, said)
+    for stage in wanted:
+        if stage.name not in target.layers():
+            stage.ready()  # before an hour is spent on the others
+    for stage in wanted:
+        if stage.name in target.layers():
+            said(f"{stage.name}: is there")
+            continue
+        said(f"{stage.name}: is built")
+        _build(target, stage, plan, digests[stage.name], layout)
+    target.clear(PROGRESS)
+    cube = open_cube(target.address)
+    item = cube_item(plan, target, cube)
+    beside = item_address(target.address)
+    with plain_write_errors(beside):
+        write_whole(beside, json.dumps(item.to_dict(), indent=1).encode())
+    return cube
+
+
+def _digest(stage: Stage, grid: GeoBox, layout: Layout) -> str:
+    return f"{stage.digest(grid)}-{VERSION}-{json.dumps(asdict(layout), sort_keys=True)}"
+
+
+def _drop_changed(
+    target: Target, plan: BuildPlan, digests: Mapping[str, str], said: Callable[[str], object]
+) -> None:
+    """Take out the layers whose sources changed; those that a new grid makes useless, too."""
+    grid = grid_attributes(plan.grid)
+    for name, about in target.layers().items():
+        changed = name in digests and about["digest"] != digests[name]
+        if changed or about["grid"] != json.loads(json.dumps(grid)):
+            said(f"{name}: its source or the grid changed")
+            target.drop(name)
+    if not target.layers():
+        for name in GRID_NAMES:
+            target.clear(name)
+
+
+def _build(target: Target, stage: Stage, plan: BuildPlan, digest: str, layout: Layout) -> None:
+    layer = on_grid(stage.load(), plan.grid, stage.name)
+    objects, counts = write_layer(target, stage.name, layer, plan.recipe.event, digest, layout)
+    entry = {
+        **stage.about,
+        "digest": digest,
+        "grid": grid_attributes(plan.grid),
+        "variables": [str(name) for name in layer.variables if name not in GRID_NAMES],
+        "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
+    }
+    if counts:
+        entry["samples"] = counts_attribute(counts)
+    target.commit(stage.name, entry, objects, cube_attributes(plan))
+
+
+def on_grid(layer: xr.Dataset, grid: GeoBox, name: str) -> xr.Dataset:
+    """Return a layer in the house's form, its variables bound to the grid's reference system.
+
+    Raises
+    ------
+    ValueError
+        Where it does not fit the schema, or lies on another grid.
+    """
+    coords = xr_coords(grid)
+    for axis in ("y", "x"):
+        given = layer[axis].to_numpy() if axis in layer.coords else np.empty(0)
+        if given.shape != coords[axis].shape or not np.array_equal(given, coords[axis]):
+            raise ValueError(f"the layer {name} does not lie on the cube's grid along {axis}")
+    extra = [one for one in layer.coords if one == "band"]
+    house = house_schema(layer.drop_vars(extra).assign_coords(coords))
+    for variable in house.data_vars:
+        if variable in VARIABLES:
+            house[variable].attrs["grid_mapping"] = "spatial_ref"
+            house[variable].encoding.clear()
+    return house
+
+
+def grid_attributes(grid: GeoBox) -> dict[str, Any]:
+    """Return where a grid lies, as the cube's attributes say it: GDAL's six and the shape."""
+    return {
+        "crs": str(grid.crs),
+        "transform": [float(number) for number in list(grid.affine)[:6]],
+        "shape": list(grid.shape),
+    }
+
+
+def cube_attributes(plan: BuildPlan) -> dict[str, Any]:
+    """Return the attributes of the whole cube, but for what each layer is built from."""
+    grid = grid_attributes(plan.grid)
+    return {
+        "Conventions": "CF-1.11",
+        "title": f"Sentinel-1 datacube of the event {plan.recipe.event.name}",
+        "event": event_to_attribute(plan.recipe.event),
+        "crs": grid["crs"],
+        "transform": grid["transform"],
+        "event_file": plan.recipe.text,
+    }

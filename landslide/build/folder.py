@@ -1,0 +1,154 @@
+"""A folder of RTC GeoTIFFs, with OPERA's or ASF's names, as scenes like any archive's."""
+
+import fnmatch
+import re
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import pyproj
+import shapely
+from shapely.geometry.base import BaseGeometry
+
+from landslide.build.headers import Header, read_header
+from landslide.build.names import ProductName, granule_track, orbit_state_at, read_name
+from landslide.build.scenes import POLARISATIONS, Scene
+
+README = re.compile(r"\.(README\.md\.txt|log|xml)$", re.IGNORECASE)
+EDGE_POINTS = 16
+"""Segments along an image's edge, which bends when it is turned to degrees."""
+
+
+@dataclass(frozen=True)
+class File:
+    """A GeoTIFF whose name is understood."""
+
+    address: str
+    """As rasterio opens it: a path, or one inside a zip archive."""
+    name: ProductName
+    beside: Path
+    """The folder or archive that holds it, and what else its product has."""
+
+
+def folder_scenes(folder: str, pattern: str = "*.tif") -> list[Scene]:
+    """Return the scenes of a folder, of its folders, and of the zip archives in them.
+
+    Parameters
+    ----------
+    folder : str
+    pattern : str
+        Which files, as a shell would match their names.
+
+    Raises
+    ------
+    FileNotFoundError
+        Where there is no such folder.
+    ValueError
+        Where it holds no RTC GeoTIFF, two of one piece and polarisation, or a broken one: one
+        without a reference system, cut off, or no GeoTIFF at all.
+    """
+    root = Path(folder)
+    if not root.is_dir():
+        raise FileNotFoundError(
+            f"no folder {folder}: `source` is a STAC API's address or a folder of RTC GeoTIFFs"
+        )
+    files, others = [], []
+    for address, name, beside in _members(root, pattern):
+        said = read_name(name)
+        if said is not None and said.polarisation in POLARISATIONS:
+            files.append(File(address, said, beside))
+        else:
+            others.append(name)
+    if not files:
+        why = f"{others[0]} is not named as OPERA or ASF name them" if others else "no file does"
+        raise ValueError(f"{folder} holds no RTC GeoTIFF of VV or VH that matches {pattern}: {why}")
+    pieces: dict[tuple[str, str], dict[str, File]] = {}
+    for file in files:
+        of_piece = pieces.setdefault((file.name.piece, file.name.produced), {})
+        twin = of_piece.setdefault(file.name.polarisation, file)
+        if twin is not file:
+            raise ValueError(
+                f"{twin.address} and {file.address} are two files of one burst or scene: choose "
+                "with `pattern`"
+            )
+    return [_scene(of_piece) for of_piece in pieces.values()]
+
+
+def _members(root: Path, pattern: str) -> Iterator[tuple[str, str, Path]]:
+    """Yield address, file name and container of what matches, in a stable order."""
+    for path in sorted(root.rglob("*")):
+        if path.is_file() and fnmatch.fnmatch(path.name, pattern):
+            yield str(path), path.name, path.parent
+        elif path.suffix.lower() == ".zip" and path.is_file():
+            for member in archive_members(path):
+                name = PurePosixPath(member).name
+                if fnmatch.fnmatch(name, pattern):
+                    yield f"zip://{path.resolve()}!/{member}", name, path
+
+
+def archive_members(path: Path) -> list[str]:
+    """Return the files in a zip archive.
+
+    Raises
+    ------
+    ValueError
+        Where it is no whole archive, or one of its files would lie outside it.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = sorted(one for one in archive.namelist() if not one.endswith("/"))
+    except zipfile.BadZipFile as error:
+        raise ValueError(f"{path} is not a whole zip archive: fetch it again") from error
+    for member in members:
+        if ".." in PurePosixPath(member.replace("\\", "/")).parts or member.startswith(("/", "\\")):
+            raise ValueError(
+                f"{path} holds {member!r}, which would lie outside the archive: do not trust it, "
+                "and fetch it again from its source"
+            )
+    return members
+
+
+def _scene(files: dict[str, File]) -> Scene:
+    headers = {name: read_header(file.address) for name, file in sorted(files.items())}
+    file, first = files[min(files)], headers[min(files)]
+    footprint, name = _outline(first), file.name
+    stem = PurePosixPath(file.address).name.rpartition(".")[0]
+    return Scene(
+        name=re.sub(rf"_{name.polarisation}(?=_|$)", "", stem, flags=re.IGNORECASE),
+        piece=name.piece,
+        produced=name.produced,
+        start=name.start.astype("datetime64[ns]"),
+        platform=name.platform,
+        relative_orbit=name.relative_orbit or _track_beside(file.beside),
+        orbit_state=orbit_state_at(name.start, footprint.centroid.x),
+        footprint=footprint,
+        addresses={key: one.address for key, one in sorted(files.items())},
+        pixel_m=first.pixel_m,
+        nodata=first.nodata,
+        bytes=_sizes(headers),
+    )
+
+
+def _sizes(headers: dict[str, Header]) -> dict[str, int] | None:
+    sizes = {key: one.bytes for key, one in headers.items() if one.bytes is not None}
+    return sizes if len(sizes) == len(headers) else None
+
+
+def _outline(header: Header) -> BaseGeometry:
+    """Return an image's outline in longitude and latitude [degrees]."""
+    box = shapely.box(*header.bounds)
+    dense = shapely.segmentize(box, max(box.length / 4 / EDGE_POINTS, 1e-9))
+    along = pyproj.Transformer.from_crs(header.crs, "EPSG:4326", always_xy=True)
+    return shapely.transform(dense, along.transform, interleaved=False)
+
+
+def _track_beside(beside: Path) -> int | None:
+    """Return the relative orbit of the granule that a product's own texts name, or None."""
+    if beside.suffix.lower() == ".zip":
+        with zipfile.ZipFile(beside) as archive:
+            texts = [archive.read(one) for one in archive.namelist() if README.search(one)]
+    else:
+        texts = [one.read_bytes() for one in beside.iterdir() if README.search(one.name)]
+    tracks = {granule_track(text.decode(errors="replace")) for text in texts} - {None}
+    return tracks.pop() if len(tracks) == 1 else None

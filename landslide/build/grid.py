@@ -1,0 +1,119 @@
+"""The one grid of a cube: an area on the Earth becomes pixels of a metric projection, north up."""
+
+import math
+
+import pyproj
+import shapely
+from odc.geo.geobox import GeoBox
+from pyproj import CRS, Transformer
+from pyproj.exceptions import CRSError
+from shapely.geometry.base import BaseGeometry
+
+RESOLUTION = 10.0
+"""Side of a pixel [m]: what Sentinel-1's ground range products have."""
+LARGEST_SIDE = 200_000
+"""Pixels on a side; a larger grid is a mistyped area."""
+LONGITUDE_LATITUDE = "EPSG:4326"
+STEP_DEGREES = 0.01
+"""Edges of an area are followed in steps as small, as a straight one bends when projected."""
+
+
+def utm_zone(area: BaseGeometry) -> CRS:
+    """Return the UTM zone (WGS 84) of an area's middle.
+
+    Parameters
+    ----------
+    area : geometry
+        Longitude and latitude [degrees].
+
+    Raises
+    ------
+    ValueError
+        Beyond 84 degrees north or 80 south, where UTM ends.
+    """
+    middle = shapely.box(*area.bounds).centroid
+    if not -80 <= middle.y <= 84:
+        raise ValueError(
+            f"the area lies at latitude {middle.y:.1f}, beyond UTM: set a metric `crs`"
+        )
+    zone = min(60, int((middle.x + 180) // 6) + 1)
+    return CRS.from_epsg((32600 if middle.y >= 0 else 32700) + zone)
+
+
+def metric_crs(name: str | int | CRS) -> CRS:
+    """Return a coordinate reference system by name, such as EPSG:32654, one in metres.
+
+    Raises
+    ------
+    ValueError
+        Where it is unknown, or its axes are no metres.
+    """
+    try:
+        crs = CRS.from_user_input(name)
+    except CRSError as error:
+        raise ValueError(f"crs {name!r} is unknown: write one such as EPSG:32654") from error
+    if not crs.is_projected or any(axis.unit_name != "metre" for axis in crs.axis_info):
+        raise ValueError(
+            f"crs {name!r} is not in metres: chips are squares of metres; write one such as "
+            "EPSG:32654"
+        )
+    return crs
+
+
+def project(area: BaseGeometry, crs: CRS | str) -> BaseGeometry:
+    """Return an area [longitude, latitude in degrees] in another reference system."""
+    dense = shapely.segmentize(area, STEP_DEGREES)
+    along = Transformer.from_crs(LONGITUDE_LATITUDE, CRS.from_user_input(crs), always_xy=True)
+    return shapely.transform(dense, along.transform, interleaved=False)
+
+
+def area_grid(
+    area: BaseGeometry, crs: str | int | CRS | None = None, resolution: float = RESOLUTION
+) -> GeoBox:
+    """Return the smallest grid that holds an area, its edges at whole multiples of a pixel.
+
+    Parameters
+    ----------
+    area : geometry
+        Longitude and latitude [degrees].
+    crs
+        A metric reference system; None for the UTM zone of the area's middle.
+    resolution : float
+        Side of a pixel [m].
+
+    Returns
+    -------
+    GeoBox
+        North up.
+
+    Raises
+    ------
+    ValueError
+        Where the reference system is not metric, does not hold the area, or the grid is absurd.
+    """
+    if not resolution > 0 or not math.isfinite(resolution):
+        raise ValueError(f"resolution is {resolution}: give the metres of a pixel's side")
+    chosen = utm_zone(area) if crs is None else metric_crs(crs)
+    try:
+        bounds = project(area, chosen).bounds
+    except pyproj.exceptions.ProjError as error:
+        raise ValueError(f"the area cannot be projected to {chosen.name}: {error}") from error
+    if not all(map(math.isfinite, bounds)):
+        raise ValueError(f"the area lies outside {chosen.name}: choose another `crs`")
+    # A hair inside, or an area that ends at a pixel's edge would be given one more.
+    low = [math.floor(edge / resolution + 1e-6) for edge in bounds[:2]]
+    high = [math.ceil(edge / resolution - 1e-6) for edge in bounds[2:]]
+    columns, rows = high[0] - low[0], high[1] - low[1]
+    if not (0 < columns <= LARGEST_SIDE and 0 < rows <= LARGEST_SIDE):
+        raise ValueError(
+            f"the area makes a grid of {rows} x {columns} pixels of {resolution:g} m: give a "
+            f"smaller area or a larger `resolution` (at most {LARGEST_SIDE} pixels on a side)"
+        )
+    name = chosen.to_epsg()
+    west, south, east, north = (edge * resolution for edge in (*low, *high))
+    return GeoBox.from_bbox(
+        (west, south, east, north),
+        chosen.to_wkt() if name is None else f"EPSG:{name}",
+        shape=(rows, columns),
+        tight=True,
+    )

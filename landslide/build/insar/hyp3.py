@@ -1,0 +1,173 @@
+"""Pairs processed by ASF's HyP3: ordered, waited for, and fetched into a folder.
+
+HyP3's client does the talking; see https://hyp3-docs.asf.alaska.edu. A pair is ordered once: its
+jobs carry a name, and what HyP3 already has under that name is not ordered, and so not paid for,
+again.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import requests
+from hyp3_sdk import HyP3
+from hyp3_sdk.exceptions import HyP3SDKError
+from hyp3_sdk.jobs import Batch, Job
+
+from landslide.build.insar.archives import unpack_product
+from landslide.cube.fetch import ResumingDownloader
+
+API = "https://hyp3-api.asf.alaska.edu"
+LOGIN_HOST = "https://urs.earthdata.nasa.gov"
+WAIT_SECONDS, ASK_SECONDS = 6 * 3600, 60.0
+
+
+@contextmanager
+def _plain_errors(api: str) -> Iterator[None]:
+    """Turn what the client raises into one line.
+
+    Raises
+    ------
+    OSError
+    """
+    try:
+        yield
+    except (HyP3SDKError, requests.RequestException) as problem:
+        reason = " ".join(f"{type(problem).__name__}: {problem}".split())[:300]
+        raise OSError(
+            f"HyP3 at {api} does not answer as it should ({reason}): run again to go on"
+        ) from problem
+
+
+def connect(api: str = API, token: str | None = None) -> HyP3:
+    """Return a client that is logged in.
+
+    The token is an Earthdata bearer token, from the environment variable EARTHDATA_TOKEN where
+    none is given; without one the login in ~/.netrc is used.
+
+    Raises
+    ------
+    ValueError
+        Where there are no credentials; nothing has been asked then.
+    OSError
+        Where the login fails.
+    """
+    token = token or os.environ.get("EARTHDATA_TOKEN")
+    if not token and requests.utils.get_netrc_auth(LOGIN_HOST) is None:
+        raise ValueError(
+            "HyP3 needs an Earthdata login: set EARTHDATA_TOKEN, or put urs.earthdata.nasa.gov "
+            "with your login into ~/.netrc (free at https://urs.earthdata.nasa.gov)"
+        )
+    with _plain_errors(api):
+        return HyP3(api, token=token)
+
+
+def prepare_job(reference: str, secondary: str, name: str) -> dict[str, Any]:
+    """Return HyP3's description of a pair's job, wrapped phase included.
+
+    Whole scenes (SLC names) are processed by GAMMA with 10 x 2 looks, the finest it has; bursts
+    (names that end in -BURST) by ISCE2 with 5 x 1, the paper's looks in range and azimuth.
+
+    Raises
+    ------
+    ValueError
+        Where one is a burst and the other is not.
+    """
+    bursts = [granule.endswith("-BURST") for granule in (reference, secondary)]
+    if bursts[0] != bursts[1]:
+        raise ValueError(
+            f"{reference} and {secondary}: one is a burst, one a scene; pair like with like"
+        )
+    if bursts[0]:
+        return dict(HyP3.prepare_insar_isce_burst_job(reference, secondary, name=name, looks="5x1"))
+    return dict(
+        HyP3.prepare_insar_job(
+            reference, secondary, name=name, looks="10x2", include_wrapped_phase=True
+        )
+    )
+
+
+def order(client: HyP3, pairs: Sequence[tuple[str, str]], name: str) -> Batch:
+    """Return the jobs of pairs of granules, ordering those that HyP3 has not under this name.
+
+    Raises
+    ------
+    ValueError
+        Where no pair is given.
+    OSError
+        Where HyP3 refuses (credits spent, unknown granule) or cannot be reached.
+    """
+    if not pairs:
+        raise ValueError("no pair of granules to order from HyP3: search found none")
+    with _plain_errors(client.url):
+        known = {
+            tuple(job.job_parameters["granules"]): job
+            for job in client.find_jobs(name=name)
+            if job.job_parameters and not job.failed() and not job.expired()
+        }
+        new = [prepare_job(*pair, name) for pair in pairs if tuple(pair) not in known]
+        ordered = client.submit_prepared_jobs(new) if new else Batch()
+    return Batch([known[tuple(pair)] for pair in pairs if tuple(pair) in known] + ordered.jobs)
+
+
+def fetch(
+    client: HyP3,
+    jobs: Batch,
+    folder: str | Path,
+    *,
+    wait_seconds: int = WAIT_SECONDS,
+    ask_seconds: float = ASK_SECONDS,
+    progress: bool = False,
+) -> list[Path]:
+    """Wait for jobs, and return the folders of their products below `folder`, each one whole.
+
+    What is there already is not fetched again.
+
+    Raises
+    ------
+    ValueError
+        Where an archive is damaged or would write outside its folder.
+    OSError
+        Where a job failed, the wait is over, or a product cannot be fetched.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with _plain_errors(client.url):
+        done = client.watch(jobs, timeout=wait_seconds, interval=ask_seconds)
+    if failed := [job for job in done if not job.succeeded()]:
+        raise OSError(
+            f"{len(failed)} of {len(done)} HyP3 jobs failed, such as {failed[0].job_id} "
+            f"({' and '.join(failed[0].job_parameters['granules'])}): see its log at {client.url}, "
+            "then run again"
+        )
+    products = []
+    for job in done:
+        for file in _files(job):
+            name = Path(file["filename"]).name
+            product = folder / name.removesuffix(".zip")
+            if not product.exists():
+                # The client's own download neither goes on where it broke off nor sees that it did.
+                download = ResumingDownloader(
+                    folder / f".{name}.part", int(file["size"]), progress=progress
+                )
+                with _plain_errors(client.url):
+                    download(file["url"], str(folder / f".{name}"), None)
+                unpack_product(folder / f".{name}", product)
+            products.append(product)
+    return products
+
+
+def _files(job: Job) -> list[dict[str, str]]:
+    """Return a job's archives.
+
+    Raises
+    ------
+    OSError
+        Where HyP3 keeps them no longer.
+    """
+    files = [file for file in job.files or [] if file["filename"].endswith(".zip")]
+    if job.expired() or not files:
+        raise OSError(f"HyP3 no longer keeps the product of job {job.job_id}: order it again")
+    return files

@@ -1,0 +1,124 @@
+"""Coherence and wrapped interferograms on a cube's grid."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import dask.array as da
+import numpy as np
+import xarray as xr
+from odc.geo.geobox import GeoBox
+
+from landslide.build.blocks import BLOCK_PIXELS, by_block, metric_grid, plane
+from landslide.build.insar.pairs import Pair
+from landslide.build.insar.reading import read_coherence, read_interferogram
+from landslide.build.rasters import Raster, describe_raster, shown, touches
+from landslide.cube.schema import VARIABLES
+
+DIMS = ("timepair", "y", "x")
+
+
+def insar_layers(
+    pairs: Sequence[Pair], geobox: GeoBox, *, block_pixels: int = BLOCK_PIXELS
+) -> xr.Dataset:
+    """Return the interferometric layers of a cube, lazily.
+
+    An interferogram is resampled as complex numbers, never as phase: between 179 and -179 degrees
+    lies 180, and not 0. From a file of phase, wrapped or not, it is exp(i phase), of amplitude 1
+    after resampling, too; one of complex numbers keeps its amplitude.
+
+    Parameters
+    ----------
+    pairs
+        As `find_pairs` gives them. Where a raster's tags say at what time its images were taken
+        (GAMMA's FIRST_TIME), that is taken.
+    geobox
+        The grid: metric, north up.
+    block_pixels
+        Side [pixels] of the Dask blocks.
+
+    Returns
+    -------
+    xr.Dataset
+        `coherence` float32 and `interferogram` complex64 (timepair, y, x), NaN without data,
+        those of them that any pair has; and along `timepair`, by time, the coordinates
+        `reference_time` and `secondary_time` [UTC].
+
+    Raises
+    ------
+    ValueError
+        Where there are no pairs, or a raster has no CRS or lies elsewhere.
+    OSError
+        Where a raster cannot be read.
+    """
+    grid = metric_grid(geobox)
+    if not pairs:
+        raise ValueError("no interferometric pair is given")
+    described = [_described(pair) for pair in pairs]
+    described.sort(key=lambda each: (each[0].reference_time, each[0].secondary_time))
+    layers = {}
+    if any(coherence for _, coherence, _ in described):
+        layers["coherence"] = da.stack(
+            [
+                _layer(read_coherence, coherence, grid, np.float32, block_pixels,
+                       band=pair.coherence_band)
+                for pair, coherence, _ in described
+            ]
+        )  # fmt: skip
+    if any(phase for _, _, phase in described):
+        layers["interferogram"] = da.stack(
+            [
+                _layer(read_interferogram, phase, grid, np.complex64, block_pixels)
+                for _, _, phase in described
+            ]
+        )
+    times = {
+        name: ("timepair", np.array([getattr(pair, name) for pair, _, _ in described]))
+        for name in ("reference_time", "secondary_time")
+    }
+    return xr.Dataset(
+        {
+            name: plane(data, grid, name, DIMS, long_name=VARIABLES[name].meaning)
+            for name, data in layers.items()
+        }
+    ).assign_coords(times)
+
+
+def _described(pair: Pair) -> tuple[Pair, Raster | None, Raster | None]:
+    """Return a pair with its images' instants, and what its rasters declare."""
+    coherence, phase = (
+        describe_raster(address, what, isce_crs(address)) if address else None
+        for address, what in (
+            (pair.coherence, "coherence"),
+            (pair.interferogram, "interferogram"),
+        )
+    )
+    if coherence is None and phase is None:
+        raise ValueError(f"the pair of {pair.reference_time} has neither coherence nor phase")
+    for raster in (coherence, phase):
+        tags = dict(raster.tags) if raster else {}
+        if {"FIRST_DATE", "FIRST_TIME", "SECOND_DATE", "SECOND_TIME"} <= set(tags):
+            first = np.datetime64(f"{tags['FIRST_DATE']}T{tags['FIRST_TIME']}", "ns")
+            second = np.datetime64(f"{tags['SECOND_DATE']}T{tags['SECOND_TIME']}", "ns")
+            pair = replace(pair, reference_time=first, secondary_time=second)
+    return pair, coherence, phase
+
+
+def isce_crs(address: str) -> str | None:
+    """Return the reference system of ISCE's geocoded output, which its .xml leaves unsaid."""
+    return "EPSG:4326" if address.removesuffix(".vrt").endswith(".geo") else None
+
+
+def _layer(
+    read: Any, raster: Raster | None, grid: GeoBox, dtype: Any, block_pixels: int, **how: Any
+) -> da.Array:
+    """Return one pair's plane, of no data where the pair lacks it."""
+    if raster is None:
+        return da.full(tuple(grid.shape), np.nan, dtype, chunks=block_pixels)
+    if not touches(raster, grid):
+        raise ValueError(
+            f"{shown(raster.address)} shares no ground with the area: leave it out, or see its CRS"
+        )
+    return by_block(
+        read, grid, dtype, name=read.__name__, block_pixels=block_pixels, raster=raster, **how
+    )

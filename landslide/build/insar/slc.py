@@ -1,0 +1,171 @@
+"""Sentinel-1's complex images (SLC) of an area, searched and fetched from ASF, and their orbits."""
+
+import contextlib
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby, pairwise
+from pathlib import Path
+
+import asf_search
+import numpy as np
+import requests
+import s1_orbits
+from asf_search.exceptions import ASFError, CMRError
+
+LOGIN_HOST = "https://urs.earthdata.nasa.gov"
+
+
+@dataclass(frozen=True)
+class Pass:
+    """The scenes of one pass of the satellite over an area."""
+
+    time: np.datetime64
+    """Instant [ns, UTC] at which the first scene begins."""
+    scenes: tuple[str, ...]
+    """Their names, along the track."""
+
+
+@contextlib.contextmanager
+def _plain_errors(what: str) -> Iterator[None]:
+    """Turn what the clients raise into one line.
+
+    Raises
+    ------
+    OSError
+    """
+    try:
+        yield
+    except (
+        ASFError, CMRError, requests.RequestException, s1_orbits.InvalidSceneError,
+        s1_orbits.OrbitNotFoundError,
+    ) as problem:  # fmt: skip
+        reason = " ".join(f"{type(problem).__name__}: {problem}".split())[:300]
+        raise OSError(f"{what} failed ({reason}): run again to go on") from problem
+
+
+def search_scenes(
+    area_wkt: str, start: str, end: str, *, relative_orbit: int, host: str | None = None
+) -> list[str]:
+    """Return the names of the SLC scenes of one track that touch an area within a window.
+
+    Parameters
+    ----------
+    area_wkt
+        Longitude and latitude [degrees].
+    start, end
+        UTC, ISO 8601.
+    relative_orbit
+        1 to 175: only images of one track interfere.
+    host
+        Of NASA's catalogue (CMR), where it is another.
+
+    Raises
+    ------
+    ValueError
+        Where there are fewer than two.
+    OSError
+        Where the catalogue cannot be asked.
+    """
+    options = asf_search.ASFSearchOptions(**({"host": host} if host else {}))
+    with _plain_errors("the search for SLC scenes"):
+        found = asf_search.geo_search(
+            platform=asf_search.PLATFORM.SENTINEL1,
+            processingLevel=asf_search.PRODUCT_TYPE.SLC,
+            beamMode=asf_search.BEAMMODE.IW,
+            relativeOrbit=relative_orbit,
+            intersectsWith=area_wkt,
+            start=start,
+            end=end,
+            opts=options,
+        )
+        found.raise_if_incomplete()
+    names = sorted({str(each.properties["sceneName"]) for each in found})
+    if len(names) < 2:
+        raise ValueError(
+            f"{len(names)} SLC scenes of track {relative_orbit} between {start} and {end}: two "
+            "passes make a pair; widen the window, or name another track"
+        )
+    return names
+
+
+def scene_time(scene: str) -> np.datetime64:
+    """Return the instant [ns, UTC] at which a scene begins, from its name.
+
+    Raises
+    ------
+    ValueError
+        Where it is no name of a Sentinel-1 scene.
+    """
+    parts = scene.split("_")
+    try:
+        text = parts[-5]
+        return np.datetime64(
+            f"{text[:4]}-{text[4:6]}-{text[6:11]}:{text[11:13]}:{text[13:15]}", "ns"
+        )
+    except (IndexError, ValueError) as problem:
+        raise ValueError(f"{scene} is no name of a Sentinel-1 scene") from problem
+
+
+def consecutive_passes(scenes: Sequence[str]) -> list[tuple[Pass, Pass]]:
+    """Return each pass with the next: scenes of one absolute orbit are one pass.
+
+    Raises
+    ------
+    ValueError
+        Where a name is none of a scene.
+    """
+    by_orbit = sorted(scenes, key=lambda scene: (scene_time(scene), scene))
+    passes = []
+    for _, group in groupby(by_orbit, key=lambda scene: (scene[:3], scene.split("_")[-3])):
+        names = tuple(group)
+        passes.append(Pass(scene_time(names[0]), names))
+    return list(pairwise(passes))
+
+
+def fetch_scenes(scenes: Sequence[str], folder: Path, token: str | None = None) -> list[Path]:
+    """Return the zip archives of scenes below `folder`; those that are there are not fetched.
+
+    Raises
+    ------
+    ValueError
+        Where there are no Earthdata credentials; nothing has been asked then.
+    OSError
+        Where a scene cannot be fetched.
+    """
+    token = token or os.environ.get("EARTHDATA_TOKEN")
+    wanted = {scene: folder / f"{scene}.zip" for scene in scenes}
+    lacking = [scene for scene, path in wanted.items() if not path.exists()]
+    if lacking and not token and requests.utils.get_netrc_auth(LOGIN_HOST) is None:
+        raise ValueError(
+            "SLC scenes need an Earthdata login: set EARTHDATA_TOKEN, or put "
+            "urs.earthdata.nasa.gov with your login into ~/.netrc"
+        )
+    if lacking:
+        unfinished = folder / ".unfinished"
+        unfinished.mkdir(parents=True, exist_ok=True)
+        with _plain_errors("fetching SLC scenes"):
+            session = asf_search.ASFSession()
+            if token:
+                session = session.auth_with_token(token)
+            for product in asf_search.granule_search(lacking):
+                name = f"{product.properties['sceneName']}.zip"
+                if product.properties["processingLevel"] == asf_search.PRODUCT_TYPE.SLC:
+                    product.download(path=str(unfinished), filename=name, session=session)
+                    (unfinished / name).replace(folder / name)
+    if missing := [scene for scene, path in wanted.items() if not path.exists()]:
+        raise OSError(f"ASF has no SLC {missing[0]}: see its name")
+    return list(wanted.values())
+
+
+def fetch_orbits(scenes: Sequence[str], folder: Path) -> list[Path]:
+    """Return the orbit of each scene below `folder`: the precise one, else the restituted.
+
+    Raises
+    ------
+    OSError
+        Where there is none, or it cannot be fetched.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with _plain_errors("fetching orbits"):
+        return [s1_orbits.fetch_for_scene(scene, folder) for scene in scenes]

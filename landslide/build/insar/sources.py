@@ -1,0 +1,116 @@
+"""Consecutive pairs of an area made by a processor: searched, processed, ready to be read."""
+
+from pathlib import Path
+
+from landslide.build.insar import hyp3
+from landslide.build.insar.pairs import Pair, find_pairs
+from landslide.build.insar.slc import (
+    Pass,
+    consecutive_passes,
+    fetch_orbits,
+    fetch_scenes,
+    search_scenes,
+)
+from landslide.build.insar.topsapp import TopsRun, require_isce, run_topsapp
+
+
+def isce_pairs(
+    area: tuple[float, float, float, float],
+    start: str,
+    end: str,
+    folder: str | Path,
+    *,
+    relative_orbit: int,
+    dem: Path | None = None,
+    token: str | None = None,
+) -> list[Pair]:
+    """Process each pass of a track with the next by ISCE2's topsApp, below `folder`.
+
+    Parameters
+    ----------
+    area
+        West, south, east, north [degrees].
+    start, end
+        UTC, ISO 8601.
+    folder
+        Scenes, orbits and a folder for each pair; a second run goes on from what is there.
+    relative_orbit
+        1 to 175.
+    dem
+        In ISCE's format; without it ISCE fetches SRTM.
+    token
+        An Earthdata bearer token; else EARTHDATA_TOKEN or ~/.netrc.
+
+    Raises
+    ------
+    ValueError, OSError
+        What lacks, at once: ISCE2, scenes, a login; or a pair that failed.
+    """
+    require_isce()
+    folder = Path(folder)
+    passes = consecutive_passes(
+        search_scenes(_wkt(area), start, end, relative_orbit=relative_orbit)
+    )
+    scenes = sorted({scene for pair in passes for each in pair for scene in each.scenes})
+    archives = dict(zip(scenes, fetch_scenes(scenes, folder / "slc", token), strict=True))
+    fetch_orbits(scenes, folder / "orbits")
+    return [
+        run_topsapp(
+            TopsRun(
+                tuple(archives[scene] for scene in first.scenes),
+                tuple(archives[scene] for scene in second.scenes),
+                folder / "orbits",
+                area,
+                dem=dem,
+            ),
+            folder / f"{_stamp(first)}_{_stamp(second)}",
+        )
+        for first, second in passes
+    ]
+
+
+def hyp3_pairs(
+    area: tuple[float, float, float, float],
+    start: str,
+    end: str,
+    folder: str | Path,
+    *,
+    relative_orbit: int,
+    name: str,
+    api: str = hyp3.API,
+    token: str | None = None,
+    ask_seconds: float = hyp3.ASK_SECONDS,
+) -> list[Pair]:
+    """Have HyP3 process each pass of a track with the next, and fetch the products to `folder`.
+
+    Parameters are those of `isce_pairs`; `name` is what the jobs are known by at HyP3.
+
+    Raises
+    ------
+    ValueError, OSError
+        What lacks, at once: a login, scenes; an area that takes several scenes of a pass, which
+        HyP3 processes one by one; or jobs that failed.
+    """
+    client = hyp3.connect(api, token)
+    passes = consecutive_passes(
+        search_scenes(_wkt(area), start, end, relative_orbit=relative_orbit)
+    )
+    for each in (each for pair in passes for each in pair):
+        if len(each.scenes) > 1:
+            raise ValueError(
+                f"the area touches {len(each.scenes)} scenes of the pass of {each.time}, and HyP3 "
+                "processes one at a time: choose a smaller area, or ISCE2, which joins them"
+            )
+    granules = [(first.scenes[0], second.scenes[0]) for first, second in passes]
+    hyp3.fetch(client, hyp3.order(client, granules, name), folder, ask_seconds=ask_seconds)
+    return find_pairs(folder)
+
+
+def _wkt(area: tuple[float, float, float, float]) -> str:
+    west, south, east, north = area
+    corners = ((west, south), (east, south), (east, north), (west, north), (west, south))
+    return f"POLYGON(({', '.join(f'{x} {y}' for x, y in corners)}))"
+
+
+def _stamp(each: Pass) -> str:
+    return str(each.time)[:19].replace("-", "").replace(":", "")

@@ -1,0 +1,155 @@
+"""ISCE2's topsApp for one pair: the XML that it needs, the run, and what comes out.
+
+As the paper had it: one look in azimuth and five in range, no unwrapping, so that the phase is
+wrapped everywhere. ISCE2 is not on PyPI: `conda install -c conda-forge isce2`.
+"""
+
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+from landslide.build.insar.pairs import Pair, find_pairs
+
+COMMAND = "topsApp.py"
+AZIMUTH_LOOKS, RANGE_LOOKS = 1, 5
+GEOCODED = ("merged/topophase.cor", "merged/topophase.flat")
+LOG = "topsApp.log"
+MARGIN_DEGREES = 0.02  # bursts and products reach a little beyond the area
+
+
+@dataclass(frozen=True)
+class TopsRun:
+    """One pair to be processed.
+
+    Raises
+    ------
+    ValueError
+        Where a side has no scene, or the area is none.
+    """
+
+    reference: tuple[Path, ...]
+    """The earlier pass's SLC archives (.zip) or .SAFE folders."""
+    secondary: tuple[Path, ...]
+    """The later pass's."""
+    orbits: Path
+    """Folder of the orbit files (.EOF)."""
+    area: tuple[float, float, float, float]
+    """West, south, east, north [degrees]."""
+    auxiliary: Path | None = None
+    """Folder of the AUX_CAL files that scenes of before March 2015 need."""
+    dem: Path | None = None
+    """A DEM in ISCE's format with ellipsoidal heights; without it ISCE fetches SRTM."""
+
+    def __post_init__(self) -> None:
+        west, south, east, north = self.area
+        if not (self.reference and self.secondary):
+            raise ValueError("topsApp needs a scene on either side of the pair")
+        if not (west < east and south < north):
+            raise ValueError(f"the area {self.area} is none: give west, south, east, north")
+
+
+def write_inputs(run: TopsRun, folder: Path) -> Path:
+    """Write topsApp.xml, reference.xml and secondary.xml into `folder`; return the first."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for side, scenes in (("reference", run.reference), ("secondary", run.secondary)):
+        _write(folder / f"{side}.xml", _scenes(side, scenes, run))
+    west, south, east, north = run.area
+    box = [
+        south - MARGIN_DEGREES,
+        north + MARGIN_DEGREES,
+        west - MARGIN_DEGREES,
+        east + MARGIN_DEGREES,
+    ]
+    root = ET.Element("topsApp")
+    insar = ET.SubElement(root, "component", name="topsinsar")
+    properties: dict[str, object] = {
+        "sensor name": "SENTINEL1",
+        "azimuth looks": AZIMUTH_LOOKS,
+        "range looks": RANGE_LOOKS,
+        "do unwrap": False,
+        "region of interest": [round(edge, 6) for edge in box],
+        "geocode bounding box": [round(edge, 6) for edge in box],
+        "geocode list": list(GEOCODED),
+    }
+    if run.dem is not None:
+        properties["demFilename"] = str(run.dem.absolute())
+    for name, value in properties.items():
+        _property(insar, name, value)
+    for side in ("reference", "secondary"):
+        component = ET.SubElement(insar, "component", name=side)
+        ET.SubElement(component, "catalog").text = f"{side}.xml"
+    return _write(folder / "topsApp.xml", root)
+
+
+def _scenes(side: str, scenes: Sequence[Path], run: TopsRun) -> ET.Element:
+    root = ET.Element("component", name=side)
+    _property(root, "safe", [str(scene.absolute()) for scene in scenes])
+    # ISCE writes a file of this name and .xml beside it: it must not be this one's.
+    _property(root, "output directory", f"{side}_data")
+    _property(root, "orbit directory", str(run.orbits.absolute()))
+    if run.auxiliary is not None:
+        _property(root, "auxiliary data directory", str(run.auxiliary.absolute()))
+    return root
+
+
+def _property(parent: ET.Element, name: str, value: object) -> None:
+    """Add a property; ISCE reads lists, numbers and True or False as Python writes them."""
+    ET.SubElement(parent, "property", name=name).text = str(value)
+
+
+def _write(path: Path, root: ET.Element) -> Path:
+    ET.indent(root)
+    ET.ElementTree(root).write(path, encoding="utf-8", xml_declaration=True)
+    return path
+
+
+def require_isce() -> str:
+    """Return the path of topsApp.py.
+
+    Raises
+    ------
+    OSError
+        Where ISCE2 is not installed: before anything is fetched for it.
+    """
+    command = shutil.which(COMMAND)
+    if command is None:
+        raise FileNotFoundError(
+            f"{COMMAND} of ISCE2 is not on the PATH: install it (conda install -c conda-forge "
+            "isce2) and put its applications folder on the PATH, or take pairs from HyP3 or a "
+            "folder"
+        )
+    return command
+
+
+def run_topsapp(run: TopsRun, folder: Path) -> Pair:
+    """Process one pair in `folder`, whose name has both dates, and return what came out.
+
+    What an earlier run finished is returned as it is; the output of ISCE is in topsApp.log.
+
+    Raises
+    ------
+    OSError
+        Where ISCE2 is not installed, or fails; the message is its last line.
+    """
+    outputs = [folder / f"{product}.geo" for product in GEOCODED]
+    if not all(path.exists() for path in outputs):
+        command = require_isce()
+        write_inputs(run, folder)
+        log = folder / LOG
+        with log.open("w") as out:
+            done = subprocess.run(  # noqa: S603 - the command is ISCE's own, found on the PATH
+                [command, "topsApp.xml", "--start=startup", "--end=geocode"],
+                cwd=folder, stdout=out, stderr=subprocess.STDOUT, check=False,
+            )  # fmt: skip
+        lines = log.read_text(errors="replace").split("\n")
+        said = next((line.strip() for line in reversed(lines) if line.strip()), "nothing")
+        if done.returncode or not all(path.exists() for path in outputs):
+            # What a failed run leaves must not pass for a finished one.
+            for path in outputs:
+                path.unlink(missing_ok=True)
+            raise OSError(f"{COMMAND} failed in {folder} ({said[:200]}): see {log}")
+    (pair,) = find_pairs(folder)
+    return pair

@@ -1,0 +1,109 @@
+"""Landslide labels on a cube's grid, from an inventory of polygons."""
+
+from typing import Any
+
+import numpy as np
+import shapely
+import xarray as xr
+from dask.delayed import delayed
+from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
+from rasterio.features import rasterize
+
+from landslide.build.blocks import BLOCK_PIXELS, by_block, plane
+from landslide.build.polygons import Polygons, read_polygons
+from landslide.cube.labels import NO_DATA
+from landslide.cube.schema import VARIABLES
+
+
+def label_layers(
+    inventory: str,
+    geobox: GeoBox,
+    *,
+    mapped: str | None = None,
+    all_touched: bool = False,
+    crs: str | None = None,
+    layer: str | None = None,
+    block_pixels: int = BLOCK_PIXELS,
+) -> xr.Dataset:
+    """Return the label layers of a cube, lazily.
+
+    Parameters
+    ----------
+    inventory
+        A file of landslide polygons in any format and CRS (see
+        `landslide.build.polygons.read_polygons`). Polygons that cross themselves are repaired,
+        with a warning.
+    geobox
+        The grid.
+    mapped
+        A file of the polygons inside which somebody looked for landslides. Ground outside is
+        no-data (255), landslide or not; without it, all ground counts as mapped.
+    all_touched
+        Whether a pixel is a landslide that a polygon only touches; else its middle must lie
+        inside, which keeps areas unbiased and loses polygons smaller than a pixel.
+    crs
+        The reference system of files that declare none.
+    layer
+        Which of several layers of the inventory.
+    block_pixels
+        Side [pixels] of the Dask blocks.
+
+    Returns
+    -------
+    xr.Dataset
+        `landslides` uint8 (y, x): 1 landslide, 0 none, 255 no-data; and with `mapped` the bool
+        `mapped` (y, x).
+
+    Raises
+    ------
+    ValueError, OSError
+        As `read_polygons` does.
+    """
+    slides = read_polygons(inventory, geobox, "inventory", crs=crs, layer=layer)
+    labels = plane(
+        _burnt(slides, geobox, all_touched=all_touched, block_pixels=block_pixels),
+        geobox,
+        "landslides",
+        long_name=VARIABLES["landslides"].meaning,
+        pixels="all that a polygon touches" if all_touched else "middle inside a polygon",
+    )
+    if mapped is None:
+        return labels.to_dataset()
+    looked = read_polygons(mapped, geobox, "mapped area", crs=crs)
+    mask = plane(
+        _burnt(looked, geobox, all_touched=False, block_pixels=block_pixels).astype(bool),
+        geobox,
+        "mapped",
+        long_name=VARIABLES["mapped"].meaning,
+    )
+    return xr.Dataset({"landslides": labels.where(mask, np.uint8(NO_DATA)), "mapped": mask})
+
+
+def _burnt(polygons: Polygons, geobox: GeoBox, *, all_touched: bool, block_pixels: int) -> Any:
+    """Return 1 inside polygons and 0 elsewhere; one copy of the polygons serves all blocks."""
+    return by_block(
+        burn,
+        geobox,
+        np.uint8,
+        name="burn_polygons",
+        block_pixels=block_pixels,
+        polygons=delayed(polygons),
+        all_touched=all_touched,
+    )
+
+
+def burn(block: GeoBox, polygons: Polygons, *, all_touched: bool) -> NDArray[np.uint8]:
+    """Return (y, x) uint8: 1 for the pixels of a block inside any polygon, else 0."""
+    here = polygons[shapely.intersects(polygons, shapely.box(*block.boundingbox))]
+    if not here.size:
+        return np.zeros(block.shape, np.uint8)
+    return np.asarray(
+        rasterize(
+            here.tolist(),
+            out_shape=tuple(block.shape),
+            transform=block.transform,
+            all_touched=all_touched,
+            dtype="uint8",
+        )
+    )

@@ -1,0 +1,164 @@
+"""Where the radar can have seen a landslide: no layover, no shadow, no water."""
+
+import math
+from collections.abc import Sequence
+from functools import reduce
+from operator import and_
+
+import dask.array as da
+import numpy as np
+import rasterio
+import xarray as xr
+from dask.delayed import delayed
+from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
+from rasterio.enums import Resampling
+
+from landslide.build.blocks import BLOCK_PIXELS, by_block, metric_grid, plane
+from landslide.build.elevation import covered_share, described_dem, read_elevation
+from landslide.build.labels import burn
+from landslide.build.polygons import read_polygons
+from landslide.build.rasters import Raster, describe_raster, open_raster, resample, touches
+from landslide.build.viewing import View, hidden
+from landslide.cube.schema import VARIABLES
+
+RELIEF = 1500.0
+"""Height [m] of the highest flank that is expected to hide ground beside it."""
+
+
+def observed_layers(
+    geobox: GeoBox,
+    *,
+    dem: Sequence[str] = (),
+    views: Sequence[View] = (),
+    relief_m: float = RELIEF,
+    least_cover: float = 1.0,
+    water: str | Sequence[str] | None = None,
+    water_values: Sequence[float] | None = None,
+    water_above: float | None = None,
+    block_pixels: int = BLOCK_PIXELS,
+) -> xr.Dataset:
+    """Return `observed` (y, x), bool, lazily: False in layover, in shadow and on water.
+
+    Parameters
+    ----------
+    geobox
+        The grid: metric, north up.
+    dem, views
+        A DEM's GeoTIFFs, as `terrain_layers` takes them, and from where the radar looks; ground
+        that is hidden in any of the views is not observed. `View` takes the incidence angle at
+        the middle of the area: over 10 km on the ground Sentinel-1's changes by half a degree.
+    relief_m
+        Ground is searched for what hides it as far as a flank of this height [m] reaches; the
+        elevation is read as far beyond each block and beyond the grid.
+    least_cover
+        Share of the area, 0 to 1, that the DEM must cover; where it has no elevation, nothing is
+        hidden.
+    water
+        Polygons in a vector file; or, with one of the next two, the GeoTIFFs of a raster.
+    water_values
+        The values that mean water: 80 in ESA WorldCover.
+    water_above
+        The value above which it is water: 50 (per cent) of JRC's water occurrence, say.
+    block_pixels
+        Side [pixels] of the Dask blocks.
+
+    Raises
+    ------
+    ValueError
+        Where nothing is asked for, or a raster does not cover the area.
+    OSError
+        Where a file cannot be read.
+    """
+    grid = metric_grid(geobox)
+    if bool(dem) != bool(views) or not (dem or water):
+        raise ValueError(
+            "what is observed takes a DEM with the radar's incidence angle and look direction, "
+            "or water, or both"
+        )
+    planes = _seen(dem, views, grid, relief_m, least_cover, block_pixels) if dem else []
+    if water:
+        files = [water] if isinstance(water, str) else list(water)
+        planes.append(~_water(files, grid, water_values, water_above, block_pixels))
+    meaning = VARIABLES["observed"].meaning
+    return plane(reduce(and_, planes), grid, "observed", long_name=meaning).to_dataset()
+
+
+def _seen(
+    dem: Sequence[str],
+    views: Sequence[View],
+    grid: GeoBox,
+    relief_m: float,
+    least_cover: float,
+    block_pixels: int,
+) -> list[da.Array]:
+    pieces, finest = described_dem(dem, grid, least_cover)
+    return [
+        by_block(
+            see,
+            grid,
+            np.bool_,
+            name="see_ground",
+            block_pixels=block_pixels,
+            view=view,
+            halo=math.ceil(view.reach(relief_m) / abs(grid.resolution.x)) + 1,
+            pieces=pieces,
+            finest=finest,
+        )
+        for view in views
+    ]
+
+
+def see(
+    block: GeoBox, view: View, halo: int, pieces: tuple[Raster, ...], finest: Raster
+) -> NDArray[np.bool_]:
+    """Return which (y, x) pixels of a block a view shows, looking `halo` pixels beyond it."""
+    elevation = read_elevation(block.pad(halo), pieces, finest)
+    inside = slice(halo, -halo)
+    return ~hidden(elevation, view, abs(block.resolution.x))[inside, inside]
+
+
+def _water(
+    files: list[str],
+    grid: GeoBox,
+    values: Sequence[float] | None,
+    above: float | None,
+    block_pixels: int,
+) -> da.Array:
+    if values is not None and above is not None:
+        raise ValueError("water is told by its values or by a limit, not by both: give one")
+    if values is None and above is None:
+        polygons = np.concatenate(
+            [read_polygons(file, grid, "water", must_lie_there=False) for file in files]
+        )
+        burnt = by_block(
+            burn, grid, np.uint8, name="burn_water", block_pixels=block_pixels,
+            polygons=delayed(polygons), all_touched=False,
+        )  # fmt: skip
+        return burnt.astype(bool)
+    pieces = tuple(describe_raster(file, "water raster") for file in files)
+    share = covered_share(pieces, grid)
+    if share < 1 - 1e-6:
+        raise ValueError(
+            f"the water raster covers {share:.1%} of the area: add the pieces that lack"
+        )
+    return by_block(
+        wet, grid, np.bool_, name="read_water", block_pixels=block_pixels,
+        pieces=pieces, values=tuple(values) if values is not None else None,
+        above=math.nan if above is None else above,
+    )  # fmt: skip
+
+
+def wet(
+    block: GeoBox, pieces: tuple[Raster, ...], values: tuple[float, ...] | None, above: float
+) -> NDArray[np.bool_]:
+    """Return the (y, x) pixels of a block that a raster calls water; no-data is none."""
+    water = np.zeros(block.shape, bool)
+    # Kinds of land cover have no mean; a measure has.
+    how = Resampling.nearest if values is not None else Resampling.bilinear
+    for piece in pieces:
+        if touches(piece, block):
+            with open_raster(piece.address, "water raster") as source:
+                found = resample(rasterio.band(source, 1), block, how, nodata=piece.nodata)
+            water |= np.isin(found, values) if values is not None else found > above
+    return water

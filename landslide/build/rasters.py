@@ -1,0 +1,167 @@
+"""A georeferenced raster file: what it declares, checked, and its pixels on another grid."""
+
+import contextlib
+import math
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import rasterio
+import shapely
+from affine import Affine
+from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
+from pyproj import Transformer
+from rasterio.enums import Resampling
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.warp import reproject
+
+REMOTE = ("http://", "https://", "/vsicurl", "s3://", "gs://", "az://")
+REMOTE_OPTIONS = {
+    "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",  # a signed address lists nothing
+    "GDAL_HTTP_MAX_RETRY": "4",
+    "GDAL_HTTP_RETRY_DELAY": "0.5",
+}
+
+# rasterio hushes this one about its arrays in memory, in a way that threads undo for each other.
+warnings.filterwarnings("ignore", "Dataset has no geotransform", NotGeoreferencedWarning)
+
+
+@dataclass(frozen=True)
+class Raster:
+    """One raster file, as it describes itself."""
+
+    address: str
+    """Local path or address; an https one may carry a signature."""
+    geobox: GeoBox
+    """Its grid, CRS included."""
+    nodata: float | None
+    """The value that stands for no data in band 1, where it declares one."""
+    dtype: str
+    """Of band 1."""
+    bands: int
+    """How many it has."""
+    tags: tuple[tuple[str, str], ...] = ()
+    """What its maker wrote into it, by name."""
+
+
+def shown(address: str) -> str:
+    """Return an address as it may be printed: without the signature."""
+    return address.partition("?")[0]
+
+
+@contextlib.contextmanager
+def open_raster(address: str, what: str) -> Iterator[Any]:
+    """Open a raster with GDAL; what fails, also while it is read, is one line with its address.
+
+    Raises
+    ------
+    OSError
+        Where there is no such file, it cannot be reached, or it is none that GDAL reads.
+    """
+    options = REMOTE_OPTIONS if address.startswith(REMOTE) else {}
+    try:
+        with rasterio.Env(**options), rasterio.open(address) as source:
+            yield source
+    except RasterioError as problem:
+        reason = _reason(problem, address)
+        raise OSError(
+            f"cannot read the {what} {shown(address)}: {reason}; see that it exists, is whole, "
+            "and that its address has not expired"
+        ) from problem
+
+
+def _reason(problem: BaseException, address: str) -> str:
+    """Return what GDAL says of a raster, on one line and without the address it was asked for."""
+    said = " ".join(str(problem.__cause__ or problem).split())
+    return said.replace(f"'{address}'", "it").replace(address, "it").rstrip(".")
+
+
+def describe_raster(address: str, what: str, crs: str | None = None) -> Raster:
+    """Return what a raster declares; `what` names it in errors ("DEM", "coherence").
+
+    `crs` is what files of its kind are in where they declare none.
+
+    Raises
+    ------
+    OSError
+        As `open_raster` does.
+    ValueError
+        Where it says not where it lies, or is rotated.
+    """
+    with open_raster(address, what) as source:
+        declared = source.crs.to_wkt() if source.crs is not None else crs
+        if declared is None or source.transform.is_identity:
+            missing = "CRS" if declared is None else "georeference"
+            raise ValueError(
+                f"the {what} {shown(address)} declares no {missing}: set it "
+                "(`gdal_edit.py -a_srs EPSG:… -a_ullr …`), or leave the file out"
+            )
+        return Raster(
+            address=address,
+            geobox=GeoBox(source.shape, source.transform, declared),
+            nodata=source.nodata,
+            dtype=source.dtypes[0],
+            bands=source.count,
+            tags=tuple(sorted(source.tags().items())),
+        )
+
+
+def outline(geobox: GeoBox, crs: Any) -> shapely.Polygon:
+    """Return the outline of a grid in another CRS, its sides followed at 32 points each."""
+    west, south, east, north = geobox.boundingbox
+    box = shapely.segmentize(
+        shapely.box(west, south, east, north), max(east - west, north - south) / 32
+    )
+    to = Transformer.from_crs(str(geobox.crs), str(crs), always_xy=True)
+    return shapely.transform(box, to.transform, interleaved=False)
+
+
+def touches(raster: Raster, block: GeoBox) -> bool:
+    """Say whether a raster and a block may share ground; a few pixels more count as shared."""
+    here = shapely.box(*block.pad(4).boundingbox)
+    return bool(outline(raster.geobox.pad(4), block.crs).intersects(here))
+
+
+def window_over(base: GeoBox, block: GeoBox, margin: int) -> GeoBox:
+    """Return the pixels of the endless grid of `base` that a block lies on, and a margin."""
+    west, south, east, north = outline(block.pad(1), base.crs).bounds
+    columns, rows = zip(*(base.wld2pix(x, y) for x in (west, east) for y in (south, north)),
+                        strict=True)  # fmt: skip
+    left, top = math.floor(min(columns)) - margin, math.floor(min(rows)) - margin
+    shape = math.ceil(max(rows)) + margin - top, math.ceil(max(columns)) + margin - left
+    return GeoBox(shape, base.affine @ Affine.translation(left, top), base.crs)
+
+
+def resample(
+    values: Any,
+    onto: GeoBox,
+    resampling: Resampling,
+    *,
+    source: GeoBox | None = None,
+    nodata: float | None = np.nan,
+) -> NDArray[np.float32]:
+    """Return `values` on another grid, float32, NaN where it has no data.
+
+    `values` is an array (y, x) on the grid `source`, or a band of an open raster. The
+    coordinates are transformed exactly: GDAL's usual approximation, an eighth of a pixel, differs
+    from block to block.
+    """
+    out = np.full(onto.shape, np.nan, np.float32)
+    where: dict[str, Any] = {}
+    if source is not None:
+        where = {"src_transform": source.transform, "src_crs": str(source.crs)}
+    reproject(
+        values,
+        out,
+        dst_transform=onto.transform,
+        dst_crs=str(onto.crs),
+        src_nodata=nodata,
+        dst_nodata=np.nan,
+        resampling=resampling,
+        tolerance=0,
+        **where,
+    )
+    return out

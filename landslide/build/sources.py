@@ -1,0 +1,126 @@
+"""Where each layer of a cube comes from: the tables under `[build]` of an event file."""
+
+from dataclasses import dataclass
+
+PLANETARY_COMPUTER = "https://planetarycomputer.microsoft.com/api/stac/v1"
+SIGNING = ("planetary-computer", "none")
+PROCESSORS = ("hyp3", "isce2")
+RESAMPLINGS = ("auto", "nearest", "bilinear", "cubic", "average")
+
+
+@dataclass(frozen=True)
+class SarSource:
+    """Where backscatter comes from.
+
+    Raises
+    ------
+    ValueError
+        Where a value is none that is understood.
+    """
+
+    source: str = PLANETARY_COMPUTER
+    """A STAC API's address, or a folder of RTC GeoTIFFs with OPERA's or ASF's names."""
+    collection: str = "sentinel-1-rtc"
+    """Of the STAC API."""
+    pattern: str = "*.tif"
+    """Which files of a folder, as a shell would match them."""
+    signing: str = "planetary-computer"
+    """Who signs addresses: planetary-computer (only Azure's are touched), or none."""
+    min_coverage: float = 0.8
+    """Part of the area that a pass must cover."""
+    images: int | None = None
+    """Passes kept on each side of the event in each orbit, the nearest; None for all."""
+    one_sided: bool = False
+    """Build even where no orbit has images on both sides: to look at, not to train with."""
+    resampling: str = "auto"
+    """How pixels move onto the grid: auto is average where the grid is coarser, else bilinear."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.min_coverage <= 1:
+            raise ValueError(f"`min_coverage` is {self.min_coverage}: give 0 to 1")
+        if self.images is not None and self.images < 1:
+            raise ValueError(f"`images` is {self.images}: give 1 or more, or leave it out")
+        if self.signing not in SIGNING:
+            raise ValueError(f"`signing` is {self.signing!r}: give one of {', '.join(SIGNING)}")
+        if self.resampling not in RESAMPLINGS:
+            raise ValueError(
+                f"`resampling` is {self.resampling!r}: give one of {', '.join(RESAMPLINGS)}"
+            )
+
+
+@dataclass(frozen=True)
+class TerrainSource:
+    """Where elevation comes from."""
+
+    source: str | tuple[str, ...] = PLANETARY_COMPUTER
+    """A STAC API's address, or the files of a DEM."""
+    collection: str = "cop-dem-glo-30"
+    """Of the STAC API."""
+    asset: str | None = None
+    """Which of an item's assets; None for `data`, `elevation`, `dem`, or the only GeoTIFF."""
+    signing: str = "planetary-computer"
+    """As for backscatter."""
+    min_coverage: float = 1.0
+    """Part of the grid that the DEM must cover; Copernicus has no pieces over open sea."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.min_coverage <= 1:
+            raise ValueError(f"`min_coverage` is {self.min_coverage}: give 0 to 1")
+        if self.signing not in SIGNING:
+            raise ValueError(f"`signing` is {self.signing!r}: give one of {', '.join(SIGNING)}")
+
+
+@dataclass(frozen=True)
+class ObservedSource:
+    """Which ground the radar cannot have seen: layover, shadow, water."""
+
+    incidence_degrees: float | None = None
+    """Between the beam and the vertical at the area's middle; None: no layover, no shadow."""
+    water: str | tuple[str, ...] | None = None
+    """Polygons in a vector file or, with one of the next two, the GeoTIFFs of a raster."""
+    water_values: tuple[float, ...] | None = None
+    """The raster's values that mean water: 80 in ESA WorldCover."""
+    water_above: float | None = None
+    """The raster's value above which it is water: 50 per cent of JRC's occurrence, say."""
+
+    def __post_init__(self) -> None:
+        if self.incidence_degrees is None and self.water is None:
+            raise ValueError("give `incidence_degrees`, for layover and shadow, or `water`")
+
+
+@dataclass(frozen=True)
+class InsarSource:
+    """Where coherence and interferograms come from.
+
+    Raises
+    ------
+    ValueError
+        Where a processor has no folder to work in.
+    """
+
+    source: str
+    """A folder of products; or `hyp3` or `isce2`, which make those of all consecutive passes."""
+    folder: str | None = None
+    """Where a processor's products are kept; a second run goes on from what is there."""
+    relative_orbit: int | None = None
+    """The track that is processed; None for the event's, or the only one of the images."""
+
+    def __post_init__(self) -> None:
+        if self.source in PROCESSORS and self.folder is None:
+            raise ValueError(f"`folder` is missing: say where the products of {self.source} go")
+
+
+@dataclass(frozen=True)
+class LabelSource:
+    """Where the landslides are mapped."""
+
+    inventory: str
+    """A vector file of polygons: shapefile, GeoPackage, GeoJSON or KMZ."""
+    mapped: str | None = None
+    """A vector file of the area that was mapped; None: all of the grid was."""
+    all_touched: bool = False
+    """Whether a pixel that a polygon only touches is a landslide."""
+    crs: str | None = None
+    """The inventory's reference system, where its file declares none."""
+    layer: str | None = None
+    """Which of several layers of the inventory."""

@@ -1,0 +1,230 @@
+"""The layers of a cube, each with what determines it, and how it is loaded when it is wanted."""
+
+import glob
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import shapely
+import xarray as xr
+from odc.geo.geobox import GeoBox
+from pyproj import Transformer
+
+from landslide.build.insar import find_pairs, insar_layers
+from landslide.build.labels import label_layers
+from landslide.build.observed import observed_layers
+from landslide.build.plan import BuildPlan
+from landslide.build.processing import processed
+from landslide.build.reading import signer
+from landslide.build.rtc import load_backscatter
+from landslide.build.search import search_elevation
+from landslide.build.sources import PROCESSORS, TerrainSource
+from landslide.build.terrain import terrain_layers
+from landslide.build.viewing import View, sentinel1_look
+from landslide.cube.events import event_to_attribute
+
+SAR, TERRAIN, OBSERVED, INSAR, LABELS = NAMES = ("sar", "terrain", "observed", "insar", "labels")
+"""In the order in which they are built."""
+MARGIN_DEGREES = 0.01
+"""A slope at the grid's edge looks beyond it."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One layer that is to be."""
+
+    name: str
+    about: Mapping[str, Any]
+    """What it is built from: sources, licences and options; another one is another layer."""
+    load: Callable[[], xr.Dataset]
+    """Opens the sources, and gives the variables lazily."""
+    ready: Callable[[], object] = lambda: None
+    """Raises where a program or a login is not there that it will need."""
+
+    def digest(self, grid: GeoBox) -> str:
+        """Return the SHA-256 (hexadecimal) of what determines the layer."""
+        determines = {"grid": [str(grid.crs), list(grid.shape), list(grid.affine)[:6]]}
+        text = json.dumps({**determines, **self.about}, sort_keys=True, default=str)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def stages(plan: BuildPlan, until: str = LABELS, *, block_pixels: int = 1024) -> Iterator[Stage]:
+    """Yield the layers that a plan's recipe asks for, in order, up to and with `until`.
+
+    Raises
+    ------
+    ValueError, OSError
+        Where a source cannot be found.
+    """
+    makers = {SAR: _sar, TERRAIN: _terrain, OBSERVED: _observed, INSAR: _insar, LABELS: _labels}
+    # What is observed is read off the terrain, and comes with it.
+    last = OBSERVED if until == TERRAIN else until
+    for name in NAMES[: NAMES.index(last) + 1]:
+        if getattr(plan.recipe, name) is not None:
+            yield makers[name](plan, block_pixels)
+
+
+def _sar(plan: BuildPlan, block_pixels: int) -> Stage:
+    source, choice = plan.recipe.sar, plan.choice
+    scenes = [scene for one in choice.passes for scene in one.scenes]
+    about = {
+        "source": plain(source.source),
+        "items": [scene.name for scene in scenes],
+        "files": [fingerprint(a) for scene in scenes for a in scene.addresses.values()],
+        "licences": sorted({scene.licence for scene in scenes if scene.licence}),
+        "resampling": source.resampling,
+        # The images nearest the event lie together in the store.
+        "event": event_to_attribute(plan.recipe.event),
+    }
+
+    def load() -> xr.Dataset:
+        return load_backscatter(
+            choice.passes,
+            choice.polarisations,
+            plan.grid,
+            block_pixels=block_pixels,
+            resampling=source.resampling,
+            sign=signer(source.signing),
+        )
+
+    return Stage(SAR, about, load)
+
+
+def _terrain(plan: BuildPlan, block_pixels: int) -> Stage:
+    source = plan.recipe.terrain
+    assert source is not None
+    items, addresses, licence = _elevation(source, plan.grid)
+    about = {
+        "source": [plain(one) for one in _several(source.source)],
+        "items": items,
+        "files": [fingerprint(address) for address in addresses],
+        "licences": [licence] if licence else [],
+    }
+
+    def load() -> xr.Dataset:
+        sign = signer(source.signing)
+        return terrain_layers(
+            [sign(address, False) for address in addresses],
+            plan.grid,
+            block_pixels=block_pixels,
+            least_cover=source.min_coverage,
+        )
+
+    return Stage(TERRAIN, about, load)
+
+
+def _elevation(source: TerrainSource, grid: GeoBox) -> tuple[list[str], list[str], str]:
+    if isinstance(source.source, str) and "://" in source.source:
+        along = Transformer.from_crs(str(grid.crs), "EPSG:4326", always_xy=True)
+        outline = shapely.segmentize(
+            shapely.box(*grid.boundingbox), max(grid.boundingbox.span_x, 1) / 16
+        )
+        area = shapely.transform(outline, along.transform, interleaved=False).buffer(MARGIN_DEGREES)
+        return search_elevation(source.source, source.collection, area, source.asset)
+    files = _several(source.source)
+    return [Path(file).name for file in files], list(files), ""
+
+
+def _several(source: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (source,) if isinstance(source, str) else source
+
+
+def _insar(plan: BuildPlan, block_pixels: int) -> Stage:
+    source = plan.recipe.insar
+    assert source is not None
+    if source.source in PROCESSORS:
+        about, pairs, ready = processed(plan, source)
+    else:
+        found = find_pairs(source.source)
+        about = {
+            "items": [f"{pair.reference_time}/{pair.secondary_time}" for pair in found],
+            "files": [fingerprint(source.source)],
+        }
+        pairs, ready = (lambda: found), (lambda: None)
+
+    def load() -> xr.Dataset:
+        return insar_layers(pairs(), plan.grid, block_pixels=block_pixels)
+
+    return Stage(INSAR, {"source": source.source, **about}, load, ready)
+
+
+def _observed(plan: BuildPlan, block_pixels: int) -> Stage:
+    source, terrain = plan.recipe.observed, plan.recipe.terrain
+    assert source is not None
+    items, dem, licence, states = list[str](), list[str](), "", list[str]()
+    if source.incidence_degrees is not None:
+        if terrain is None:
+            raise ValueError("layover and shadow are read off a DEM: give [build.terrain] one")
+        items, dem, licence = _elevation(terrain, plan.grid)
+        states = sorted({one.orbit_state for one in plan.choice.passes})
+    water = [source.water] if isinstance(source.water, str) else list(source.water or ())
+    about = {
+        **asdict(source),
+        "items": items,
+        "files": [fingerprint(file) for file in (*dem, *water)],
+        "licences": [licence] if licence else [],
+        "orbit_states": states,
+    }
+
+    def load() -> xr.Dataset:
+        sign = signer(terrain.signing if terrain is not None else "none")
+        latitude = shapely.box(*plan.recipe.area.bounds).centroid.y
+        return observed_layers(
+            plan.grid,
+            dem=[sign(address, False) for address in dem],
+            views=[
+                View(source.incidence_degrees or 0, sentinel1_look(state, latitude))
+                for state in states
+            ],
+            water=source.water if isinstance(source.water, str) else water,
+            water_values=source.water_values,
+            water_above=source.water_above,
+            block_pixels=block_pixels,
+        )
+
+    return Stage(OBSERVED, about, load)
+
+
+def _labels(plan: BuildPlan, block_pixels: int) -> Stage:
+    source = plan.recipe.labels
+    assert source is not None
+    files = [source.inventory, *([source.mapped] if source.mapped else [])]
+    about = {**asdict(source), "files": [fingerprint(file) for file in files]}
+
+    def load() -> xr.Dataset:
+        return label_layers(
+            source.inventory,
+            plan.grid,
+            mapped=source.mapped,
+            all_touched=source.all_touched,
+            crs=source.crs,
+            layer=source.layer,
+            block_pixels=block_pixels,
+        )
+
+    return Stage(LABELS, about, load)
+
+
+def plain(address: str) -> str:
+    """Return an address without the password or the signature that it may have."""
+    return re.sub(r"(?<=://)[^/@]*@|\?.*", "", address) if "://" in address else address
+
+
+def fingerprint(address: str) -> list[Any]:
+    """Return what tells a file, a folder or a remote object from a changed one.
+
+    On a disk that is the size and the time of all its files, those of a shapefile beside it
+    included; what lies elsewhere has its address.
+    """
+    path = Path(address)
+    if "://" in address or not path.exists():
+        return [plain(address)]
+    if path.is_dir():
+        files = [one for one in path.rglob("*") if one.is_file()]
+    else:
+        files = [one for one in path.parent.glob(f"{glob.escape(path.stem)}.*") if one.is_file()]
+    return sorted([one.name, one.stat().st_size, one.stat().st_mtime_ns] for one in files)

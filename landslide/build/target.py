@@ -1,0 +1,134 @@
+"""The cube that is built: which layers of it are there, and one more put in, whole or not at all.
+
+A reader sees what the root's metadata list and nothing else, and the root is written last. So
+a layer's chunks may grow in their final place, on a disk or in an object store alike.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import fsspec
+
+from landslide.chips.optimize.unfinished import ROOT
+from landslide.cube.address import UNLISTED, filesystem_of, is_zip, plain_write_errors
+from landslide.storage import absolute, read_bytes, remove, write_whole
+
+PROGRESS = ".build"
+"""Folder in the cube that says what was begun; it goes with the last layer."""
+MARK = f"{PROGRESS}/begun"
+ATTRIBUTE = "build"
+"""The root attribute (JSON) that says of each layer what it is built from."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A cube that is being built."""
+
+    address: str
+    """Absolute."""
+
+    def root(self) -> dict[str, Any] | None:
+        """Return the root's metadata as they are now, or None where there is no layer yet."""
+        with plain_write_errors(self.address):
+            try:
+                found: dict[str, Any] = json.loads(read_bytes(f"{self.address}/{ROOT}"))
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+        return found
+
+    def layers(self) -> dict[str, dict[str, Any]]:
+        """Return what each layer that is there was built from."""
+        root = self.root()
+        if root is None:
+            return {}
+        found: dict[str, dict[str, Any]] = json.loads(root["attributes"][ATTRIBUTE])["layers"]
+        return found
+
+    def put(self, key: str, content: bytes) -> None:
+        """Write one object whole."""
+        with plain_write_errors(self.address):
+            write_whole(f"{self.address}/{key}", content)
+
+    def clear(self, key: str) -> None:
+        """Remove what lies under a key."""
+        with plain_write_errors(self.address):
+            filesystem, path = filesystem_of(f"{self.address}/{key}")
+            filesystem.invalidate_cache()
+            if filesystem.exists(path):
+                filesystem.rm(path, recursive=True)
+
+    def drop(self, name: str) -> None:
+        """Take a layer out: first from the root, then what it is made of."""
+        root = self.root()
+        if root is None:
+            return
+        about = json.loads(root["attributes"][ATTRIBUTE])
+        gone = about["layers"].pop(name)["variables"]
+        root["attributes"][ATTRIBUTE] = json.dumps(about)
+        listed = root["consolidated_metadata"]["metadata"]
+        for variable in gone:
+            listed.pop(variable, None)
+        if about["layers"]:
+            self.put(ROOT, json.dumps(root).encode())
+        else:
+            remove(f"{self.address}/{ROOT}")
+        for variable in gone:
+            self.clear(variable)
+
+    def commit(
+        self,
+        name: str,
+        about: Mapping[str, Any],
+        objects: Mapping[str, bytes],
+        attributes: Mapping[str, Any],
+    ) -> None:
+        """Put a layer in whose chunks are there: its metadata, its coordinates, then the root."""
+        new = json.loads(objects[ROOT])
+        listed = new["consolidated_metadata"]["metadata"]
+        root = self.root()
+        layers = self.layers()
+        if root is not None:
+            kept = root["consolidated_metadata"]["metadata"]
+            shared = [variable for variable in listed if variable in kept]
+            listed |= kept
+        else:
+            shared = []
+        for key in sorted(objects.keys() - {ROOT}):
+            if key.partition("/")[0] not in shared:
+                self.put(key, objects[key])
+        layers[name] = dict(about)
+        new["attributes"] = {**attributes, ATTRIBUTE: json.dumps({"layers": layers})}
+        self.put(ROOT, json.dumps(new).encode())
+
+
+def target_at(out: str) -> Target:
+    """Return the cube at an address, one that `landslide build` began or one that is to be.
+
+    Raises
+    ------
+    FileExistsError
+        Where something else lies there.
+    ValueError
+        Where nothing can be written there.
+    """
+    if is_zip(out) or out.startswith(UNLISTED):
+        raise ValueError(f"{out}: nothing can be written there; give a folder or a bucket's prefix")
+    target = Target(absolute(out))
+    root = target.root()
+    if root is not None and ATTRIBUTE not in root.get("attributes", {}):
+        raise FileExistsError(f"{out} exists and was not built here: choose another address")
+    if root is None and _in_the_way(target):
+        raise FileExistsError(f"{out} exists and was not built here: choose another address")
+    return target
+
+
+def _in_the_way(target: Target) -> bool:
+    """Return whether something lies at an address that no build began."""
+    with plain_write_errors(target.address):
+        filesystem, path = fsspec.core.url_to_fs(target.address)
+        filesystem.invalidate_cache()
+        if filesystem.exists(f"{path}/{MARK}") or not filesystem.exists(path):
+            return False
+        return bool(filesystem.isfile(path) or filesystem.ls(path))

@@ -1,0 +1,128 @@
+"""A whole cube as planes to look at, read in blocks and coarsened on the way."""
+
+import json
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from landslide.chips.composite import select_images
+from landslide.cube.events import Event
+
+type Plane = npt.NDArray[np.float32]
+
+LONGEST = 800
+"""Pixels on the longer side of a panel, at most."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A scene to look at; planes are (y, x), coarsened by one factor, north up."""
+
+    images: dict[str, Plane]
+    """Backscatter [dB] before and after, by title."""
+    label: npt.NDArray[np.uint8] | None
+    """1 where any landslide lies in a pixel, 0 none, 255 no data; None without labels."""
+    elevation: Plane | None
+    """[m]; None without."""
+    pixel_m: float | None
+    """Side of a coarsened pixel [m]; None where the cube does not say."""
+    pixel_share: float
+    """How much of the labelled pixels, uncoarsened, is landslide, 0 to 1."""
+    outline: list[tuple[float, float]] | None
+    """Longitude and latitude [degrees] of the corners; None without a reference system."""
+    title: str
+    facts: list[str]
+    """What else to say, a line each."""
+
+
+def read_place(cube: xr.Dataset, event: Event, longest: int = LONGEST) -> Place:
+    """Read a cube for figure 2; of the images only the one nearest the event on either side.
+
+    Raises
+    ------
+    ValueError
+        Where the cube has no backscatter, or no image on one side of the event.
+    """
+    names = [name for name in ("vv", "vh") if name in cube]
+    if not names:
+        raise ValueError("the cube has no backscatter: figure 2 shows an image before and after")
+    chosen = select_images(cube, event, 1)
+    height, width = cube.sizes["y"], cube.sizes["x"]
+    factor = max(1, -(-max(height, width) // longest))
+    images = {}
+    for side, (position, *_) in (("before", chosen.before), ("after", chosen.after)):
+        power = _coarse(cube[names[0]].isel(timestep=position), factor, "mean")
+        date = str(cube["timestep"].to_numpy()[position])[:10]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            images[f"{names[0].upper()} {side}, {date} [dB]"] = 10 * np.log10(power)
+    label, share = _label(cube, factor)
+    pixel = pixel_metres(cube)
+    crs = declared_crs(cube)
+    facts = [
+        f"event {str(event.start)[:16].replace('T', ' ')} UTC",
+        f"orbit {chosen.orbit}",
+        f"{height} x {width} pixels" + (f" of {pixel:g} m" if pixel else ""),
+    ]
+    if factor > 1:
+        facts.append(f"shown at 1/{factor} of the resolution")
+    return Place(
+        images=images,
+        label=label,
+        elevation=_coarse(cube["dem"], factor, "mean") if "dem" in cube else None,
+        pixel_m=pixel * factor if pixel else None,
+        pixel_share=share,
+        outline=_outline(cube, crs) if crs else None,
+        title=str(json.loads(cube.attrs["event"])["name"]) if "event" in cube.attrs else event.name,
+        facts=facts,
+    )
+
+
+def pixel_metres(cube: xr.Dataset) -> float | None:
+    """Return the side [m] of the cube's pixels, where its x coordinate is in metres, else None."""
+    if "x" not in cube.coords or cube.sizes["x"] < 2:
+        return None
+    step = float(abs(cube["x"][1] - cube["x"][0]))
+    unit = str(cube["x"].attrs.get("units", "")).lower()
+    metric = unit in ("m", "metre", "metres", "meter", "meters")
+    return step if metric else None
+
+
+def declared_crs(cube: xr.Dataset) -> str | None:
+    """Return the reference system (WKT) that a grid mapping of the cube declares, or None."""
+    for variable in cube.variables.values():
+        for key in ("crs_wkt", "spatial_ref"):
+            if variable.attrs.get(key):
+                return str(variable.attrs[key])
+    return None
+
+
+def _coarse(plane: xr.DataArray, factor: int, how: str) -> np.ndarray:
+    """Return (y, x) with squares of `factor` pixels joined, ignoring pixels without data."""
+    plane = plane.transpose("y", "x")
+    if factor > 1:
+        plane = getattr(plane.coarsen(y=factor, x=factor, boundary="trim"), how)()
+    return plane.to_numpy()
+
+
+def _label(cube: xr.Dataset, factor: int) -> tuple[npt.NDArray[np.uint8] | None, float]:
+    if "landslides" not in cube:
+        return None, float("nan")
+    labels = cube["landslides"]
+    any_slide, any_valid = (
+        _coarse(labels == 1, factor, "max"),
+        _coarse(labels <= 1, factor, "max"),
+    )
+    valid = float((labels <= 1).sum())
+    share = float((labels == 1).sum()) / valid if valid else 0.0
+    return np.where(any_slide, 1, np.where(any_valid, 0, 255)).astype(np.uint8), share
+
+
+def _outline(cube: xr.Dataset, crs: str) -> list[tuple[float, float]]:
+    from pyproj import Transformer  # noqa: PLC0415 - of the extras, for cubes with a CRS only
+
+    x, y = cube["x"].to_numpy()[[0, -1]], cube["y"].to_numpy()[[0, -1]]
+    to = Transformer.from_crs(crs, "EPSG:4326", always_xy=True)
+    east, north = to.transform(x[[0, 1, 1, 0]], y[[0, 0, 1, 1]])
+    return list(zip(east.tolist(), north.tolist(), strict=True))

@@ -1,0 +1,212 @@
+"""The paper's Figure 2: a place, one image before and one after, the labels and the elevation."""
+
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.colors import LightSource, ListedColormap, Normalize
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
+
+from landslide.results.looks import look, stretch
+from landslide.results.map_marks import INK, north_arrow, scale_bar
+from landslide.results.place import Place
+from landslide.results.saving import mark_simulated, save_figure
+
+_FAINT, _LANDSLIDE, _GROUND = "#8a8a8a", "#d55e00", "#d9d4c8"
+# Inches: a panel's longer side, the space around panels, the locator, and the header.
+_PANEL, _GAP, _TITLE, _BELOW, _LOCATOR, _HEADER = 3.4, 0.25, 0.28, 0.42, 2.0, 0.55
+_LINES_DEGREES = 15
+
+
+def figure2(place: Place, path: str, *, simulated: bool) -> None:
+    """Draw a place as the paper's Figure 2 and write it to `path`, whole or not at all.
+
+    Parameters
+    ----------
+    place
+        As `landslide.results.place.read_place` gives it.
+    path
+        Any address, any format that matplotlib knows.
+    simulated
+        Whether the data are simulated, which the figure then says.
+
+    Raises
+    ------
+    ValueError
+        Where the ending of `path` names no format.
+    OSError
+        Where it cannot be written.
+    """
+    shape = next(iter(place.images.values())).shape
+    scale = _PANEL / max(shape)
+    # A narrow scene still has room for its titles and bars.
+    height, width = shape[0] * scale, max(shape[1] * scale, 2.2)
+    left = _LOCATOR + 2 * _GAP
+    page = left + 2 * (width + _GAP), _HEADER + 2 * (height + _TITLE + _BELOW) + 0.1
+    figure = Figure(figsize=page)
+    figure.text(_GAP / page[0], 1 - 0.2 / page[1], place.title, va="top", fontsize=12.5,
+                fontweight="bold", color=INK)  # fmt: skip
+
+    def cell(row: int, column: int) -> Axes:
+        across = left + column * (width + _GAP)
+        down = _HEADER + row * (height + _TITLE + _BELOW) + _TITLE
+        return _axis(figure, across, down, width, height)
+
+    limits = stretch("before", dict(zip(("before", "after"), place.images.values(), strict=True)))
+    for column, (name, plane) in enumerate(place.images.items()):
+        axis = cell(0, column)
+        _image(figure, axis, name, plane, limits)
+        if column == 0:
+            scale_bar(axis, shape[1], place.pixel_m)
+            north_arrow(axis)
+    _label(cell(1, 0), place)
+    _elevation(figure, cell(1, 1), place)
+    locator = _axis(figure, _GAP, _HEADER + _TITLE, _LOCATOR, _LOCATOR)
+    _globe(locator, place)
+    top = 1 - (_HEADER + _TITLE + _LOCATOR + 0.15) / page[1]
+    figure.text(_GAP / page[0], top, "\n".join([*_where(place), *place.facts]), va="top",
+                fontsize=8.5, color=INK, linespacing=1.5)  # fmt: skip
+    if simulated:
+        mark_simulated(figure, 1 - 0.2 / page[1])
+    save_figure(figure, path)
+
+
+def _axis(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:
+    """Return an axis placed in inches from the page's upper left corner."""
+    across, down = figure.get_size_inches()
+    return figure.add_axes(
+        (left / across, 1 - (top + height) / down, width / across, height / down)
+    )
+
+
+def _bare(axis: Axes, name: str) -> None:
+    axis.set_title(name, fontsize=9.5, color=INK, pad=4)
+    axis.set_xticks([])
+    axis.set_yticks([])
+    for spine in axis.spines.values():
+        spine.set(color=_FAINT, linewidth=0.6)
+    axis.patch.set(facecolor="#f2f2f2", edgecolor="#a8a8a8", hatch="////", linewidth=0)
+
+
+def _bar(figure: Figure, axis: Axes, drawn: object) -> None:
+    place = axis.inset_axes((0, -0.055, 1, 0.025))
+    bar = figure.colorbar(drawn, cax=place, orientation="horizontal")  # type: ignore[arg-type]
+    bar.outline.set_visible(False)
+    bar.locator = MaxNLocator(5)
+    place.tick_params(labelsize=7, labelcolor=INK, length=2, width=0.6, color=_FAINT, pad=1.5)
+
+
+def _image(
+    figure: Figure, axis: Axes, name: str, plane: npt.NDArray[np.float32],
+    limits: tuple[float, float],
+) -> None:  # fmt: skip
+    _bare(axis, name)
+    drawn = axis.imshow(np.ma.masked_invalid(plane), cmap=look(name).colours, vmin=limits[0],
+                        vmax=limits[1], interpolation="nearest", aspect="equal")  # fmt: skip
+    _bar(figure, axis, drawn)
+
+
+def _label(axis: Axes, place: Place) -> None:
+    _bare(axis, "Landslides")
+    if place.label is None:
+        _nothing(axis, "this cube has no labels")
+        return
+    axis.imshow(np.ma.masked_where(place.label > 1, place.label), vmin=0, vmax=1,
+                cmap=ListedColormap([_GROUND, _LANDSLIDE]), interpolation="nearest",
+                aspect="equal")  # fmt: skip
+    handles = [
+        Patch(facecolor=_LANDSLIDE, label=f"landslide ({place.pixel_share:.2%})"),
+        Patch(facecolor=_GROUND, label="none"),
+    ]
+    if (place.label > 1).any():
+        handles.append(Patch(facecolor="#f2f2f2", edgecolor="#a8a8a8", hatch="////", linewidth=0,
+                             label="no data"))  # fmt: skip
+    axis.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.005), frameon=False,
+                ncols=len(handles), fontsize=8, handlelength=1.1, columnspacing=0.9)  # fmt: skip
+
+
+def _elevation(figure: Figure, axis: Axes, place: Place) -> None:
+    _bare(axis, "Elevation [m], lit from the north-west")
+    if place.elevation is None:
+        _nothing(axis, "this cube has no elevation")
+        return
+    name = "Elevation [m]"
+    low, high = stretch(name, {name: place.elevation})
+    colours = look(name).colours
+    step = place.pixel_m or 1.0
+    filled = np.where(np.isfinite(place.elevation), place.elevation, low)
+    light = LightSource(azdeg=315, altdeg=45).hillshade(filled, dx=step, dy=step)
+    norm = Normalize(low, high)
+    lit = colours(norm(filled))
+    lit[..., :3] *= 0.45 + 0.55 * light[..., None]
+    lit[~np.isfinite(place.elevation), 3] = 0
+    drawn = axis.imshow(np.clip(lit, 0, 1), interpolation="nearest", aspect="equal")
+    drawn.set_cmap(colours)
+    drawn.set_norm(norm)
+    _bar(figure, axis, drawn)
+
+
+def _nothing(axis: Axes, words: str) -> None:
+    axis.text(0.5, 0.5, words, ha="center", va="center", transform=axis.transAxes, fontsize=9,
+              color=INK, bbox={"facecolor": "white", "linewidth": 0})  # fmt: skip
+
+
+def _where(place: Place) -> list[str]:
+    if place.outline is None:
+        return ["place unknown: the cube", "declares no reference system"]
+    east, north = np.mean(place.outline, axis=0)
+    latitude = f"{abs(north):.2f}\N{DEGREE SIGN} {'N' if north >= 0 else 'S'}"
+    longitude = f"{abs(east):.2f}\N{DEGREE SIGN} {'E' if east >= 0 else 'W'}"
+    return [f"{latitude}, {longitude}"]
+
+
+def _globe(axis: Axes, place: Place) -> None:
+    """Draw the half of the Earth around the place: its parallels, its meridians, and a point."""
+    axis.set_aspect("equal")
+    axis.set_axis_off()
+    axis.set_xlim(-1.12, 1.12)
+    axis.set_ylim(-1.12, 1.12)
+    turn = np.linspace(0, 2 * np.pi, 200)
+    axis.fill(np.cos(turn), np.sin(turn), facecolor="#eef3f7", edgecolor=_FAINT, linewidth=0.8)
+    if place.outline is None:
+        axis.text(0, 0, "?", ha="center", va="center", fontsize=28, color=_FAINT)
+        return
+    middle = np.mean(place.outline, axis=0)
+    along = np.linspace(-180, 180, 181)
+    for latitude in range(-75, 90, _LINES_DEGREES):
+        _line(axis, along, np.full(along.shape, float(latitude)), middle, bold=latitude == 0)
+    for longitude in range(-180, 180, _LINES_DEGREES):
+        _line(axis, np.full(along.shape, float(longitude)), along / 2, middle, bold=longitude == 0)
+    axis.plot(0, 0, marker="o", markersize=7, color=_LANDSLIDE, markeredgecolor="white")
+    words = {
+        "equator": (round(middle[0] / 15) * 15 + 30.0, 0.0),
+        "Greenwich": (0.0, round(middle[1] / 15) * 15 - 15.0),
+    }
+    for word, (east, north) in words.items():
+        x, y, front = _seen(np.array([east]), np.array([north]), middle)
+        if front[0] and np.hypot(x[0], y[0]) < 0.9:
+            axis.text(x[0], y[0], word, fontsize=6.5, color=INK, ha="center", va="bottom")
+
+
+def _line(
+    axis: Axes, longitude: np.ndarray, latitude: np.ndarray, middle: np.ndarray, *, bold: bool
+) -> None:
+    x, y, front = _seen(longitude, latitude, middle)
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], front, [False]]).astype(int)))
+    for start, stop in list(pairwise(edges.tolist()))[::2]:
+        axis.plot(x[start:stop], y[start:stop], color=INK if bold else "#b8c4cf",
+                  linewidth=0.9 if bold else 0.5)  # fmt: skip
+
+
+def _seen(
+    longitude: np.ndarray, latitude: np.ndarray, middle: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the orthographic projection around `middle`, and which points lie in front."""
+    turned, north, tilt = (np.radians(v) for v in (longitude - middle[0], latitude, middle[1]))
+    x = np.cos(north) * np.sin(turned)
+    y = np.cos(tilt) * np.sin(north) - np.sin(tilt) * np.cos(north) * np.cos(turned)
+    depth = np.sin(tilt) * np.sin(north) + np.cos(tilt) * np.cos(north) * np.cos(turned)
+    return x, y, depth > 0

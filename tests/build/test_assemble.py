@@ -1,0 +1,344 @@
+"""A cube built from files: its layers whole or not at all, taken up, rebuilt on a change."""
+
+import errno
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cloudpickle
+import dask
+import numpy as np
+import pystac
+import pytest
+import rioxarray  # noqa: F401 - the accessor
+import shapely
+import xarray as xr
+import zarr
+from pyproj import CRS
+
+from landslide.build import writing
+from landslide.build.assemble import build_cube
+from landslide.build.plan import plan_build
+from landslide.build.recipe import load_recipe
+from landslide.build.stages import fingerprint, plain
+from landslide.cli import main
+from landslide.cube.events import find_event
+from landslide.cube.store import open_cube, stored_chunks
+
+WEST, NORTH = 580_000.0, 4_750_000.0
+SHAPE = (200, 240)
+DAYS = ("20180808", "20180820", "20180901", "20180913", "20180925", "20181007")
+BUILD = """
+area = [141.982, 42.884, 141.999, 42.8965]
+crs = "EPSG:32654"
+resolution = 10
+sar = {source = "rtc"}
+terrain = {source = "dem.tif"}
+labels = {inventory = "slides.geojson"}
+"""
+
+
+def speckle(seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).gamma(4, 0.05, SHAPE).astype(np.float32)
+
+
+def write_slides(folder: Path, size: float = 0.001) -> None:
+    square = shapely.box(141.985, 42.891, 141.985 + size, 42.891 + size)
+    feature = {"type": "Feature", "properties": {}, "geometry": shapely.geometry.mapping(square)}
+    document = {"type": "FeatureCollection", "features": [feature]}
+    (folder / "slides.geojson").write_text(json.dumps(document))
+
+
+@pytest.fixture
+def event(
+    tmp_path: Path, write_scene: Any, write_tif: Any, event_file: Callable[..., Path]
+) -> Path:
+    """Return an event file beside six images, a DEM of 30 m and an inventory."""
+    for seed, day in enumerate(DAYS):
+        write_scene(tmp_path / "rtc", f"{day}T204100", speckle(seed))
+    rows, columns = np.mgrid[:110, :120].astype(np.float32)
+    heights = 200 + 3 * rows + 5 * np.sin(columns / 5)
+    write_tif(
+        tmp_path / "dem.tif", heights.astype(np.float32), west=WEST - 600, north=NORTH + 600,
+        pixel=30,
+    )  # fmt: skip
+    write_slides(tmp_path)
+    return event_file(BUILD)
+
+
+def build(event: Path, out: Path | str, **options: Any) -> tuple[xr.Dataset, list[str]]:
+    said: list[str] = []
+    cube = build_cube(plan_build(load_recipe(event)), str(out), said=said.append, **options)
+    return cube, said
+
+
+def test_a_cube_holds_what_the_files_hold(event: Path, tmp_path: Path) -> None:
+    cube, said = build(event, tmp_path / "quake.zarr")
+    assert said == [f"{name}: is built" for name in ("sar", "terrain", "labels")]
+    assert dict(cube.sizes) == {"timestep": 6, "y": cube.sizes["y"], "x": cube.sizes["x"]}
+    top = round((NORTH - 5 - float(cube["y"][0])) / 10)
+    left = round((float(cube["x"][0]) - WEST - 5) / 10)
+    rows = slice(top, top + cube.sizes["y"])
+    columns = slice(left, left + cube.sizes["x"])
+    for index in range(6):
+        expected = speckle(index)[rows, columns]
+        # Stored as logarithms: each value comes back to the last bits of a float32.
+        np.testing.assert_allclose(cube["vv"][index], expected, rtol=1e-6)
+        np.testing.assert_allclose(cube["vh"][index], expected / 4, rtol=1e-6)
+    assert set(np.unique(cube["landslides"])) == {0, 1}
+    assert 60 < int(cube["landslides"].sum()) < 110  # a square of 0.001 degrees: 82 m by 111 m
+    assert float(cube["dem"].min()) > 200
+    assert np.isfinite(cube["dem_slope_radians"]).all()
+
+
+def test_it_is_written_as_optimize_writes(event: Path, tmp_path: Path) -> None:
+    cube, _ = build(event, tmp_path / "quake.zarr")
+    chunks = stored_chunks(cube)
+    assert chunks["vv"].chunks == (3, 128, 128)  # three images on either side
+    assert chunks["dem"].chunks == (128, 128)
+    array = zarr.open_group(tmp_path / "quake.zarr", mode="r")["vv"]
+    assert array.attrs["units"] == "ln(1)"
+    stored = xr.open_zarr(tmp_path / "quake.zarr")["timestep"].values
+    days = stored.astype("datetime64[D]").astype(str).tolist()
+    # Those nearest the event lie together, from the nearest on.
+    assert days == [
+        "2018-09-01", "2018-08-20", "2018-08-08", "2018-09-13", "2018-09-25", "2018-10-07",
+    ]  # fmt: skip
+
+
+def test_its_attributes_say_where_it_lies_and_what_it_is_built_from(
+    event: Path, tmp_path: Path
+) -> None:
+    cube, _ = build(event, tmp_path / "quake.zarr")
+    assert find_event(cube).start == np.datetime64("2018-09-05T18:07:59")
+    about = json.loads(cube.attrs["build"])["layers"]
+    assert set(about) == {"sar", "terrain", "labels"}
+    assert len(about["sar"]["items"]) == 6
+    assert about["sar"]["versions"]["odc-stac"]
+    assert about["sar"]["samples"]["vv"]["missing"] == 0
+    assert about["terrain"]["items"] == ["dem.tif"]
+    assert cube.attrs["event_file"] == event.read_text()
+    raw = xr.open_zarr(tmp_path / "quake.zarr", decode_coords="all")
+    for name in ("vv", "dem", "landslides"):
+        assert CRS.from_user_input(raw[name].rio.crs) == CRS.from_epsg(32654)
+        assert raw[name].rio.transform()[:6] == tuple(cube.attrs["transform"])
+    assert raw["spatial_ref"].attrs["grid_mapping_name"] == "transverse_mercator"
+    assert cube["landslides"].rio.crs.to_epsg() == 32654
+
+
+def test_no_password_or_signature_is_passed_on() -> None:
+    assert plain("https://me:word@example.org/a.tif?sig=x") == "https://example.org/a.tif"
+    assert plain("/data/what?.tif") == "/data/what?.tif"
+    assert fingerprint("s3://key:secret@bucket/a.tif") == ["s3://bucket/a.tif"]
+
+
+def test_its_stac_item_lies_beside_it(event: Path, tmp_path: Path) -> None:
+    cube, _ = build(event, tmp_path / "quake.zarr")
+    item = pystac.Item.from_file(str(tmp_path / "quake.stac.json"))
+    assert item.id == "quake"
+    assert item.assets["cube"].get_absolute_href() == str(tmp_path / "quake.zarr")
+    assert item.properties["proj:code"] == "EPSG:32654"
+    assert item.properties["proj:shape"] == [cube.sizes["y"], cube.sizes["x"]]
+    assert item.properties["start_datetime"] == "2018-08-08T20:41:00Z"
+    assert item.properties["cube:variables"]["vv"]["dimensions"] == ["timestep", "y", "x"]
+    area = shapely.box(141.982, 42.884, 141.999, 42.8965)
+    assert shapely.geometry.shape(item.geometry).buffer(1e-6).contains(area)
+    bare = item.to_dict() | {"stac_extensions": []}
+    pystac.Item.from_dict(bare).validate()  # the core's schema comes with pystac
+
+
+def test_a_second_run_goes_on_from_the_layers_that_are_there(event: Path, tmp_path: Path) -> None:
+    out = tmp_path / "quake.zarr"
+    cube, said = build(event, out, until="sar")
+    assert said == ["sar: is built"]
+    assert set(cube.data_vars) == {"vv", "vh"}
+    before = {path: path.stat().st_mtime_ns for path in (out / "vv").rglob("*") if path.is_file()}
+    cube, said = build(event, out)
+    assert said == ["sar: is there", "terrain: is built", "labels: is built"]
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    _, said = build(event, out)
+    assert said == ["sar: is there", "terrain: is there", "labels: is there"]
+    whole, _ = build(event, tmp_path / "at_once.zarr")
+    xr.testing.assert_equal(cube.compute(), whole.compute())
+
+
+def test_a_changed_source_rebuilds_what_it_feeds(
+    event: Path, tmp_path: Path, write_scene: Any
+) -> None:
+    out = tmp_path / "quake.zarr"
+    build(event, out)
+    write_slides(tmp_path, 0.002)
+    cube, said = build(event, out)
+    assert said == [
+        "labels: its source or the grid changed", "sar: is there", "terrain: is there",
+        "labels: is built",
+    ]  # fmt: skip
+    assert int(cube["landslides"].sum()) > 200
+    write_scene(tmp_path / "rtc", "20181019T204100", speckle(7))
+    cube, said = build(event, out)
+    assert said == [
+        "sar: its source or the grid changed", "sar: is built", "terrain: is there",
+        "labels: is there",
+    ]  # fmt: skip
+    assert cube.sizes["timestep"] == 7
+    event.write_text(event.read_text().replace("resolution = 10", "resolution = 20"))
+    cube, said = build(event, out)
+    assert said[-3:] == ["sar: is built", "terrain: is built", "labels: is built"]
+    assert float(cube["x"][1] - cube["x"][0]) == 20
+
+
+def test_a_layer_that_a_recipe_no_longer_names_stays(event: Path, tmp_path: Path) -> None:
+    out = tmp_path / "quake.zarr"
+    build(event, out)
+    cube, said = build(event, out, until="sar")
+    assert said == ["sar: is there"]
+    assert "landslides" in cube
+
+
+def test_a_full_disk_is_one_line_and_the_next_run_goes_on(
+    event: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "quake.zarr"
+    build(event, out, until="sar")
+    whole = writing.record
+
+    def full(growing: str, key: str, done: Any) -> None:
+        if key.startswith("dem_slope"):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), growing)
+        whole(growing, key, done)
+
+    monkeypatch.setattr(writing, "record", full)
+    with pytest.raises(OSError, match=r"quake\.zarr cannot be written \(No space left") as said:
+        build(event, out)
+    assert "\n" not in str(said.value)
+    assert set(open_cube(out).data_vars) == {"vv", "vh"}
+    assert set(xr.open_zarr(out).data_vars) == {"vv", "vh"}
+    monkeypatch.setattr(writing, "record", whole)
+    cube, told = build(event, out)
+    assert told == ["sar: is there", "terrain: is built", "labels: is built"]
+    assert not (out / ".build").exists()
+    again, _ = build(event, tmp_path / "at_once.zarr")
+    xr.testing.assert_equal(cube.compute(), again.compute())
+
+
+def test_blocks_that_were_written_are_not_read_again(
+    event: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, whole, written = tmp_path / "quake.zarr", writing.record, []
+
+    def breaking(growing: str, key: str, done: Any) -> None:
+        if len(written) == 2:
+            raise KeyboardInterrupt
+        whole(growing, key, done)
+        written.append(key)
+
+    monkeypatch.setattr(writing, "record", breaking)
+    with dask.config.set(scheduler="synchronous"), pytest.raises(KeyboardInterrupt):
+        build(event, out, until="sar")
+    assert not (out / "zarr.json").exists()
+    with pytest.raises(ValueError, match="no Zarr group"):
+        open_cube(out)
+    first = list(written)
+    monkeypatch.setattr(
+        writing, "record", lambda g, key, done: (whole(g, key, done), written.append(key))
+    )
+    cube, _ = build(event, out, until="sar")
+    assert len(first) == 2
+    assert len(set(written)) == len(written) == 4  # two stacks, two shards each
+    samples = json.loads(cube.attrs["build"])["layers"]["sar"]["samples"]
+    assert set(samples) == {"vv", "vh"}
+
+
+def elsewhere(graph: Any, keys: Any, **_: object) -> Any:
+    """Compute as a cluster does: with what is left of the graph after a journey."""
+    return dask.get(cloudpickle.loads(cloudpickle.dumps(graph)), keys)
+
+
+def test_a_processor_that_is_not_installed_is_named_before_anything_is_built(
+    event: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event.write_text(event.read_text() + 'insar = {source = "isce2", folder = "pairs"}\n')
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(FileNotFoundError, match=r"topsApp.*is not on the PATH: install it"):
+        build(event, tmp_path / "quake.zarr")
+    assert not (tmp_path / "quake.zarr").exists()
+
+
+def test_layover_shadow_and_water_are_no_data_in_the_labels(event: Path, tmp_path: Path) -> None:
+    water = shapely.box(141.9855, 42.8912, 141.9857, 42.8914)
+    (tmp_path / "lake.geojson").write_text(json.dumps(shapely.geometry.mapping(water)))
+    event.write_text(
+        event.read_text() + 'observed = {incidence_degrees = 36, water = "lake.geojson"}\n'
+    )
+    cube, said = build(event, tmp_path / "quake.zarr", until="terrain")
+    assert said == ["sar: is built", "terrain: is built", "observed: is built"]
+    cube, _ = build(event, tmp_path / "quake.zarr")
+    seen = cube["observed"].to_numpy()
+    assert seen.dtype == bool
+    assert 0 < (~seen).sum() < seen.size / 2
+    labels = cube["landslides"].to_numpy()
+    assert (labels[~seen] == 255).all()
+    assert set(np.unique(labels[seen])) == {0, 1}
+
+
+@pytest.mark.parametrize("scheduler", ["synchronous", "threads", elsewhere])
+def test_any_scheduler_builds_the_same(event: Path, tmp_path: Path, scheduler: Any) -> None:
+    cube, _ = build(event, tmp_path / "quake.zarr")
+    with dask.config.set(scheduler=scheduler):
+        other, _ = build(event, tmp_path / "other.zarr")
+    xr.testing.assert_equal(cube.compute(), other.compute())
+
+
+def test_an_object_store_is_written_to_like_a_disk(
+    event: Path, tmp_path: Path, s3_bucket: str
+) -> None:
+    cube, _ = build(event, tmp_path / "quake.zarr")
+    other, said = build(event, f"{s3_bucket}/quake.zarr", until="terrain")
+    assert said == ["sar: is built", "terrain: is built"]
+    other, said = build(event, f"{s3_bucket}/quake.zarr")
+    assert said == ["sar: is there", "terrain: is there", "labels: is built"]
+    xr.testing.assert_equal(cube.compute(), other.compute())
+
+
+def test_what_was_not_built_here_is_not_written_over(event: Path, tmp_path: Path) -> None:
+    for name, make in (("folder", "file"), ("file", None)):
+        path = tmp_path / name
+        if make:
+            path.mkdir()
+            (path / make).write_text("precious")
+        else:
+            path.write_text("precious")
+        with pytest.raises(FileExistsError, match="was not built here"):
+            build(event, path)
+    zarr.open_group(tmp_path / "cube.zarr", mode="w")
+    with pytest.raises(FileExistsError, match="was not built here"):
+        build(event, tmp_path / "cube.zarr")
+    with pytest.raises(ValueError, match="nothing can be written there"):
+        build(event, tmp_path / "cube.zip")
+
+
+def test_the_command_plans_and_builds(
+    event: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "quake.zarr"
+    assert main(["build", str(event), str(out), "--dry-run"]) == 0
+    said = capsys.readouterr().out
+    assert not out.exists()
+    assert "track 46 (descending): 3 before, 3 after" in said
+    assert "2018-09-01T20:41:00Z sentinel-1a, 1 scene, 100% of the area" in said
+    assert "download: at most" in said
+    assert "cube: about" in said
+    assert main(["build", str(event), str(out), "--until", "terrain"]) == 0
+    assert "terrain: is built" in capsys.readouterr().out
+    assert main(["build", str(event), str(out)]) == 0
+    main(["inspect", str(out)])
+    said = capsys.readouterr().out
+    assert "3 before,   3 after  (descending, relative orbit 46)" in said
+    assert "1 of 1 chips of 128 x 128 pixels hold landslides" in said
+    event.write_text(event.read_text().replace("rtc", "none"))
+    assert main(["build", str(event), str(out)]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: no folder")
+    assert error.count("\n") == 1

@@ -1,0 +1,133 @@
+"""A folder of RTC GeoTIFFs as scenes, and what is wrong with a file."""
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from landslide.build.folder import folder_scenes
+from landslide.build.headers import reason
+
+VALUES = np.full((120, 140), 0.2, np.float32)
+
+
+@pytest.fixture
+def burst(tmp_path: Path, write_scene: Any) -> Path:
+    """Return the VV of a folder's one burst."""
+    stem = write_scene(tmp_path / "rtc", "20180901T204100", VALUES)
+    return Path(f"{stem}_VV.tif")
+
+
+def test_files_of_a_burst_are_one_scene(burst: Path) -> None:
+    (scene,) = folder_scenes(str(burst.parent))
+    assert set(scene.addresses) == {"vv", "vh"}
+    assert scene.name == burst.name.removesuffix("_VV.tif")
+    assert (scene.relative_orbit, scene.orbit_state) == (46, "descending")
+    assert scene.pixel_m == pytest.approx(10)
+    west, south, east, north = scene.footprint.bounds
+    assert 141.97 < west < east < 142.0
+    assert 42.88 < south < north < 42.91
+    assert scene.bytes == {
+        key: Path(address).stat().st_size for key, address in scene.addresses.items()
+    }
+
+
+def test_asfs_product_says_its_track_in_its_readme(tmp_path: Path, write_tif: Any) -> None:
+    stem = "S1A_IW_20200103T233556_DVP_RTC10_G_gpuned_12AB"
+    folder = tmp_path / stem
+    folder.mkdir()
+    for name in ("VV", "VH"):
+        write_tif(folder / f"{stem}_{name}.tif", VALUES, nodata=0)
+    (scene,) = folder_scenes(str(tmp_path))
+    assert scene.relative_orbit is None
+    granule = "S1A_IW_SLC__1SDV_20200103T233556_20200103T233621_030643_0382F7_C795"
+    (folder / f"{stem}.README.md.txt").write_text(f"made from {granule}.")
+    (scene,) = folder_scenes(str(tmp_path))
+    assert scene.relative_orbit == 121
+    assert (scene.nodata, scene.platform) == (0, "sentinel-1a")
+
+
+def test_a_product_is_read_from_its_archive(tmp_path: Path, burst: Path) -> None:
+    (scene,) = folder_scenes(str(burst.parent))
+    packed = tmp_path / "packed"
+    packed.mkdir()
+    with zipfile.ZipFile(packed / "product.zip", "w") as archive:
+        for file in burst.parent.iterdir():
+            archive.write(file, f"product/{file.name}")
+    (same,) = folder_scenes(str(packed))
+    assert same.name == scene.name
+    assert same.footprint.equals(scene.footprint)
+
+
+@pytest.mark.parametrize("member", ["../../evil_VV.tif", "/etc/evil_VV.tif", "..\\evil_VV.tif"])
+def test_a_member_that_would_lie_outside_its_archive_is_refused(
+    tmp_path: Path, member: str
+) -> None:
+    with zipfile.ZipFile(tmp_path / "product.zip", "w") as archive:
+        archive.writestr(member, b"")
+    with pytest.raises(ValueError, match=r"would lie outside the archive: do not trust it"):
+        folder_scenes(str(tmp_path))
+
+
+def test_a_broken_archive_is_named(tmp_path: Path) -> None:
+    (tmp_path / "product.zip").write_bytes(b"PK\3\4 and no more")
+    with pytest.raises(ValueError, match=r"product\.zip is not a whole zip archive"):
+        folder_scenes(str(tmp_path))
+
+
+def test_two_files_of_one_burst_and_polarisation_are_told_apart_by_a_pattern(burst: Path) -> None:
+    other = burst.with_name(burst.name.replace("_VV.tif", "_VV_despeckled.tif"))
+    other.write_bytes(burst.read_bytes())
+    with pytest.raises(ValueError, match="choose with `pattern`"):
+        folder_scenes(str(burst.parent))
+    (scene,) = folder_scenes(str(burst.parent), "*_despeckled.tif")
+    assert set(scene.addresses) == {"vv"}
+
+
+def test_a_folder_without_products_says_what_it_has(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="no folder"):
+        folder_scenes(str(tmp_path / "none"))
+    (tmp_path / "scene.tif").write_bytes(b"")
+    with pytest.raises(ValueError, match=r"scene\.tif is not named as OPERA or ASF"):
+        folder_scenes(str(tmp_path))
+    with pytest.raises(ValueError, match=r"matches \*\.png: no file does"):
+        folder_scenes(str(tmp_path), "*.png")
+
+
+def test_a_page_under_an_images_name_is_quoted(burst: Path) -> None:
+    burst.write_text("<!DOCTYPE html><html><body>Please log in</body></html>")
+    with pytest.raises(ValueError, match=r"_VV\.tif is no GeoTIFF \(it begins with '<!DOCTYPE"):
+        folder_scenes(str(burst.parent))
+
+
+@pytest.mark.parametrize("kept", [0.1, 0.5, 0.99])
+def test_a_file_that_was_cut_off_is_found_before_it_is_read(burst: Path, kept: float) -> None:
+    whole = burst.read_bytes()
+    burst.write_bytes(whole[: int(len(whole) * kept)])
+    with pytest.raises(ValueError, match=r"_VV\.tif is cut off or damaged .*: fetch it again"):
+        folder_scenes(str(burst.parent))
+
+
+def test_a_file_that_lies_nowhere_is_named(burst: Path, write_tif: Any) -> None:
+    write_tif(burst, VALUES, crs=None)
+    with pytest.raises(ValueError, match=r"_VV\.tif has no coordinate reference system"):
+        folder_scenes(str(burst.parent))
+
+
+@pytest.mark.parametrize(
+    ("said", "error"),
+    [
+        ("HTTP response code: 403", PermissionError),
+        ("HTTP response code: 404", FileNotFoundError),
+        ("HTTP response code: 503", ConnectionError),
+        ("CURL error: Could not resolve host: x", ConnectionError),
+        ("x.tif, band 1: IReadBlock failed at X offset 0", ValueError),
+    ],
+)
+def test_no_error_shows_a_signature(said: str, error: type[Exception]) -> None:
+    problem = reason("https://example.org/x.tif?sig=secret", said)
+    assert type(problem) is error
+    assert "https://example.org/x.tif" in str(problem)
+    assert "secret" not in str(problem)

@@ -1,0 +1,220 @@
+"""HyP3: a real client against an API on loopback, its archives, and who may not log in."""
+
+import functools
+import io
+import json
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import numpy as np
+import pytest
+from affine import Affine
+from odc.geo.geobox import GeoBox
+from rasterio.io import MemoryFile
+
+from landslide.build.insar import find_pairs, insar_layers
+from landslide.build.insar.hyp3 import connect, fetch, order, prepare_job
+
+HERE = GeoBox((20, 30), Affine(40, 0, 480_000, 0, -40, 2_150_000), "EPSG:32614")
+SCENES = (
+    "S1A_IW_SLC__1SDV_20180106T004008_20180106T004035_020029_0221F0_A8A1",
+    "S1A_IW_SLC__1SDV_20180118T004008_20180118T004035_020204_022780_8D9C",
+    "S1A_IW_SLC__1SDV_20180130T004008_20180130T004035_020379_022D16_2B65",
+)
+PAIRS = [(SCENES[0], SCENES[1]), (SCENES[1], SCENES[2])]
+
+
+@dataclass
+class Service:
+    """HyP3's API, as far as the client asks for it: `/jobs`, `/jobs/ID`, and the archives."""
+
+    url: str = ""
+    jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    archives: dict[str, bytes] = field(default_factory=dict)
+    polls: int = 1
+    """How often a job is asked for before it is done."""
+    ends: str = "SUCCEEDED"
+    ordered: int = 0
+    fetched: int = 0
+    tokens: set[str] = field(default_factory=set)
+    refuse: str | None = None
+
+    def submit(self, prepared: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        made = []
+        for job in prepared:
+            self.ordered += 1
+            number = f"job-{self.ordered}"
+            self.jobs[number] = job | {
+                "job_id": number, "user_id": "someone", "status_code": "PENDING", "asked": 0,
+                "request_time": "2026-01-01T00:00:00+00:00",
+            }  # fmt: skip
+            made.append(self.jobs[number])
+        return made
+
+    def refresh(self, number: str) -> dict[str, Any]:
+        job = self.jobs[number]
+        job["asked"] += 1
+        if job["asked"] >= self.polls:
+            job["status_code"] = self.ends
+            first, second = (granule[17:32] for granule in job["job_parameters"]["granules"])
+            name = f"S1AA_{first}_{second}_VVP012_INT40_G_ueF_{number[-1] * 4}"
+            content = self.archives.setdefault(f"{name}.zip", product(name))
+            job["expiration_time"] = "2999-01-01T00:00:00+00:00"
+            job["files"] = [
+                {"filename": f"{name}.zip", "size": len(content), "url": f"{self.url}/{name}.zip"}
+            ]
+        return job
+
+
+class Handler(BaseHTTPRequestHandler):
+    def __init__(self, *args: Any, service: Service) -> None:
+        self.service = service
+        super().__init__(*args)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+    def send(self, content: bytes, status: int = 200) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def do_GET(self) -> None:
+        path, _, query = self.path.partition("?")
+        if path == "/jobs":
+            name = query.removeprefix("name=")
+            jobs = [job for job in self.service.jobs.values() if job.get("name") == name]
+            self.send(json.dumps({"jobs": jobs}).encode())
+        elif path.startswith("/jobs/"):
+            self.send(json.dumps(self.service.refresh(path.removeprefix("/jobs/"))).encode())
+        elif content := self.service.archives.get(path[1:]):
+            self.service.fetched += 1
+            self.send(content)
+        else:
+            self.send(b"{}", 404)
+
+    def do_POST(self) -> None:
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.service.tokens.add(self.headers["Authorization"])
+        if self.service.refuse:
+            self.send(json.dumps({"detail": self.service.refuse}).encode(), 400)
+        else:
+            self.send(json.dumps({"jobs": self.service.submit(asked["jobs"])}).encode())
+
+
+def raster(value: float) -> bytes:
+    with MemoryFile() as memory:
+        with memory.open(
+            driver="GTiff", width=30, height=20, count=1, dtype="float32", crs=str(HERE.crs),
+            transform=HERE.transform, nodata=0,
+        ) as out:  # fmt: skip
+            out.write(np.full((1, 20, 30), value, "f4"))
+        return bytes(memory.read())
+
+
+def product(name: str) -> bytes:
+    """Return an archive of the shape of HyP3's: one folder, GeoTIFFs named after it."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as out:
+        for ending, value in (("corr", 0.6), ("unw_phase", 20.0), ("wrapped_phase", 1.5)):
+            out.writestr(f"{name}/{name}_{ending}.tif", raster(value))
+        out.writestr(f"{name}/{name}.README.md.txt", "what this is")
+    return packed.getvalue()
+
+
+@pytest.fixture
+def service(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Service]:
+    monkeypatch.delenv("EARTHDATA_TOKEN", raising=False)
+    monkeypatch.setenv("NETRC", str(tmp_path / "none"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    stand_in = Service()
+    with ThreadingHTTPServer(
+        ("127.0.0.1", 0), functools.partial(Handler, service=stand_in)
+    ) as server:
+        thread = Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+        thread.start()
+        stand_in.url = f"http://127.0.0.1:{server.server_port}"
+        yield stand_in
+        server.shutdown()
+        thread.join()
+
+
+def test_pairs_are_ordered_fetched_and_read(service: Service, tmp_path: Path) -> None:
+    client = connect(service.url, token="secret")
+    jobs = order(client, PAIRS, "event")
+    assert service.tokens == {"Bearer secret"}
+    assert [job.job_type for job in jobs] == ["INSAR_GAMMA"] * 2
+    assert jobs[0].job_parameters["include_wrapped_phase"] is True
+    service.polls = 2  # still at work when first asked for
+    products = fetch(client, jobs, tmp_path / "products", ask_seconds=0.01)
+    assert len(products) == 2
+    pairs = find_pairs(tmp_path / "products")
+    assert str(pairs[0].reference_time)[:19] == "2018-01-06T00:40:08"
+    layers = insar_layers(pairs, HERE).compute()
+    np.testing.assert_allclose(layers["coherence"], 0.6, rtol=1e-6)
+    np.testing.assert_allclose(np.angle(layers["interferogram"]), 1.5, rtol=1e-6)
+
+
+def test_a_second_run_neither_orders_nor_fetches_again(service: Service, tmp_path: Path) -> None:
+    client = connect(service.url, token="secret")
+    first = fetch(client, order(client, PAIRS, "event"), tmp_path, ask_seconds=0.01)
+    again = fetch(client, order(client, PAIRS, "event"), tmp_path, ask_seconds=0.01)
+    assert again == first
+    assert (service.ordered, service.fetched) == (2, 2)
+    order(client, PAIRS[:1], "another event")
+    assert service.ordered == 3
+
+
+def test_who_has_no_login_is_told_at_once(service: Service, monkeypatch: Any) -> None:
+    with pytest.raises(ValueError, match="needs an Earthdata login: set EARTHDATA_TOKEN"):
+        connect(service.url)
+    monkeypatch.setenv("EARTHDATA_TOKEN", "from the environment")
+    order(connect(service.url), PAIRS, "event")
+    assert service.tokens == {"Bearer from the environment"}
+
+
+def test_what_hyp3_refuses_is_one_line(service: Service, tmp_path: Path) -> None:
+    client = connect(service.url, token="secret")
+    service.refuse = "Your request needs 30 credits, you have 10"
+    with pytest.raises(OSError, match="needs 30 credits") as raised:
+        order(client, PAIRS, "event")
+    assert "\n" not in str(raised.value)
+    service.refuse, service.ends = None, "FAILED"
+    with pytest.raises(OSError, match=r"2 of 2 HyP3 jobs failed, such as job-1"):
+        fetch(client, order(client, PAIRS, "event"), tmp_path, ask_seconds=0.01)
+    with pytest.raises(ValueError, match="no pair of granules"):
+        order(client, [], "event")
+
+
+def test_an_archive_with_a_path_outside_its_folder_is_refused(
+    service: Service, tmp_path: Path
+) -> None:
+    client = connect(service.url, token="secret")
+    name = "S1AA_20180106T004008_20180118T004008_VVP012_INT40_G_ueF_1111.zip"
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as out:
+        out.writestr("../../escaped.txt", "outside")
+    service.archives[name] = packed.getvalue()
+    jobs = order(client, PAIRS[:1], "event")
+    with pytest.raises(ValueError, match=r"holds '\.\./\.\./escaped\.txt'.*not unpacked"):
+        fetch(client, jobs, tmp_path / "a" / "b", ask_seconds=0.01)
+    assert not list(tmp_path.rglob("escaped.txt"))
+    service.archives[name] = b"<html>busy</html>"
+    with pytest.raises(ValueError, match="not a whole zip and was deleted"):
+        fetch(client, jobs, tmp_path / "a" / "b", ask_seconds=0.01)
+    assert not list((tmp_path / "a" / "b").iterdir())
+
+
+def test_bursts_are_processed_with_the_papers_looks() -> None:
+    bursts = [f"S1_136231_IW2_2020{day}T022312_VV_7C85-BURST" for day in ("0604", "0616")]
+    job = prepare_job(*bursts, "event")
+    assert job["job_type"] == "INSAR_ISCE_BURST"
+    assert job["job_parameters"]["looks"] == "5x1"  # range x azimuth
+    with pytest.raises(ValueError, match="pair like with like"):
+        prepare_job(bursts[0], SCENES[0], "event")

@@ -1,0 +1,219 @@
+"""Labels: from polygons of any format to the grid; what is refused, repaired, unmapped."""
+
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import pytest
+import rasterio
+import shapely
+from affine import Affine
+from odc.geo.geobox import GeoBox
+from shapely import LineString, MultiPolygon, Point, Polygon, box
+
+from landslide.build.labels import label_layers
+from landslide.build.terrain import terrain_layers
+from landslide.cube.schema import house_schema
+
+UTM = "EPSG:32654"
+LEFT, TOP = 500_000.0, 4_700_000.0
+HERE = GeoBox((40, 56), Affine(10, 0, LEFT, 0, -10, TOP), UTM)
+DATA = Path(__file__).parents[3] / "shared" / "data"
+
+
+def at(left: float, top: float, right: float, bottom: float) -> Polygon:
+    """Return a rectangle whose edges are given in pixels from the upper left corner."""
+    return box(LEFT + 10 * left, TOP - 10 * bottom, LEFT + 10 * right, TOP - 10 * top)
+
+
+def save(path: Path, *shapes: shapely.Geometry, crs: str | None = UTM, driver: str | None = None,
+         to: str | None = None) -> str:  # fmt: skip
+    frame = gpd.GeoDataFrame(geometry=list(shapes), crs=crs)
+    (frame.to_crs(to) if to else frame).to_file(path, driver=driver)
+    return str(path)
+
+
+def inside(*shapes: shapely.Geometry) -> np.ndarray:
+    """Say for each pixel whether its middle lies in any shape, one pixel after another."""
+    out = np.zeros(HERE.shape, np.uint8)
+    for row in range(HERE.shape[0]):
+        for column in range(HERE.shape[1]):
+            middle = Point(HERE.affine @ (column + 0.5, row + 0.5))
+            out[row, column] = any(shape.contains(middle) for shape in shapes)
+    return out
+
+
+TRIANGLE = Polygon([(LEFT + 33, TOP - 21), (LEFT + 287, TOP - 94), (LEFT + 101, TOP - 333)])
+RING = Polygon(at(30, 10, 50, 30).exterior, [at(35, 15, 45, 25).exterior.coords])
+
+
+@pytest.mark.parametrize("name", ["a.shp", "a.gpkg", "a.geojson", "a.kml", "a.kmz", "a.shp.zip"])
+def test_any_vector_file_gives_the_pixels_whose_middle_lies_inside(
+    tmp_path: Path, name: str
+) -> None:
+    longitudes = name.endswith((".geojson", ".kml", ".kmz"))
+    inventory = save(
+        tmp_path / name,
+        TRIANGLE,
+        RING,
+        to="EPSG:4326" if longitudes else "EPSG:32653",  # reprojected from a neighbouring zone
+        driver="LIBKML" if "km" in name else "ESRI Shapefile" if "shp" in name else None,
+    )
+    layers = label_layers(inventory, HERE, block_pixels=16)
+    assert layers["landslides"].dtype == np.uint8
+    assert layers["landslides"].chunksizes["y"] == (16, 16, 8)
+    np.testing.assert_array_equal(layers["landslides"], inside(TRIANGLE, RING))
+    assert list(layers["y"].to_numpy()[:2]) == [TOP - 5, TOP - 15]
+    assert layers["spatial_ref"].attrs["crs_wkt"] == HERE.crs.wkt
+
+
+def test_all_touched_keeps_polygons_smaller_than_a_pixel(tmp_path: Path) -> None:
+    inventory = save(tmp_path / "a.gpkg", at(3.1, 5.1, 3.3, 5.3), at(7, 7, 9, 9))
+    few = label_layers(inventory, HERE)["landslides"].to_numpy()
+    many = label_layers(inventory, HERE, all_touched=True)["landslides"].to_numpy()
+    assert (few[5, 3], many[5, 3]) == (0, 1)
+    assert few.sum() == 4
+    assert (many >= few).all()
+
+
+def test_blocks_leave_no_trace(tmp_path: Path) -> None:
+    inventory = save(tmp_path / "a.gpkg", TRIANGLE, RING)
+    for touched in (False, True):
+        whole = label_layers(inventory, HERE, all_touched=touched)["landslides"]
+        parts = label_layers(inventory, HERE, all_touched=touched, block_pixels=7)["landslides"]
+        np.testing.assert_array_equal(whole, parts)
+
+
+def test_unmapped_ground_is_no_data_and_not_no_landslide(tmp_path: Path) -> None:
+    inventory = save(tmp_path / "a.gpkg", at(2, 2, 6, 6), at(40, 30, 44, 34))
+    mapped = save(tmp_path / "mapped.geojson", at(0, 0, 30, 40), to="EPSG:4326")
+    layers = label_layers(inventory, HERE, mapped=mapped, block_pixels=16)
+    labels, mask = layers["landslides"].to_numpy(), layers["mapped"].to_numpy()
+    assert mask.dtype == bool
+    assert labels.dtype == np.uint8
+    assert mask[:, :30].all()
+    assert not mask[:, 30:].any()
+    assert (labels[:, 30:] == 255).all()  # the landslide that lies there, too
+    assert set(np.unique(labels[:, :30])) == {0, 1}
+    # The house reads it so.
+    np.testing.assert_array_equal(house_schema(layers)["landslides"], labels)
+
+
+def test_polygons_are_clipped_to_the_grid(tmp_path: Path) -> None:
+    beyond, far = at(-20, -20, 10, 10), at(900, 900, 950, 950)
+    labels = label_layers(save(tmp_path / "a.gpkg", beyond, far), HERE)["landslides"]
+    assert labels.sum() == 100
+
+
+def test_a_polygon_that_crosses_itself_is_repaired_with_a_word(tmp_path: Path) -> None:
+    bow = Polygon([(LEFT + 103, TOP - 100), (LEFT + 303, TOP - 300), (LEFT + 303, TOP - 100),
+                   (LEFT + 103, TOP - 300)])  # fmt: skip
+    inventory = save(tmp_path / "a.gpkg", bow, at(40, 1, 42, 3))
+    with pytest.warns(UserWarning, match=r"1 of the 2 polygons .*Self-intersection.* repaired"):
+        layers = label_layers(inventory, HERE)
+    np.testing.assert_array_equal(
+        layers["landslides"], inside(*shapely.make_valid(bow).geoms, at(40, 1, 42, 3))
+    )
+    assert layers["landslides"].sum() > 150  # both wings
+
+
+def test_heights_and_missing_geometries_do_not_matter(tmp_path: Path) -> None:
+    tall = shapely.force_3d(at(2, 2, 6, 6), 1234.0)
+    inventory = save(tmp_path / "a.gpkg", MultiPolygon([tall]), None, Polygon())
+    assert label_layers(inventory, HERE)["landslides"].sum() == 16
+
+
+def test_points_and_lines_are_refused_with_a_reason(tmp_path: Path) -> None:
+    point, line = Point(LEFT + 50, TOP - 50), LineString([(LEFT, TOP), (LEFT + 99, TOP - 99)])
+    with pytest.raises(ValueError, match=r"holds 1 LineString, 2 Point among 4 .* map its outline"):
+        label_layers(save(tmp_path / "a.gpkg", point, point, line, at(1, 1, 5, 5)), HERE)
+
+
+@pytest.mark.filterwarnings("ignore:.*crs.*not provided")
+def test_each_bad_inventory_is_one_line(tmp_path: Path) -> None:
+    def refusal(kind: type[Exception], inventory: str, **how: str) -> str:
+        with pytest.raises(kind) as raised:
+            label_layers(inventory, HERE, **how)  # type: ignore[arg-type]
+        assert "\n" not in str(raised.value)
+        return str(raised.value)
+
+    outside = save(tmp_path / "outside.gpkg", at(100, 100, 120, 120), at(200, 200, 220, 220))
+    said = refusal(ValueError, outside)
+    assert "none of the 2 polygons" in said
+    assert "outside.gpkg" in said
+
+    undeclared = save(tmp_path / "undeclared.shp", at(2, 2, 6, 6), crs=None)
+    assert "declares no CRS" in refusal(ValueError, undeclared)
+    assert label_layers(undeclared, HERE, crs=UTM)["landslides"].sum() == 16
+    assert "is unknown" in refusal(ValueError, undeclared, crs="EPSG:1")
+    # Metres read as degrees lie nowhere.
+    assert "lies outside" in refusal(ValueError, undeclared, crs="EPSG:4326")
+
+    declared = save(tmp_path / "declared.gpkg", at(2, 2, 6, 6))
+    assert "leave yours out" in refusal(ValueError, declared, crs="EPSG:4326")
+    assert label_layers(declared, HERE, crs=UTM)["landslides"].sum() == 16
+
+    empty = tmp_path / "empty.geojson"
+    empty.write_text('{"type": "FeatureCollection", "features": []}')
+    assert "is empty" in refusal(ValueError, str(empty))
+    hollow = save(tmp_path / "hollow.gpkg", Polygon(), None)
+    assert "is empty" in refusal(ValueError, hollow)
+
+    page = tmp_path / "page.gpkg"
+    page.write_text("<html>403</html>")
+    assert "cannot read the inventory" in refusal(OSError, str(page))
+    assert "cannot read the inventory" in refusal(OSError, str(tmp_path / "absent.shp"))
+
+    two = save(tmp_path / "two.gpkg", at(2, 2, 6, 6))
+    gpd.GeoDataFrame(geometry=[at(9, 9, 10, 10)], crs=UTM).to_file(two, layer="fresh")
+    assert "has the layers two, fresh: name one" in refusal(ValueError, two)
+    assert "no layer 'old'" in refusal(ValueError, two, layer="old")
+    assert label_layers(two, HERE, layer="fresh")["landslides"].sum() == 1
+
+
+def test_an_inventory_is_read_from_a_web_server(http_folder: tuple[str, Path]) -> None:
+    address, folder = http_folder
+    save(folder / "inventory.geojson", at(2, 2, 6, 6), to="EPSG:4326")
+    assert label_layers(f"{address}/inventory.geojson", HERE)["landslides"].sum() == 16
+
+
+def test_kashmirs_landslides_lie_on_steeper_ground() -> None:
+    folder = DATA / "terrain-kashmir"
+    if not folder.exists():
+        pytest.skip("Kashmir's data are not at ../shared/data beside the checkout")
+    dem = str(folder / "AW3D30.tif")
+    with rasterio.open(dem) as source:
+        here = GeoBox(source.shape, source.transform, source.crs.to_wkt())
+    labels = label_layers(str(folder / "landslides.shp"), here, block_pixels=400)
+    labels = labels["landslides"].to_numpy()
+    slope = terrain_layers([dem], here, block_pixels=400)["dem_slope_radians"].to_numpy()
+    degrees = np.degrees(slope)
+    assert (labels == 1).mean() == pytest.approx(0.0122, abs=0.0003)
+    # Others measured 39.8 and 33.1 degrees: that is the slope between the two neighbours on either
+    # axis. Horn's, which averages three rows, is a little gentler.
+    with rasterio.open(dem) as source:
+        rise = np.gradient(source.read(1).astype("f8"), source.transform.a)
+    plain = np.degrees(np.arctan(np.hypot(*rise)))
+    assert plain[labels == 1].mean() == pytest.approx(39.8, abs=0.05)
+    assert plain[labels == 0].mean() == pytest.approx(33.1, abs=0.05)
+    assert np.nanmean(degrees[labels == 1]) == pytest.approx(39.5, abs=0.1)
+    assert np.nanmean(degrees[labels == 0]) == pytest.approx(32.8, abs=0.1)
+
+
+def test_papua_new_guineas_landslide_lies_on_its_radar_grid() -> None:
+    folder = DATA / "opera-rtc-papua-2024"
+    if not folder.exists():
+        pytest.skip("Papua New Guinea's data are not at ../shared/data beside the checkout")
+    image = next(path for path in sorted(folder.rglob("*.tif")) if "_tv_" not in path.name)
+    with rasterio.open(image) as source:
+        here = GeoBox(source.shape, source.transform, source.crs.to_wkt())
+    outline = folder / "papau_new_guinea_landslide_2024.geojson"
+    labels = label_layers(str(outline), here)["landslides"].to_numpy()
+    true = float(gpd.read_file(outline).to_crs(here.crs.wkt).area.sum())
+    pixel = abs(here.resolution.x * here.resolution.y)
+    assert (labels == 1).sum() * pixel == pytest.approx(true, rel=0.05)
+    with (
+        pytest.warns(UserWarning, match="Ring Self-intersection"),
+        pytest.raises(ValueError, match=r"none of the 7\d polygons"),
+    ):
+        label_layers(str(folder / "cipongkor_landslides_2024.geojson"), here)

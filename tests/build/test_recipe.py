@@ -1,0 +1,150 @@
+"""The [build] table of an event file."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from landslide.build.recipe import load_recipe
+from landslide.build.sources import PLANETARY_COMPUTER
+from landslide.cube.events import load_event
+
+AREA = "area = [141.9, 42.7, 142.0, 42.8]"
+EventFile = Callable[..., Path]
+
+
+def test_an_area_is_enough(event_file: EventFile) -> None:
+    recipe = load_recipe(event_file(AREA))
+    assert recipe.area.bounds == (141.9, 42.7, 142.0, 42.8)
+    assert (recipe.crs, recipe.resolution, recipe.before_days) == (None, 10, 60)
+    assert (recipe.sar.source, recipe.sar.collection) == (PLANETARY_COMPUTER, "sentinel-1-rtc")
+    assert recipe.terrain is not None
+    assert recipe.terrain.collection == "cop-dem-glo-30"
+    assert recipe.insar is recipe.labels is None
+    assert recipe.event == load_event(event_file(AREA))
+
+
+def test_addresses_are_beside_the_file_unless_they_say_otherwise(event_file: EventFile) -> None:
+    file = event_file(
+        f"""{AREA}
+before_days = 30
+resolution = 20
+crs = "EPSG:32654"
+sar = {{source = "rtc", images = 4, min_coverage = 1}}
+terrain = {{source = ["a.tif", "/dem/b.tif", "s3://bucket/c.tif"]}}
+insar = {{source = "pairs"}}
+labels = {{inventory = "slides.gpkg", mapped = "https://example.org/mapped.geojson"}}"""
+    )
+    recipe, folder = load_recipe(file), str(file.parent)
+    assert recipe.sar.source == f"{folder}/rtc"
+    assert (recipe.sar.images, recipe.sar.min_coverage) == (4, 1.0)
+    assert recipe.terrain is not None
+    assert recipe.terrain.source == (f"{folder}/a.tif", "/dem/b.tif", "s3://bucket/c.tif")
+    assert recipe.insar is not None
+    assert recipe.insar.source == f"{folder}/pairs"
+    assert recipe.labels is not None
+    assert recipe.labels.inventory == f"{folder}/slides.gpkg"
+    assert recipe.labels.mapped == "https://example.org/mapped.geojson"
+    assert (recipe.before_days, recipe.after_days, recipe.resolution) == (30, 60, 20)
+
+
+def test_terrain_may_be_left_out(event_file: EventFile) -> None:
+    assert load_recipe(event_file(f"{AREA}\nterrain = false")).terrain is None
+
+
+SQUARE = {
+    "type": "Polygon",
+    "coordinates": [[[141.9, 42.7], [142, 42.7], [142, 42.8], [141.9, 42.8], [141.9, 42.7]]],
+}
+FEATURE = {"type": "Feature", "properties": {}, "geometry": SQUARE}
+
+
+@pytest.mark.parametrize(
+    "document", [SQUARE, FEATURE, {"type": "FeatureCollection", "features": [FEATURE]}]
+)
+def test_an_area_is_geojson_in_a_file(
+    event_file: EventFile, tmp_path: Path, document: object
+) -> None:
+    (tmp_path / "area.geojson").write_text(json.dumps(document))
+    recipe = load_recipe(event_file('area = "area.geojson"'))
+    assert recipe.area.bounds == (141.9, 42.7, 142.0, 42.8)
+
+
+def test_an_area_is_geojson_in_the_table(event_file: EventFile) -> None:
+    ring = json.dumps(SQUARE["coordinates"])
+    recipe = load_recipe(event_file(f'area = {{type = "Polygon", coordinates = {ring}}}'))
+    assert recipe.area.bounds == (141.9, 42.7, 142.0, 42.8)
+
+
+@pytest.mark.parametrize(
+    ("build", "said"),
+    [
+        ("resolution = 10", "`area` is missing"),
+        (f"{AREA}\nresolutoin = 10", "unknown key `resolutoin`"),
+        (f"{AREA}\n[build.sar]\norbit = 46", r"\[build.sar\]: unknown key `orbit`"),
+        (f"{AREA}\nsar = 3", "is a table"),
+        (f'{AREA}\nresolution = "10"', "`resolution` is '10'; write a number"),
+        (f"{AREA}\ncrs = 32654", "`crs` is 32654; write text in quotes"),
+        (f"{AREA}\nbefore_days = -1", "`before_days` is -1"),
+        (f"{AREA}\n[build.sar]\nmin_coverage = 80", "`min_coverage` is 80"),
+        (f"{AREA}\n[build.sar]\nimages = 0", "`images` is 0"),
+        (f"{AREA}\n[build.sar]\nimages = 1.5", "`images` is 1.5; write a whole number"),
+        (f"{AREA}\n[build.sar]\none_sided = 1", "`one_sided` is 1; write true or false"),
+        (f'{AREA}\n[build.sar]\nsigning = "aws"', "`signing` is 'aws'"),
+        (f'{AREA}\n[build.sar]\nresampling = "lanczos"', "`resampling` is 'lanczos'"),
+        (f"{AREA}\n[build.labels]\nall_touched = true", "`inventory` is missing"),
+        ("area = [141.9, 42.7, 142.0]", "west, south, east, north"),
+        ("area = [142.0, 42.7, 141.9, 42.8]", "west must be less than east"),
+        ("area = [580000, 4740000, 590000, 4750000]", "no place on the Earth"),
+        ("area = [-179, 1, 179, 2]", "180th meridian"),
+        ("area = 5", "`area` is 5"),
+        ('area = "event.toml"', "is not GeoJSON"),
+        ('area = {type = "Point", coordinates = [1, 2]}', "holds no polygon"),
+        ('area = {type = "Polygon"}', "is not GeoJSON"),
+    ],
+)
+def test_what_is_wrong_is_named(event_file: EventFile, build: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said) as refused:
+        load_recipe(event_file(build))
+    assert "\n" not in str(refused.value)
+    assert "event.toml" in str(refused.value)
+
+
+def test_an_area_without_a_file_is_named(event_file: EventFile) -> None:
+    with pytest.raises(FileNotFoundError, match=r"no area at .*none\.geojson"):
+        load_recipe(event_file('area = "none.geojson"'))
+
+
+def test_an_event_without_a_table_is_told_how(event_file: EventFile, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"write a TOML file with a \[build\] table"):
+        load_recipe("hokkaido")
+    (tmp_path / "plain.toml").write_text('name = "x"\ntime = 2018-09-05\n')
+    with pytest.raises(ValueError, match=r"\[build\] is missing"):
+        load_recipe(tmp_path / "plain.toml")
+
+
+def test_the_example_is_one_and_its_comments_are_more_of_it(tmp_path: Path) -> None:
+    example = Path(__file__).parents[2] / "examples" / "build.toml"
+    recipe = load_recipe(example)
+    assert recipe.event.orbit_state == "descending"
+    lines = example.read_text().splitlines()
+    options = [
+        line.removeprefix("# ")
+        for line in lines
+        if line.startswith(("# [", "# ")) and ("=" in line or line.startswith("# ["))
+    ]
+    kept = [line for line in lines if not line.startswith("#")]
+    # Each option that stands as a comment is understood where it stands.
+    whole = [
+        line.removeprefix("# ") if line.removeprefix("# ") in options else line for line in lines
+    ]
+    (tmp_path / "whole.toml").write_text("\n".join(whole))
+    full = load_recipe(tmp_path / "whole.toml")
+    assert len(kept) < len(lines)
+    assert full.sar.images == 4
+    assert full.observed is not None
+    assert full.observed.incidence_degrees == 36
+    assert full.labels is not None
+    assert full.labels.mapped == str(tmp_path / "mapped.geojson")
+    assert full.insar is not None

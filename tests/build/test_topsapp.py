@@ -1,0 +1,264 @@
+"""ISCE2: the XML read back, a stand-in for topsApp.py, scenes in passes, orbits."""
+
+import ast
+import functools
+import stat
+import sys
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+import s1_orbits.s1_orbits
+
+from landslide.build.insar import sources
+from landslide.build.insar.slc import (
+    consecutive_passes,
+    fetch_orbits,
+    fetch_scenes,
+    scene_time,
+    search_scenes,
+)
+from landslide.build.insar.topsapp import TopsRun, run_topsapp, write_inputs
+
+SCENES = [
+    "S1A_IW_SLC__1SDV_20180106T004008_20180106T004035_020029_0221F0_A8A1",
+    "S1A_IW_SLC__1SDV_20180106T004033_20180106T004100_020029_0221F0_11AA",
+    "S1B_IW_SLC__1SDV_20180112T003925_20180112T003952_009133_01057E_2B65",
+    "S1A_IW_SLC__1SDV_20180118T004008_20180118T004035_020204_022780_8D9C",
+]
+
+
+def a_run(folder: Path) -> TopsRun:
+    return TopsRun(
+        tuple(folder / f"{scene}.zip" for scene in SCENES[:2]),
+        (folder / f"{SCENES[3]}.zip",),
+        folder / "orbits",
+        (-99.2, 19.3, -99.0, 19.5),
+        dem=folder / "dem.wgs84",
+    )
+
+
+def properties(element: ET.Element) -> dict[str, Any]:
+    """Read properties as ISCE does: Python's literals, else text."""
+    found = {}
+    for each in element.findall("property"):
+        assert each.text
+        try:
+            found[each.get("name")] = ast.literal_eval(each.text)
+        except (SyntaxError, ValueError):
+            found[each.get("name")] = each.text
+    return found
+
+
+def test_the_xml_says_what_the_paper_did(tmp_path: Path) -> None:
+    path = write_inputs(a_run(tmp_path), tmp_path / "pair & more")
+    root = ET.parse(path).getroot()
+    assert root.tag == "topsApp"
+    insar = root.find("component")
+    assert insar.get("name") == "topsinsar"
+    said = properties(insar)
+    assert (said["azimuth looks"], said["range looks"]) == (1, 5)
+    assert said["do unwrap"] is False
+    assert said["sensor name"] == "SENTINEL1"
+    # South, north, west, east, a little wider than the area.
+    assert said["region of interest"] == [19.28, 19.52, -99.22, -98.98]
+    assert said["geocode list"] == ["merged/topophase.cor", "merged/topophase.flat"]
+    assert said["demFilename"] == str(tmp_path / "dem.wgs84")
+    sides = {part.get("name"): part.find("catalog").text for part in insar.findall("component")}
+    assert sides == {"reference": "reference.xml", "secondary": "secondary.xml"}
+    for side, scenes in (("reference", SCENES[:2]), ("secondary", SCENES[3:])):
+        catalogue = ET.parse(path.with_name(sides[side])).getroot()
+        assert (catalogue.tag, catalogue.get("name")) == ("component", side)
+        said = properties(catalogue)
+        assert said["safe"] == [str(tmp_path / f"{scene}.zip") for scene in scenes]
+        assert said["orbit directory"] == str(tmp_path / "orbits")
+        assert f"{said['output directory']}.xml" not in sides.values()
+
+
+def test_isce_that_is_not_installed_is_said_at_once(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(FileNotFoundError, match=r"topsApp\.py of ISCE2 is not on the PATH"):
+        run_topsapp(a_run(tmp_path), tmp_path / "20180106_20180118")
+    assert not (tmp_path / "20180106_20180118").exists()
+
+
+STAND_IN = """#!{python}
+import pathlib, sys
+from xml.etree import ElementTree as ET
+assert sys.argv[1:] == ["topsApp.xml", "--start=startup", "--end=geocode"], sys.argv
+assert ET.parse("topsApp.xml").getroot().tag == "topsApp"
+merged = pathlib.Path("merged")
+merged.mkdir(exist_ok=True)
+for name in {names}:
+    for ending in (".geo", ".geo.xml", ".geo.vrt"):
+        (merged / (name + ending)).write_text("")
+print("a line before")
+print("{last}")
+sys.exit({code})
+"""
+
+
+def stand_in(folder: Path, code: int, names: tuple[str, ...], last: str) -> None:
+    command = folder / "topsApp.py"
+    command.write_text(STAND_IN.format(python=sys.executable, code=code, names=names, last=last))
+    command.chmod(command.stat().st_mode | stat.S_IXUSR)
+
+
+def test_topsapp_is_run_where_it_is_installed_and_once(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    folder = tmp_path / "20180106T004008_20180118T004008"
+    both = ("topophase.cor", "topophase.flat")
+
+    stand_in(tmp_path, 1, both, "no bursts in common")
+    with pytest.raises(OSError, match=r"topsApp\.py failed .*\(no bursts in common\): see .*\.log"):
+        run_topsapp(a_run(tmp_path), folder)
+    stand_in(tmp_path, 0, both[:1], "done")
+    with pytest.raises(OSError, match=r"topsApp\.py failed"):
+        run_topsapp(a_run(tmp_path), folder)
+
+    stand_in(tmp_path, 0, both, "done")
+    pair = run_topsapp(a_run(tmp_path), folder)
+    assert str(pair.reference_time)[:19] == "2018-01-06T00:40:08"
+    assert pair.coherence_band == 2
+    assert pair.interferogram.endswith("merged/topophase.flat.geo")
+    stand_in(tmp_path, 1, (), "not asked again")
+    assert run_topsapp(a_run(tmp_path), folder) == pair
+
+
+def test_a_run_needs_two_sides_and_an_area(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="either side"):
+        TopsRun((), (tmp_path,), tmp_path, (0, 0, 1, 1))
+    with pytest.raises(ValueError, match="west, south, east, north"):
+        TopsRun((tmp_path,), (tmp_path,), tmp_path, (1, 0, 0, 1))
+
+
+def test_scenes_of_one_orbit_are_one_pass_and_passes_pair_with_the_next() -> None:
+    pairs = consecutive_passes(SCENES[::-1])
+    assert [(a.scenes, b.scenes) for a, b in pairs] == [
+        (tuple(SCENES[:2]), (SCENES[2],)),
+        ((SCENES[2],), (SCENES[3],)),
+    ]
+    assert str(pairs[0][0].time)[:19] == "2018-01-06T00:40:08"
+    assert scene_time(SCENES[0]) == pairs[0][0].time
+    with pytest.raises(ValueError, match="no name of a Sentinel-1 scene"):
+        scene_time("holiday.jpg")
+
+
+def test_a_catalogue_that_does_not_answer_is_one_line() -> None:
+    with pytest.raises(OSError, match="the search for SLC scenes failed") as raised:
+        search_scenes(
+            "POINT(-99 19)", "2018-01-01", "2018-02-01", relative_orbit=78, host="127.0.0.1:1"
+        )
+    assert "\n" not in str(raised.value)
+
+
+def test_scenes_need_a_login_unless_they_are_there(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.delenv("EARTHDATA_TOKEN", raising=False)
+    monkeypatch.setenv("NETRC", str(tmp_path / "none"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with pytest.raises(ValueError, match="need an Earthdata login: set EARTHDATA_TOKEN"):
+        fetch_scenes(SCENES[:1], tmp_path)
+    there = tmp_path / f"{SCENES[0]}.zip"
+    there.write_bytes(b"")
+    assert fetch_scenes(SCENES[:1], tmp_path) == [there]
+
+
+class Orbits(BaseHTTPRequestHandler):
+    """Answers as ASF's service of orbits does: with a redirect to the file of a scene."""
+
+    name = "S1A_OPER_AUX_POEORB_OPOD_20180127T122423_V20180105T225942_20180107T005942.EOF"
+
+    def __init__(self, *args: Any, known: str) -> None:
+        self.known = known
+        super().__init__(*args)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+    def do_GET(self) -> None:
+        if self.path == f"/scene/{self.known}":
+            self.send_response(302)
+            self.send_header("Location", f"/AUX_POEORB/{self.name}")
+        else:
+            self.send_response(200 if self.path.endswith(".EOF") else 404)
+        body = b"<orbit/>" if self.path.endswith(".EOF") else b""
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+@pytest.fixture
+def orbits(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with ThreadingHTTPServer(
+        ("127.0.0.1", 0), functools.partial(Orbits, known=SCENES[0])
+    ) as server:
+        thread = Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+        thread.start()
+        address = f"http://127.0.0.1:{server.server_port}/scene"
+        monkeypatch.setattr(s1_orbits.s1_orbits, "API_URL", address)
+        yield
+        server.shutdown()
+        thread.join()
+
+
+def test_each_scene_gets_its_orbit(orbits: None, tmp_path: Path) -> None:
+    (path,) = fetch_orbits(SCENES[:1], tmp_path / "orbits")
+    assert path.name == Orbits.name
+    assert path.read_text() == "<orbit/>"
+    with pytest.raises(OSError, match=r"fetching orbits failed .*No orbit file .*run again"):
+        fetch_orbits(SCENES[3:], tmp_path / "orbits")
+
+
+def test_an_area_and_a_track_become_isces_pairs(
+    orbits: None, tmp_path: Path, monkeypatch: Any
+) -> None:
+    """Only the search is a stand-in: NASA's catalogue cannot be asked here."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    asked = []
+
+    def search(area: str, *window: str, relative_orbit: int) -> list[str]:
+        asked.append((area, window, relative_orbit))
+        return [SCENES[0], SCENES[0].replace("20180106", "20180118").replace("20029", "20204")]
+
+    monkeypatch.setattr(sources, "search_scenes", search)
+    window = ("2018-01-01", "2018-02-01")
+    area = (-99.2, 19.3, -99.0, 19.5)
+    with pytest.raises(FileNotFoundError, match="is not on the PATH"):
+        sources.isce_pairs(area, *window, tmp_path / "work", relative_orbit=78)
+    assert not asked  # what is not installed is said first
+    stand_in(tmp_path, 0, ("topophase.cor", "topophase.flat"), "done")
+    monkeypatch.setattr(Orbits, "do_GET", anything)
+    slc = tmp_path / "work" / "slc"
+    slc.mkdir(parents=True)
+    for scene in search("", *window, relative_orbit=0):
+        (slc / f"{scene}.zip").write_bytes(b"")
+    (pair,) = sources.isce_pairs(area, *window, tmp_path / "work", relative_orbit=78)
+    assert asked[-1] == (
+        "POLYGON((-99.2 19.3, -99.0 19.3, -99.0 19.5, -99.2 19.5, -99.2 19.3))", window, 78
+    )  # fmt: skip
+    assert [str(pair.reference_time)[:10], str(pair.secondary_time)[:10]] == [
+        "2018-01-06",
+        "2018-01-18",
+    ]
+    work = tmp_path / "work" / "20180106T004008_20180118T004008"
+    assert (work / "reference.xml").exists()
+
+
+def anything(handler: Orbits) -> None:
+    """Answer any scene with an orbit."""
+    handler.send_response(200)
+    handler.send_header("Content-Length", "0")
+    handler.end_headers()
+
+
+def test_an_area_across_scenes_is_not_sent_to_hyp3(monkeypatch: Any, tmp_path: Path) -> None:
+    monkeypatch.setattr(sources, "search_scenes", lambda *_, **__: SCENES)
+    with pytest.raises(ValueError, match=r"touches 2 scenes .* HyP3 processes one at a time"):
+        sources.hyp3_pairs(
+            (-99.2, 19.3, -99.0, 19.5), "2018-01-01", "2018-02-01", tmp_path,
+            relative_orbit=78, name="event", token="secret",
+        )  # fmt: skip
