@@ -61,6 +61,12 @@ def _parser() -> argparse.ArgumentParser:
     table = commands.add_parser("table", help="print the AUPRC table and the paper's claims")
     table.add_argument("table")
     table.add_argument("--format", choices=("text", "csv", "markdown"), default="text")
+    table.add_argument(
+        "--compare",
+        nargs=2,
+        metavar=("A", "B"),
+        help="say whether inputs A beat inputs B, such as vv+vh and vv, or vv@4 and vv@1",
+    )
     table.set_defaults(run=_table)
 
     figure4 = commands.add_parser("figure4", help="draw AUPRC over timesteps from a table")
@@ -181,10 +187,16 @@ def _train(args: argparse.Namespace) -> None:
 
 
 def _table(args: argparse.Namespace) -> None:
+    from landslide.results.comparing import compare
     from landslide.results.summary import report
     from landslide.results.table import results_table
 
-    print(report(results_table(args.table), args.format), end="")
+    rows = results_table(args.table)
+    if args.compare:
+        first, second = args.compare
+        print(compare(rows, first, second, args.format), end="")
+    else:
+        print(report(rows, args.format), end="")
 
 
 def _figure4(args: argparse.Namespace) -> None:

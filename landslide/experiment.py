@@ -10,12 +10,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
 
 from landslide.chips.chip_store import chip_store_name
 from landslide.chips.inputs import BASELINE, parse_inputs, union
 from landslide.chips.plan import plan_chips
-from landslide.chips.split import TEST, TRAIN, VALIDATION, Chipping, split_to_json
+from landslide.chips.split import (
+    TEST,
+    TRAIN,
+    VALIDATION,
+    Chipping,
+    spatial_blocks,
+    split_to_json,
+)
 from landslide.chips.survey import Chips, known_of
 from landslide.cube.digest import cube_digest
 from landslide.cube.events import Event, event_to_attribute
@@ -128,8 +136,12 @@ def plan_experiment(
 
 def split_of(chips: xr.Dataset, chipping: Chipping) -> str:
     """Write down the corners and parts of planned chips."""
-    corners = np.stack([chips["corner_y"], chips["corner_x"]], axis=1)
-    return split_to_json(corners, chips["part"].to_numpy(), chipping)
+    return split_to_json(corners_of(chips), chips["part"].to_numpy(), chipping)
+
+
+def corners_of(chips: xr.Dataset) -> npt.NDArray[np.int64]:
+    """Return the upper left corners (chip, 2) of planned chips, (y, x) in pixels."""
+    return np.stack([chips["corner_y"], chips["corner_x"]], axis=1)
 
 
 def configurations(
@@ -237,6 +249,7 @@ def earned_row(experiment: Experiment, trained: Trained, chips: Chips, key: str)
         histogram_edges=edges,
         histogram_negative=negative.ravel(),
         histogram_positive=positive.ravel(),
+        test_blocks=spatial_blocks(corners_of(known)[parts == TEST], experiment.chipping),
     )
 
 

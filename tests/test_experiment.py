@@ -21,6 +21,7 @@ from landslide.cube.store import open_cube
 from landslide.experiment import (
     Experiment,
     configurations,
+    earned_row,
     failed_row,
     plan_experiment,
     row_key,
@@ -327,6 +328,19 @@ class TestTrial:
             test = chips["label"].to_numpy()[chips["part"].to_numpy() == TEST]
             np.testing.assert_array_equal(positive.sum(axis=1), (test == 1).sum(axis=(1, 2)))
             np.testing.assert_array_equal(negative.sum(axis=1), (test == 0).sum(axis=(1, 2)))
+
+    def test_each_test_chip_has_its_block(
+        self, experiment: Experiment, chips: xr.Dataset, sweep: Sweep
+    ) -> None:
+        trained, rows, _ = sweep
+        alone = rows.set_index("inputs")["test_blocks"]["vv"]  # paper: each chip its own
+        assert alone.tolist() == list(range(int((chips["part"] == TEST).sum())))
+        # Two blocks side by side, whose border is at x = 80: the middle chip's centre is on it.
+        blocked = replace(experiment, chipping=Chipping("blocked", chip_size=32, block_size=80))
+        row = earned_row(blocked, trained["vv"], chips, "ab")
+        test = chips.isel(chip=np.flatnonzero(chips["part"] == TEST))
+        east = (test["corner_x"] + 16 >= 80).to_numpy() + 2 * (test["corner_y"] + 16 >= 80)
+        np.testing.assert_array_equal(row.test_blocks, np.unique(east, return_inverse=True)[1])
 
     def test_untrained_change_stands_beside_what_has_timesteps(
         self, sweep: Sweep, chips: xr.Dataset
