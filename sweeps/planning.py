@@ -1,6 +1,7 @@
 """What a sweep's command line says, and the plan that follows from it: no image is read yet."""
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from cluster.ray import Resources, cluster_has_gpus
@@ -28,12 +29,14 @@ from landslide.training.config import TrainingConfig
 from landslide.trial import require_network
 
 
-def add_sweep_options(parser: argparse.ArgumentParser) -> None:
+def add_sweep_options(
+    parser: argparse.ArgumentParser, inputs: Sequence[str] = PAPER_INPUTS
+) -> None:
     """Add what says how chips are cut and trained on, which configurations, and where."""
     add_experiment_options(parser)
     sweep = parser.add_argument_group("sweep")
     sweep.add_argument("--table", help="folder of the shared table; ./table where run by hand")
-    sweep.add_argument("--inputs", nargs="+", default=list(PAPER_INPUTS))
+    sweep.add_argument("--inputs", nargs="+", default=list(inputs))
     sweep.add_argument("--timesteps", nargs="+", type=int, default=list(PAPER_TIMESTEPS))
     sweep.add_argument("--seeds", nargs="+", type=seed, default=[0])
     sweep.add_argument("--force", action="store_true", help="train what the table holds, too")

@@ -90,7 +90,7 @@ def _cells(section: Section) -> list[list[str]]:
         mine = numbers[numbers["inputs"] == name].set_index("timesteps")
         # DEM alone knows no timesteps: the same number stands under each.
         places = [0 if n not in mine.index and 0 in mine.index else n for n in steps]
-        label = "dem only" if name == "dem" else name
+        label = f"{name} only" if 0 in mine.index else name
         rows.append([label, *(_cell(mine.loc[n]) if n in mine.index else "-" for n in places)])
     return rows
 
