@@ -42,6 +42,12 @@ def _parser() -> argparse.ArgumentParser:
             help="images on either side of the event",
         )  # fmt: skip
     simulate.add_argument("--looks", type=float, nargs=2, metavar=("VV", "VH"))
+    simulate.add_argument(
+        "--like",
+        choices=("hokkaido", "kaikoura"),
+        default="hokkaido",
+        help="whose published statistics of backscatter and coherence",
+    )
     simulate.add_argument("--zarr-format", type=int, choices=(2, 3), default=3)
     simulate.add_argument("--overwrite", action="store_true")
     simulate.set_defaults(run=_simulate)
@@ -137,6 +143,7 @@ def _simulate(args: argparse.Namespace) -> None:
         descending=tuple(args.descending),
         ascending=tuple(args.ascending),
         looks=tuple(args.looks) if args.looks else None,
+        like=args.like,
         zarr_format=args.zarr_format,
         overwrite=args.overwrite,
         progress=True,

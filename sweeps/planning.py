@@ -76,17 +76,23 @@ class Sweep:
     runs: str
     """Address of the checkpoints, and of the chip store."""
 
-    def keyed(self, resources: Resources) -> dict[str, TrainingConfig]:
-        """Return the configurations by the keys of their rows, as trials with these resources."""
+    @property
+    def configs(self) -> list[TrainingConfig]:
+        """The configurations: inputs x timesteps x seeds."""
+        return configurations(self.base, self.inputs, self.timesteps, self.seeds)
+
+    def keyed(
+        self,
+        resources: Resources,
+        configs: Sequence[TrainingConfig] | None = None,
+        experiment: Experiment | None = None,
+    ) -> dict[str, TrainingConfig]:
+        """Return configurations by the keys of their rows, as trials with these resources."""
+        configs = self.configs if configs is None else configs
         mixed = resources.gpus and self.base.precision != "float32"
         precision = "mixed" if mixed else "float32"
-        configs = configurations(
-            replace(self.base, precision=precision),
-            self.inputs,
-            self.timesteps,
-            self.seeds,
-        )
-        return {row_key(self.experiment, config, precision): config for config in configs}
+        chosen = (replace(each, precision=precision) for each in configs)
+        return {row_key(experiment or self.experiment, c, precision): c for c in chosen}
 
 
 def plan_sweep(args: argparse.Namespace) -> Sweep:

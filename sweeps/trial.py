@@ -26,7 +26,13 @@ MAX_FAILURES = 2  # restarts of a trial whose worker died
 
 
 def trial(
-    parameters: dict[str, Any], *, experiment: Experiment, chips: Chips, table: str, runs: str
+    parameters: dict[str, Any],
+    *,
+    experiment: Experiment,
+    chips: Chips,
+    table: str,
+    runs: str,
+    keep: bool = False,
 ) -> None:
     """Train one configuration on the shared chips and write its row.
 
@@ -42,6 +48,8 @@ def trial(
         In Ray's object store, read without a copy.
     table, runs : str
         Addresses of the table and of the checkpoints.
+    keep : bool
+        Leave the trained weights beside the checkpoints, see `weights_of`.
     """
     key: str = parameters["trial"]["key"]
     config: TrainingConfig = parameters["trial"]["config"]
@@ -54,6 +62,7 @@ def trial(
             key=key,
             table=table,
             checkpoint=checkpoint,
+            weights=weights_of(runs, key) if keep else None,
             report=tune.report,
         )
     except Exception as error:  # whatever it is, the table says so and the others go on
@@ -64,6 +73,11 @@ def trial(
         return
     remove(checkpoint)
     tune.report({"epoch": config.epochs, "auprc": trained.auprc})
+
+
+def weights_of(runs: str, key: str) -> str:
+    """Return the address of the weights that a trial keeps."""
+    return f"{runs}/{key}.safetensors"
 
 
 def write_failure(table: str, row: Row) -> None:
@@ -124,6 +138,7 @@ def run_trials(
     *,
     table: str,
     runs: str,
+    keep: bool = False,
 ) -> int:
     """Run a sweep's trials over the cluster that this process is connected to.
 
@@ -138,6 +153,8 @@ def run_trials(
         What one trial needs.
     table, runs : str
         Addresses of the table and of the checkpoints.
+    keep : bool
+        As for `trial`.
 
     Returns
     -------
@@ -146,7 +163,9 @@ def run_trials(
     """
     # Tune's newer report prints a table of its own settings whatever `verbose` says.
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
-    share = {"experiment": experiment, "chips": chips, "table": table, "runs": runs}
+    share = {
+        "experiment": experiment, "chips": chips, "table": table, "runs": runs, "keep": keep,
+    }  # fmt: skip
     filesystem, path = fsspec.core.url_to_fs(runs)
     results = tune.Tuner(
         tune.with_resources(tune.with_parameters(trial, **share), resources.request()),

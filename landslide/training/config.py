@@ -21,6 +21,13 @@ class TrainingConfig:
     """See `landslide.training.network.build_network`."""
     encoder_weights: str = "none"
     """`none`, `imagenet` or a path."""
+    start: str = "none"
+    """Address of the weights to begin with, as `landslide.training.start` keeps them, or `none`."""
+    origin: str = ""
+    """What those are the weights of, for the record."""
+    labelled_chips: int | None = None
+    """Training chips whose labels are used, drawn by the seed, and then nothing validates; None
+    for all."""
     epochs: int = 100
     batch_size: int = 64
     learning_rate: float = 0.01
@@ -80,7 +87,14 @@ def training_config(preset: str, **changes: Any) -> TrainingConfig:
 
 
 def determining(config: TrainingConfig) -> dict[str, Any]:
-    """Return the settings that determine a score, which is all but the checkpoints' rhythm."""
+    """Return the settings that determine a score, which is all but the checkpoints' rhythm.
+
+    What did not exist once is left out at its default, so that earlier keys stay.
+    """
     settings = asdict(config)
-    del settings["checkpoint_every"], settings["preset"]
+    for name in ("checkpoint_every", "preset", "origin"):
+        del settings[name]
+    for name in ("start", "labelled_chips"):
+        if settings[name] == getattr(TrainingConfig, name):
+            del settings[name]
     return settings

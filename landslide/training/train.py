@@ -19,6 +19,7 @@ from landslide.training.network import build_network, count_parameters, require_
 from landslide.training.normalization import Normalization
 from landslide.training.run import Run, working_precision
 from landslide.training.sources import feed_parts
+from landslide.training.start import begin_with
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,8 @@ def train(
         torch.manual_seed(config.seed)
         channels = len(parse_inputs(config.inputs).channels)
         network = build_network(config.network, channels, config.encoder_weights)
+        if config.start != "none":
+            begin_with(network, config.start)
         require_fit(network, config.network, known["label"].shape[-2:])
         network.to(device)
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # as documented
