@@ -1,7 +1,9 @@
 """A training run in progress: one epoch after another, and the state that a checkpoint holds."""
 
+import contextlib
 import io
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -181,3 +183,14 @@ def working_precision(wanted: str, device: torch.device) -> torch.dtype:
         return torch.float32
     ampere = torch.cuda.get_device_capability(device) >= (8, 0)
     return torch.bfloat16 if ampere else torch.float16
+
+
+@contextlib.contextmanager
+def threads_of(count: int) -> Iterator[None]:
+    """Compute on so many CPU threads for a while."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,7 +1,6 @@
 """Train one configuration on chips and score it: the paper's experiment, top to bottom."""
 
-import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +16,7 @@ from landslide.training.config import TrainingConfig
 from landslide.training.metrics import average_precision
 from landslide.training.network import build_network, count_parameters, require_fit
 from landslide.training.normalization import Normalization
-from landslide.training.run import Run, working_precision
+from landslide.training.run import Run, threads_of, working_precision
 from landslide.training.sources import feed_parts
 from landslide.training.start import begin_with
 
@@ -90,7 +89,7 @@ def train(
     require_landslides(known)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     precision = working_precision(config.precision, device)
-    with _threads(config.threads):
+    with threads_of(config.threads):
         torch.manual_seed(config.seed)
         channels = len(parse_inputs(config.inputs).channels)
         network = build_network(config.network, channels, config.encoder_weights)
@@ -126,13 +125,3 @@ def train(
             device=torch.cuda.get_device_name() if device.type == "cuda" else "cpu",
             seconds=run.seconds,
         )
-
-
-@contextlib.contextmanager
-def _threads(count: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
