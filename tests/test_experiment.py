@@ -181,6 +181,7 @@ class TestRowKey:
             {"plateau_patience": 3},
             {"plateau_threshold": 0.01},
             {"threads": 2},
+            {"labelled_chips": 2},
         ],
     )
     def test_it_changes_with_the_training(
@@ -200,12 +201,23 @@ class TestRowKey:
             {"split": "{}"},
             {"inputs": ("vv",)},
             {"timesteps": (1, 2, 3)},
+            {"sources": ("other",)},
         ],
     )
     def test_it_changes_with_the_data_the_split_and_the_mask(
         self, changes: dict[str, Any], experiment: Experiment
     ) -> None:
         assert self.changed(experiment, **changes) != row_key(experiment, SMALL, "float32")
+
+    def test_it_changes_with_the_weights_to_begin_with_and_not_with_where_they_lie(
+        self, experiment: Experiment, tmp_path: Path
+    ) -> None:
+        keys = set()
+        for name, content in (("a", b"one"), ("b", b"one"), ("c", b"two")):
+            (tmp_path / name).write_bytes(content)
+            start = replace(SMALL, start=str(tmp_path / name))
+            keys.add(row_key(experiment, start, "float32"))
+        assert len(keys | {row_key(experiment, SMALL, "float32")}) == 3
 
     def test_it_changes_with_the_arithmetic_not_with_how_it_was_asked_for(
         self, experiment: Experiment
