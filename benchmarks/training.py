@@ -6,7 +6,7 @@ landslides. The ways take turns, so that a machine whose speed drifts favours ne
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from statistics import median
 from typing import Any
 
@@ -20,7 +20,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from landslide.chips.inputs import parse_inputs
 from landslide.chips.split import TEST, TRAIN, VALIDATION
+from landslide.training.compiling import compiled
 from landslide.training.config import TrainingConfig, training_config
+from landslide.training.feeding import Feed
 from landslide.training.network import CLASSES, build_network
 from landslide.training.run import Run, threads_of, working_precision
 from landslide.training.sources import feed_parts
@@ -86,6 +88,16 @@ def bare_epoch(
     return epoch
 
 
+def project_epoch(run: Run, parts: Mapping[str, Feed]) -> Callable[[], None]:
+    """Return an epoch as the project has it."""
+
+    def epoch() -> None:
+        run.advance(parts[TRAIN], parts[VALIDATION])
+        finish(parts[TRAIN].labels.device)
+
+    return epoch
+
+
 def finish(device: torch.device) -> None:
     """Wait until the device has done what it was given."""
     if device.type == "cuda":
@@ -145,6 +157,7 @@ def main() -> None:
     parser.add_argument("--inputs", default="vv+vh")
     parser.add_argument("--precision", choices=("auto", "float32", "mixed"))
     parser.add_argument("--threads", type=int)
+    parser.add_argument("--compile", action="store_true", help="measure compiled steps, too")
     args = parser.parse_args()
     device = torch.device("cuda" if cuda else "cpu")
     config = training_config(
@@ -166,17 +179,22 @@ def main() -> None:
         _, parts = feed_parts(made_up_chips(args.count, args.chip_size), config, device)
         run = Run(network(), config, precision, device)
 
-        def project() -> None:
-            run.advance(parts[TRAIN], parts[VALIDATION])
-            finish(device)
-
+        project = project_epoch(run, parts)
+        fast = project
+        if args.compile:
+            whole = network()
+            shape = (min(config.batch_size, args.count), channels, *[args.chip_size] * 2)
+            sample = torch.zeros(shape, device=device).contiguous(memory_format=torch.channels_last)
+            forward = compiled(whole, sample, precision)
+            fast = project_epoch(Run(whole, config, precision, device, forward), parts)
         bare = bare_epoch(network(), config, precision, args.count, args.chip_size)
-        runs = [(seconds(project), seconds(bare)) for _ in range(args.runs + 1)][1:]
+        ways = (project, bare, fast)
+        runs = [tuple(seconds(way) for way in ways) for _ in range(args.runs + 1)][1:]
         rate = matrix_rate(device, precision, args.runs)
         flop = step_flop(network(), config, args.chip_size)
         rows = profiled(project, device)
-    ours, theirs = (median(each) for each in zip(*runs, strict=True))
-    of_bare = [bare_time / project_time for project_time, bare_time in runs]
+    ours, theirs, _ = (median(each) for each in zip(*runs, strict=True))
+    of_bare = [bare_time / project_time for project_time, bare_time, _ in runs]
     ratios = {
         "of_bare_loop": median(of_bare),
         "of_bare_loop_least": min(of_bare),
@@ -192,12 +210,16 @@ def main() -> None:
         ("matrix rate, measured", f"{rate / 1e12:.3f} TFLOP/s", ""),
         ("a chip, forward and backward", f"{flop / 1e9:.1f} GFLOP", ""),
         ("of the matrix rate", f"{ratios['of_matrix_rate']:.3f}", f"target {RATE_TARGET} on a GPU"),
-        ("an epoch's own time, by operator", "", ""),
     ]
+    if args.compile:
+        gains = [project_time / fast_time for project_time, _, fast_time in runs]
+        ratios["compiled"] = median(gains)
+        measured.append(("compiled steps: times as fast", spread(gains, 3), "warmed up"))
     title = (
         f"Training, {args.preset} preset, {args.count} chips of {args.chip_size}, "
         f"{str(precision).removeprefix('torch.')}, {name}"
     )
+    measured.append(("an epoch's own time, by operator", "", ""))
     report(title, measured + rows, ratios)
 
 

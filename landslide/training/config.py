@@ -41,6 +41,8 @@ class TrainingConfig:
     """Relative fall of the loss that counts."""
     precision: str = "auto"
     """`float32`; `mixed`, which is bfloat16 or float16 by the GPU; `auto`: mixed on a GPU."""
+    compile: bool = False
+    """Whether the network's training steps are compiled, where the machine can."""
     threads: int = 2
     """CPU threads; they change the last bits of a CPU run."""
     checkpoint_every: int = 10
@@ -94,7 +96,7 @@ def determining(config: TrainingConfig) -> dict[str, Any]:
     settings = asdict(config)
     for name in ("checkpoint_every", "preset", "origin"):
         del settings[name]
-    for name in ("start", "labelled_chips"):
+    for name in ("start", "labelled_chips", "compile"):
         if settings[name] == getattr(TrainingConfig, name):
             del settings[name]
     return settings

@@ -12,6 +12,7 @@ from torch.nn.functional import cross_entropy
 
 from landslide.cube.labels import NO_DATA
 from landslide.storage import read_bytes, write_whole
+from landslide.training.compiling import Forward
 from landslide.training.config import TrainingConfig, determining
 from landslide.training.feeding import Feed
 from landslide.training.metrics import average_precision
@@ -26,8 +27,10 @@ class Run:
         config: TrainingConfig,
         precision: torch.dtype,
         device: torch.device,
+        forward: Forward | None = None,
     ) -> None:
         self.network, self.config, self.precision = network, config, precision
+        self.forward = forward or network  # what the steps compute with: the same weights
         self.optimizer = torch.optim.Adam(
             network.parameters(),
             lr=config.learning_rate,
@@ -94,7 +97,7 @@ class Run:
     def loss(self, x: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the summed cross-entropy of a batch and the pixels it counts."""
         with torch.autocast(x.device.type, self.precision, self.precision != torch.float32):
-            logits = self.network(x)
+            logits = self.forward(x)
         loss = cross_entropy(logits.float(), y.long(), ignore_index=NO_DATA, reduction="sum")
         return loss, torch.count_nonzero(y != NO_DATA)
 
