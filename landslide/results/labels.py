@@ -103,19 +103,20 @@ def label_report(table: pd.DataFrame) -> str:
 
 
 def curves_title(curves: Curves) -> str:
-    """Return what the curves are of, and plainly that it is simulated where it is."""
-    known = curves.identity
-    steps = f" at {known['timesteps']} timesteps" if known["timesteps"] else ""
-    mark = ", SIMULATED DATA" if known["simulated"] else ""
-    return f"{known['event']}, {known['protocol']} protocol, {known['inputs']}{steps}{mark}"
+    """Return what the curves are of."""
+    known, count = curves.identity, curves.identity["timesteps"]
+    steps = f" at {count} timestep{'s' if count > 1 else ''}" if count else ""
+    return f"{known['event']}, {known['protocol']} protocol, {known['inputs']}{steps}"
 
 
 def _lines(curves: Curves) -> Iterator[str]:
     points = curves.points
-    yield curves_title(curves)
-    seeds = int(points["seeds"].max())
-    spread = "AUPRC, mean [95 % bootstrap interval over test chips and seeds]"
-    yield spread if seeds > 1 else "AUPRC of one seed, no spread"
+    yield curves_title(curves) + (", SIMULATED DATA" if curves.identity["simulated"] else "")
+    known = points["low"].notna().any()
+    seeds = (
+        "AUPRC, mean over seeds" if points["seeds"].max() > 1 else "AUPRC of one seed, no spread"
+    )
+    yield seeds + (" [95 % bootstrap interval over test chips and seeds]" if known else "")
     yield ""
     whole = set(points.loc[points["all"], "labelled"])
     header = [f"{n} (all)" if n in whole else str(n) for n in curves.labelled]

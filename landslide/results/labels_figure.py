@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from landslide.results.labels import AT_RANDOM, Curves, curves_title, label_efficiency
 from landslide.results.saving import mark_simulated, save_figure
@@ -29,7 +30,11 @@ def label_figure(table: pd.DataFrame, path: str) -> None:
     panels = label_efficiency(table)
     columns = min(_COLUMNS, len(panels))
     rows = -(-len(panels) // columns)
-    figure = Figure(figsize=(6.4 * columns, 4.4 * rows), layout="constrained")
+    height = 4.4 * rows
+    figure = Figure(figsize=(6.4 * columns, height))
+    # Room above for the badge.
+    engine = ConstrainedLayoutEngine(rect=(0, 0, 1, 1 - 0.3 / height))
+    figure.set_layout_engine(engine)
     axes = np.ravel(figure.subplots(rows, columns, squeeze=False))
     origins = sorted({name for curves in panels for name in curves.origins})
     for axis, curves in zip(axes, panels, strict=False):
@@ -37,7 +42,7 @@ def label_figure(table: pd.DataFrame, path: str) -> None:
     for axis in axes[len(panels) :]:
         axis.set_axis_off()
     if any(curves.identity["simulated"] for curves in panels):
-        mark_simulated(figure)
+        mark_simulated(figure, 1 - 0.1 / height)
     save_figure(figure, path)
 
 
@@ -72,7 +77,7 @@ def _draw(axis: Axes, curves: Curves, origins: list[str]) -> None:
     axis.set_xlim(-0.25 if ticks[0] == 0 else ticks[0] / 1.3, ticks[-1] * 1.3)
     axis.set_xlabel("Labelled chips", color=_INK)
     axis.set_ylabel("AUPRC", color=_INK)
-    axis.set_title(curves_title(curves), fontsize=10, color=_INK)
+    axis.set_title(curves_title(curves), fontsize=10, color=_INK, loc="left")
     axis.spines[["top", "right"]].set_visible(False)
     axis.grid(axis="y", color="#e6e6e6", linewidth=0.8)
     axis.set_axisbelow(True)

@@ -67,7 +67,7 @@ def test_the_text_says_what_is_simulated_what_failed_and_what_is_missing(table_o
         prevalence=None, simulated=True, key="ff",
     )  # fmt: skip
     text = label_report(table_of([*sweep(simulated=True), lost]))
-    assert "hokkaido, paper protocol, vv at 1 timesteps, SIMULATED DATA" in text
+    assert "hokkaido, paper protocol, vv at 1 timestep, SIMULATED DATA" in text
     (random_line,) = [line for line in text.splitlines() if line.startswith(AT_RANDOM)]
     assert random_line.split()[2] == "-"
     assert "(1 failed)" in random_line

@@ -51,7 +51,7 @@ def test_a_model_is_carried_to_another_event_in_every_way(
     assert own_statistics["auprc"].item() != zero_shot["auprc"].item()
 
     said = capsys.readouterr().out
-    assert "simulated_kaikoura, paper protocol, vv at 1 timesteps, SIMULATED DATA" in said
+    assert "simulated_kaikoura, paper protocol, vv at 1 timestep, SIMULATED DATA" in said
     assert (tmp_path / "transfer.png").stat().st_size > 10_000
 
     before = {f: f.stat().st_mtime_ns for f in (tmp_path / "table").iterdir()}
