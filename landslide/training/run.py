@@ -30,7 +30,8 @@ class Run:
         forward: Forward | None = None,
     ) -> None:
         self.network, self.config, self.precision = network, config, precision
-        self.forward = forward or network  # what the steps compute with: the same weights
+        # What the steps compute with: the same weights.
+        self.forward = network if forward is None else forward
         self.optimizer = torch.optim.Adam(
             network.parameters(),
             lr=config.learning_rate,

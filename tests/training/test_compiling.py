@@ -58,9 +58,21 @@ def test_only_who_asks_for_it_compiles_and_scores_are_as_they_are(
     assert not training_config("paper").compile
     asked = []
 
-    def noted(network: torch.nn.Module, sample: torch.Tensor, _: torch.dtype) -> torch.nn.Module:
+    class Whole:
+        """Called as a network is, and like a compiled one has no truth value."""
+
+        def __init__(self, network: torch.nn.Module) -> None:
+            self.network = network
+
+        def __call__(self, x: torch.Tensor) -> Any:
+            return self.network(x)
+
+        def __len__(self) -> int:
+            raise TypeError("no len()")
+
+    def noted(network: torch.nn.Module, sample: torch.Tensor, _: torch.dtype) -> Whole:
         asked.append(tuple(sample.shape))
-        return network
+        return Whole(network)
 
     monkeypatch.setattr(training, "compiled", noted)
     chips = make_chips(train=6)
