@@ -42,6 +42,12 @@ def _parser() -> argparse.ArgumentParser:
             help="images on either side of the event",
         )  # fmt: skip
     simulate.add_argument("--looks", type=float, nargs=2, metavar=("VV", "VH"))
+    simulate.add_argument(
+        "--like",
+        choices=("hokkaido", "kaikoura"),
+        default="hokkaido",
+        help="whose published statistics of backscatter and coherence",
+    )
     simulate.add_argument("--zarr-format", type=int, choices=(2, 3), default=3)
     simulate.add_argument("--overwrite", action="store_true")
     simulate.set_defaults(run=_simulate)
@@ -62,6 +68,12 @@ def _parser() -> argparse.ArgumentParser:
     table = commands.add_parser("table", help="print the AUPRC table and the paper's claims")
     table.add_argument("table")
     table.add_argument("--format", choices=("text", "csv", "markdown"), default="text")
+    table.add_argument(
+        "--compare",
+        nargs=2,
+        metavar=("A", "B"),
+        help="say whether inputs A beat inputs B, such as vv+vh and vv, or vv@4 and vv@1",
+    )
     table.set_defaults(run=_table)
 
     _add_figures(commands)
@@ -159,6 +171,7 @@ def _simulate(args: argparse.Namespace) -> None:
         descending=tuple(args.descending),
         ascending=tuple(args.ascending),
         looks=tuple(args.looks) if args.looks else None,
+        like=args.like,
         zarr_format=args.zarr_format,
         overwrite=args.overwrite,
         progress=True,
@@ -221,10 +234,16 @@ def _train(args: argparse.Namespace) -> None:
 
 
 def _table(args: argparse.Namespace) -> None:
+    from landslide.results.comparing import compare
     from landslide.results.summary import report
     from landslide.results.table import results_table
 
-    print(report(results_table(args.table), args.format), end="")
+    rows = results_table(args.table)
+    if args.compare:
+        first, second = args.compare
+        print(compare(rows, first, second, args.format), end="")
+    else:
+        print(report(rows, args.format), end="")
 
 
 def _figure4(args: argparse.Namespace) -> None:

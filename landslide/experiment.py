@@ -10,12 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
 
 from landslide.chips.chip_store import chip_store_name
 from landslide.chips.inputs import BASELINE, parse_inputs, union
 from landslide.chips.plan import plan_chips
-from landslide.chips.split import TEST, TRAIN, VALIDATION, Chipping, split_to_json
+from landslide.chips.split import (
+    TEST,
+    VALIDATION,
+    Chipping,
+    spatial_blocks,
+    split_to_json,
+)
 from landslide.chips.survey import Chips, known_of
 from landslide.cube.digest import cube_digest
 from landslide.cube.events import Event, event_to_attribute
@@ -24,8 +31,11 @@ from landslide.cube.opening import AS_NO_DATA
 from landslide.results.histograms import class_histograms
 from landslide.results.row import Row
 from landslide.results.table import write_row
+from landslide.storage import read_bytes
 from landslide.training.config import TrainingConfig, determining
+from landslide.training.labelled import training_chips
 from landslide.training.metrics import change_baselines
+from landslide.training.start import keep_weights
 from landslide.training.train import Report, Trained, train
 
 PACKAGES = ("torch", "segmentation-models-pytorch", "xarray", "zarr", "xbatcher", "dask", "ray")
@@ -49,11 +59,34 @@ class Experiment:
     split: str
     """Each chip's corner and part, as JSON."""
     simulated: bool
+    sources: tuple[str, ...] = ()
+    """Digests of other cubes' chips that are trained on in place of, or beside, this one's."""
+
+    without_own: bool = False
+    """Whether those take the place of all of this cube's training chips."""
 
     @property
     def split_digest(self) -> str:
         """Digest of the protocol, and of the chips' size, corners and parts."""
         return hashlib.sha256(self.split.encode()).hexdigest()[:16]
+
+    @property
+    def chips_digest(self) -> str:
+        """Digest of the chips themselves: what was cut of which cube, and divided how."""
+        return hashlib.sha256(json.dumps(self.determined, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def determined(self) -> dict[str, Any]:
+        """What determines the chips and how they are scored."""
+        known = {
+            "cube": self.cube_digest,
+            "event": event_to_attribute(self.event),
+            "orbit": self.orbit,
+            "split": self.split_digest,  # of protocol, chip size, corners and parts
+            "mask": self.mask,
+        }
+        others = {"sources": self.sources, "without_own": self.without_own}
+        return known | (others if self.sources else {})
 
     @property
     def chip_store(self) -> str:
@@ -128,8 +161,12 @@ def plan_experiment(
 
 def split_of(chips: xr.Dataset, chipping: Chipping) -> str:
     """Write down the corners and parts of planned chips."""
-    corners = np.stack([chips["corner_y"], chips["corner_x"]], axis=1)
-    return split_to_json(corners, chips["part"].to_numpy(), chipping)
+    return split_to_json(corners_of(chips), chips["part"].to_numpy(), chipping)
+
+
+def corners_of(chips: xr.Dataset) -> npt.NDArray[np.int64]:
+    """Return the upper left corners (chip, 2) of planned chips, (y, x) in pixels."""
+    return np.stack([chips["corner_y"], chips["corner_x"]], axis=1)
 
 
 def configurations(
@@ -165,14 +202,9 @@ def row_key(experiment: Experiment, config: TrainingConfig, precision: str) -> s
     if Path(config.encoder_weights).is_file():
         weights = Path(config.encoder_weights).read_bytes()
         training["encoder_weights"] = hashlib.sha256(weights).hexdigest()
-    determined = {
-        "cube": experiment.cube_digest,
-        "event": event_to_attribute(experiment.event),
-        "orbit": experiment.orbit,
-        "split": experiment.split_digest,  # of protocol, chip size, corners and parts
-        "mask": experiment.mask,
-        "training": training,
-    }
+    if config.start != "none":
+        training["start"] = hashlib.sha256(read_bytes(config.start)).hexdigest()
+    determined = experiment.determined | {"training": training}
     return hashlib.sha256(json.dumps(determined, sort_keys=True).encode()).hexdigest()[:32]
 
 
@@ -184,6 +216,7 @@ def run_trial(
     key: str,
     table: str | None,
     checkpoint: str | None = None,
+    weights: str | None = None,
     report: Report | None = None,
 ) -> Trained:
     """Train a configuration, score it and write its row.
@@ -200,8 +233,12 @@ def run_trial(
         Address of the table's folder, if the row is wanted.
     checkpoint, report
         As for `train`.
+    weights : str, optional
+        Address to keep the trained weights at, for other configurations to begin with.
     """
     trained = train(chips, config, checkpoint=checkpoint, report=report)
+    if weights is not None:
+        keep_weights(trained.network, weights)
     if table is not None:
         write_row(table, earned_row(experiment, trained, chips, key))
     return trained
@@ -215,7 +252,10 @@ def earned_row(experiment: Experiment, trained: Trained, chips: Chips, key: str)
     pixels = (known["label"].to_numpy() != NO_DATA).sum(axis=(1, 2))
     edges, negative, positive = class_histograms(trained.test_scores, trained.test_labels)
     untrained = change_baselines(chips, config.timesteps) if config.timesteps else {}
-    chips_trained = config.epochs * int((parts == TRAIN).sum())
+    trained_on = training_chips(known, config)
+    # With few labels nothing validates.
+    validated = int((parts == VALIDATION).sum()) if config.labelled_chips is None else 0
+    chips_trained = config.epochs * len(trained_on)
     return Row(
         **_identity(experiment, config, key),
         auprc=trained.auprc,
@@ -225,18 +265,19 @@ def earned_row(experiment: Experiment, trained: Trained, chips: Chips, key: str)
         parameters=trained.parameters,
         best_epoch=trained.best_epoch,
         precision=trained.precision,
-        train_chips=int((parts == TRAIN).sum()),
-        validation_chips=int((parts == VALIDATION).sum()),
+        train_chips=len(trained_on),
+        validation_chips=validated,
         test_chips=int((parts == TEST).sum()),
-        train_pixels=int(pixels[parts == TRAIN].sum()),
+        train_pixels=int(pixels[trained_on].sum()),
         test_pixels=int(pixels[parts == TEST].sum()),
         seconds=trained.seconds,
-        chips_per_second=chips_trained / trained.seconds,
+        chips_per_second=chips_trained / trained.seconds if trained.seconds else None,
         device=trained.device,
         versions=json.dumps(versions()),
         histogram_edges=edges,
         histogram_negative=negative.ravel(),
         histogram_positive=positive.ravel(),
+        test_blocks=spatial_blocks(corners_of(known)[parts == TEST], experiment.chipping),
     )
 
 
@@ -265,6 +306,9 @@ def _identity(experiment: Experiment, config: TrainingConfig, key: str) -> dict[
         "batch_size": config.batch_size,
         "learning_rate": config.learning_rate,
         "threads": config.threads,
+        "origin": config.origin or None,
+        # Of this cube's labels none is used where other cubes' chips take their place.
+        "labelled_chips": 0 if experiment.without_own else config.labelled_chips,
     }
 
 

@@ -84,6 +84,13 @@ def add_experiment_options(parser: argparse.ArgumentParser) -> None:
     training.add_argument("--batch-size", type=int)
     training.add_argument("--learning-rate", type=float)
     training.add_argument("--precision", choices=("auto", "float32", "mixed"))
+    training.add_argument(
+        "--compile",
+        action="store_true",
+        default=None,
+        help="compile the training steps, a minute or more for each trial; as it is where a "
+        "machine cannot",
+    )
 
 
 def add_reading_options(parser: argparse._ActionsContainer) -> None:
@@ -156,6 +163,7 @@ def config_of(args: argparse.Namespace, **changes: Any) -> TrainingConfig:
         batch_size=args.batch_size,
         learning_rate=args.learning_rate,
         precision=args.precision,
+        compile=args.compile,
         **changes,
     )
 

@@ -61,6 +61,12 @@ def read_bytes(uri: str) -> bytes:
     return bytes(filesystem.cat_file(path))
 
 
+def exists(uri: str) -> bool:
+    """Return whether there is an object at `uri`."""
+    filesystem, path = fsspec.core.url_to_fs(uri)
+    return bool(filesystem.exists(path))
+
+
 def probe_folder(uri: str) -> None:
     """Write, read and remove a small object in a folder, under a name that begins with a dot.
 

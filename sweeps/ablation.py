@@ -11,6 +11,7 @@ the same pixels. Each trial writes its row into the shared AUPRC table.
 
 import argparse
 import sys
+from collections.abc import Sequence
 
 from cluster.dask import dask_client, executor_of
 from cluster.ray import (
@@ -22,6 +23,7 @@ from cluster.ray import (
     smallest_node_bytes,
 )
 from landslide.chips.gathering import gather_chips
+from landslide.chips.inputs import PAPER_INPUTS
 from landslide.chips.sizes import memory_bytes
 from landslide.command import run_command
 from landslide.options import Parser
@@ -34,10 +36,12 @@ from sweeps.planning import add_sweep_options, plan_sweep, resources_of
 from sweeps.trial import run_trials
 
 
-def options(arguments: list[str] | None) -> argparse.Namespace:
-    """Read the command line."""
-    parser = Parser(description=__doc__.split("\n")[0])
-    add_sweep_options(parser)
+def options(
+    arguments: list[str] | None, what: str = __doc__, inputs: Sequence[str] = PAPER_INPUTS
+) -> argparse.Namespace:
+    """Read the command line of a sweep over these inputs, unless it names others."""
+    parser = Parser(description=what.split("\n", maxsplit=1)[0])
+    add_sweep_options(parser, inputs)
     args = parser.parse_args(arguments)
     if args.table is None and in_job():
         parser.error("a submitted job needs --table, an address that every worker can reach")
@@ -45,8 +49,12 @@ def options(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the sweep; 1 where a trial failed."""
-    args = options(arguments)
+    """Run the ablation; 1 where a trial failed."""
+    return run(options(arguments))
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run a sweep over inputs, timesteps and seeds; 1 where a trial failed."""
     sweep = plan_sweep(args)
     experiment, table = sweep.experiment, sweep.table
     check_writable(table)

@@ -1,6 +1,7 @@
 """What a sweep's command line says, and the plan that follows from it: no image is read yet."""
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from cluster.ray import Resources, cluster_has_gpus
@@ -30,12 +31,14 @@ from landslide.trial import require_network
 DEADLINE = 1200  # seconds: a GPU node starts, and pulls an image of several GB
 
 
-def add_sweep_options(parser: argparse.ArgumentParser) -> None:
+def add_sweep_options(
+    parser: argparse.ArgumentParser, inputs: Sequence[str] = PAPER_INPUTS
+) -> None:
     """Add what says how chips are cut and trained on, which configurations, and where."""
     add_experiment_options(parser)
     sweep = parser.add_argument_group("sweep")
     sweep.add_argument("--table", help="folder of the shared table; ./table where run by hand")
-    sweep.add_argument("--inputs", nargs="+", default=list(PAPER_INPUTS))
+    sweep.add_argument("--inputs", nargs="+", default=list(inputs))
     sweep.add_argument("--timesteps", nargs="+", type=int, default=list(PAPER_TIMESTEPS))
     sweep.add_argument("--seeds", nargs="+", type=seed, default=[0])
     sweep.add_argument("--force", action="store_true", help="train what the table holds, too")
@@ -81,17 +84,23 @@ class Sweep:
     runs: str
     """Address of the checkpoints, and of the chip store."""
 
-    def keyed(self, resources: Resources) -> dict[str, TrainingConfig]:
-        """Return the configurations by the keys of their rows, as trials with these resources."""
+    @property
+    def configs(self) -> list[TrainingConfig]:
+        """The configurations: inputs x timesteps x seeds."""
+        return configurations(self.base, self.inputs, self.timesteps, self.seeds)
+
+    def keyed(
+        self,
+        resources: Resources,
+        configs: Sequence[TrainingConfig] | None = None,
+        experiment: Experiment | None = None,
+    ) -> dict[str, TrainingConfig]:
+        """Return configurations by the keys of their rows, as trials with these resources."""
+        configs = self.configs if configs is None else configs
         mixed = resources.gpus and self.base.precision != "float32"
         precision = "mixed" if mixed else "float32"
-        configs = configurations(
-            replace(self.base, precision=precision),
-            self.inputs,
-            self.timesteps,
-            self.seeds,
-        )
-        return {row_key(self.experiment, config, precision): config for config in configs}
+        chosen = (replace(each, precision=precision) for each in configs)
+        return {row_key(experiment or self.experiment, c, precision): c for c in chosen}
 
 
 def plan_sweep(args: argparse.Namespace) -> Sweep:

@@ -25,7 +25,13 @@ MAX_FAILURES = 2  # restarts of a trial whose worker died
 
 
 def trial(
-    parameters: dict[str, Any], *, experiment: Experiment, chips: Chips, table: str, runs: str
+    parameters: dict[str, Any],
+    *,
+    experiment: Experiment,
+    chips: Chips,
+    table: str,
+    runs: str,
+    keep: bool = False,
 ) -> None:
     """Train one configuration on the shared chips and write its row.
 
@@ -41,6 +47,8 @@ def trial(
         In Ray's object store, read without a copy.
     table, runs : str
         Addresses of the table and of the checkpoints.
+    keep : bool
+        Leave the trained weights beside the checkpoints, see `weights_of`.
     """
     key: str = parameters["trial"]["key"]
     config: TrainingConfig = parameters["trial"]["config"]
@@ -53,6 +61,7 @@ def trial(
             key=key,
             table=table,
             checkpoint=checkpoint,
+            weights=weights_of(runs, key) if keep else None,
             report=tune.report,
         )
     except Exception as error:  # whatever it is, the table says so and the others go on
@@ -63,6 +72,11 @@ def trial(
         return
     remove(checkpoint)
     tune.report({"epoch": config.epochs, "auprc": trained.auprc})
+
+
+def weights_of(runs: str, key: str) -> str:
+    """Return the address of the weights that a trial keeps."""
+    return f"{runs}/{key}.safetensors"
 
 
 def write_failure(table: str, row: Row) -> None:
@@ -123,6 +137,7 @@ def run_trials(
     *,
     table: str,
     runs: str,
+    keep: bool = False,
     body: Callable[..., None] = trial,
 ) -> int:
     """Run a sweep's trials over the cluster that this process is connected to.
@@ -138,6 +153,8 @@ def run_trials(
         What one trial needs.
     table, runs : str
         Addresses of the table and of the checkpoints.
+    keep : bool
+        As for `trial`.
     body : callable
         What a trial does, with the parameters of `trial`.
 
@@ -149,7 +166,9 @@ def run_trials(
     # Tune's newer report prints a table of its own settings whatever `verbose` says.
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
     os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
-    share = {"experiment": experiment, "chips": chips, "table": table, "runs": runs}
+    share = {
+        "experiment": experiment, "chips": chips, "table": table, "runs": runs, "keep": keep,
+    }  # fmt: skip
     # Nobody needs Tune's own records: a sweep goes on from the table and its checkpoints.
     with tempfile.TemporaryDirectory(prefix="sweep-") as records:
         results = tune.Tuner(

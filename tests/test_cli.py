@@ -460,6 +460,13 @@ def test_table_prints_text_csv_and_markdown(trained: Path, capsys: Said) -> None
     assert float(records["change only"]["mean"]) == pytest.approx(row["change_auprc"])
 
 
+def test_table_compares_two_inputs(trained: Path, capsys: Said) -> None:
+    table = str(trained / "table")
+    assert main(["table", table, "--compare", "vv+vh", "vv"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: no part of the table has scores of both vv+vh and vv")
+
+
 @pytest.mark.parametrize("command", ["table", "figure4"])
 def test_a_table_without_rows_is_an_error(command: str, tmp_path: Path, capsys: Said) -> None:
     out = [str(tmp_path / "figure.png")] if command == "figure4" else []

@@ -21,6 +21,7 @@ from landslide.cube.store import open_cube
 from landslide.experiment import (
     Experiment,
     configurations,
+    earned_row,
     failed_row,
     plan_experiment,
     row_key,
@@ -180,6 +181,7 @@ class TestRowKey:
             {"plateau_patience": 3},
             {"plateau_threshold": 0.01},
             {"threads": 2},
+            {"labelled_chips": 2},
         ],
     )
     def test_it_changes_with_the_training(
@@ -199,12 +201,23 @@ class TestRowKey:
             {"split": "{}"},
             {"inputs": ("vv",)},
             {"timesteps": (1, 2, 3)},
+            {"sources": ("other",)},
         ],
     )
     def test_it_changes_with_the_data_the_split_and_the_mask(
         self, changes: dict[str, Any], experiment: Experiment
     ) -> None:
         assert self.changed(experiment, **changes) != row_key(experiment, SMALL, "float32")
+
+    def test_it_changes_with_the_weights_to_begin_with_and_not_with_where_they_lie(
+        self, experiment: Experiment, tmp_path: Path
+    ) -> None:
+        keys = set()
+        for name, content in (("a", b"one"), ("b", b"one"), ("c", b"two")):
+            (tmp_path / name).write_bytes(content)
+            start = replace(SMALL, start=str(tmp_path / name))
+            keys.add(row_key(experiment, start, "float32"))
+        assert len(keys | {row_key(experiment, SMALL, "float32")}) == 3
 
     def test_it_changes_with_the_arithmetic_not_with_how_it_was_asked_for(
         self, experiment: Experiment
@@ -327,6 +340,19 @@ class TestTrial:
             test = chips["label"].to_numpy()[chips["part"].to_numpy() == TEST]
             np.testing.assert_array_equal(positive.sum(axis=1), (test == 1).sum(axis=(1, 2)))
             np.testing.assert_array_equal(negative.sum(axis=1), (test == 0).sum(axis=(1, 2)))
+
+    def test_each_test_chip_has_its_block(
+        self, experiment: Experiment, chips: xr.Dataset, sweep: Sweep
+    ) -> None:
+        trained, rows, _ = sweep
+        alone = rows.set_index("inputs")["test_blocks"]["vv"]  # paper: each chip its own
+        assert alone.tolist() == list(range(int((chips["part"] == TEST).sum())))
+        # Two blocks side by side, whose border is at x = 80: the middle chip's centre is on it.
+        blocked = replace(experiment, chipping=Chipping("blocked", chip_size=32, block_size=80))
+        row = earned_row(blocked, trained["vv"], chips, "ab")
+        test = chips.isel(chip=np.flatnonzero(chips["part"] == TEST))
+        east = (test["corner_x"] + 16 >= 80).to_numpy() + 2 * (test["corner_y"] + 16 >= 80)
+        np.testing.assert_array_equal(row.test_blocks, np.unique(east, return_inverse=True)[1])
 
     def test_untrained_change_stands_beside_what_has_timesteps(
         self, sweep: Sweep, chips: xr.Dataset

@@ -24,8 +24,10 @@ def decoded_bytes(stream: ChipStream) -> int:
 
 
 def _bytes_a_pixel(reading: Reading) -> int:
-    images = len({*reading.sides[0], *reading.sides[1]})
-    total = sum(images * _itemsize(source) for source, _ in reading.backscatter)
+    total = sum(
+        len({image for made in composites for image in made.images}) * _itemsize(source)
+        for source, composites in reading.backscatter
+    )
     total += sum(_itemsize(source) for source, _ in reading.terrain)
     if reading.coherence is not None:
         pairs = int((reading.pairs[0] | reading.pairs[1]).sum())

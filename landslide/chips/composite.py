@@ -116,6 +116,37 @@ def select_images(
     )
 
 
+def select_opposite(
+    cube: xr.Dataset, event: Event, timesteps: int, orbit: str | None = None
+) -> Images:
+    """Choose the nearest images of the orbit opposite to the one that `select_images` chooses.
+
+    They are of one geometry, too: of the opposite orbit state, the relative orbit with the most
+    images on its scarcer side.
+
+    Raises
+    ------
+    ValueError
+        Where the cube does not say which images ascend and which descend, the images asked for
+        are of both already, or a side has too few images.
+    """
+    if orbit == ANY_ORBIT or "sat:orbit_state" not in cube.coords:
+        reason = (
+            "--orbit any takes both orbits as one"
+            if orbit == ANY_ORBIT
+            else "the cube has no sat:orbit_state, which says what ascends"
+        )
+        raise ValueError(f"there is no opposite orbit ({reason}): choose inputs without 'opposite'")
+    nearest = select_images(cube, event, timesteps, orbit)
+    states = cube["sat:orbit_state"].to_numpy().astype(str)
+    (state,) = set(states[list(nearest.before + nearest.after)])
+    other = "ascending" if state == "descending" else "descending"
+    try:
+        return select_images(cube, event, timesteps, other)
+    except ValueError as error:
+        raise ValueError(f"inputs with 'opposite' need {other} images, too: {error}") from None
+
+
 def _allowed_geometries(
     cube: xr.Dataset, event: Event, orbit: str | None
 ) -> tuple[np.ndarray, np.ndarray]:

@@ -2,7 +2,7 @@
 
 import functools
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,15 @@ AHEAD, AHEAD_REMOTE = 2, 16  # reads begun in advance while what was read is com
 
 
 @dataclass(frozen=True)
+class Composite:
+    """One channel of backscatter: the means over images of one side and orbit."""
+
+    channel: int
+    images: tuple[int, ...]
+    """Positions along `timestep`, the nearest to the event first."""
+
+
+@dataclass(frozen=True)
 class Reading:
     """What is read of every block of one grid of stored chunks, and what becomes of it.
 
@@ -28,10 +37,8 @@ class Reading:
     """Chip size in pixels."""
     counts: tuple[int, ...]
     """Timestep counts, ascending."""
-    backscatter: tuple[tuple[Layer | Planes, int], ...]
-    """Each polarisation, and its first channel: before the event; the next is after."""
-    sides: tuple[tuple[int, ...], tuple[int, ...]]
-    """Positions along `timestep` before and after the event, the nearest first."""
+    backscatter: tuple[tuple[Layer | Planes, tuple[Composite, ...]], ...]
+    """Each polarisation, and all that is composed of its images."""
     terrain: tuple[tuple[Layer | Planes, int], ...]
     """Each static plane, and its channel."""
     coherence: tuple[Layer | Planes, dict[int, int]] | None
@@ -51,7 +58,7 @@ class Reading:
     @property
     def made(self) -> tuple[list[int], list[int]]:
         """The backscatter and the static channels that are made here."""
-        sar = [channel + side for _, channel in self.backscatter for side in (0, 1)]
+        sar = [made.channel for _, composites in self.backscatter for made in composites]
         static = [channel for _, channel in self.terrain]
         return sar, static + list(self.coherence[1].values() if self.coherence else ())
 
@@ -139,11 +146,12 @@ class _Step:
 
 def _steps(reading: Reading, region: Region, cut: Cut) -> Iterator[_Step]:
     where = (region.rows, region.columns)
-    for source, channel in reading.backscatter:
+    for source, composites in reading.backscatter:
         planes: dict[int, np.ndarray] = {}
-        for images in _images_of_each_chunk(source, reading.sides):
+        waiting = list(composites)
+        for images in _images_of_each_chunk(source, composites):
             compose = functools.partial(
-                _compose_sides, reading, region, cut, channel, source, images, planes
+                _compose, reading, region, cut, source, images, planes, waiting
             )
             yield _Step(source, (np.array(images), *where), region, compose)
     for source, channel in reading.terrain:
@@ -157,41 +165,41 @@ def _steps(reading: Reading, region: Region, cut: Cut) -> Iterator[_Step]:
 
 
 def _images_of_each_chunk(
-    source: Layer | Planes, sides: tuple[tuple[int, ...], tuple[int, ...]]
+    source: Layer | Planes, composites: Sequence[Composite]
 ) -> list[tuple[int, ...]]:
     """Divide the images by the stored chunk they lie in, in the order in which they are needed."""
     numbers = source.chunk_numbers(0)
     chunks: dict[int, list[int]] = {}
-    for image in dict.fromkeys((*sides[0], *sides[1])):
+    for image in dict.fromkeys(image for each in composites for image in each.images):
         chunks.setdefault(int(numbers[image]), []).append(image)
     return [tuple(images) for images in chunks.values()]
 
 
-def _compose_sides(
+def _compose(
     reading: Reading,
     region: Region,
     cut: Cut,
-    channel: int,
     source: Layer | Planes,
     images: tuple[int, ...],
     planes: dict[int, np.ndarray],
+    waiting: list[Composite],
     values: np.ndarray,
 ) -> None:
-    """Take images in, and compose the sides of the event that are complete with them."""
+    """Take images in, and compose what waits and is complete with them."""
     planes.update(zip(images, values, strict=True))
-    for side, wanted in enumerate(reading.sides):
-        if not set(images) & set(wanted) or not set(wanted) <= set(planes):
-            continue
+    complete = [each for each in waiting if set(each.images) <= set(planes)]
+    for made in complete:
+        waiting.remove(made)
         for f in region.fragments:
             cut.rejected[f.chip] += write_cumulative_log_means(
-                [planes[image][f.inside_region] for image in wanted],
+                [planes[image][f.inside_region] for image in made.images],
                 reading.counts,
-                cut.sar[f.chip, :, channel + side][:, *f.inside_chip],
+                cut.sar[f.chip, :, made.channel][:, *f.inside_chip],
                 logarithms=source.to_power is not None,
             )
-        for image in wanted:
-            if image not in reading.sides[1 - side]:
-                del planes[image]
+    wanted = {image for each in waiting for image in each.images}
+    for image in set(planes) - wanted:
+        del planes[image]
 
 
 def _place(region: Region, out: np.ndarray, plane: np.ndarray) -> None:

@@ -7,6 +7,10 @@ TERRAIN = ("dem", "dem_slope_radians", "dem_aspect", "dem_curvature")
 COHERENCE = ("coherence_before", "coherence_event", "coherence_change")
 
 POLARISATIONS = ("vv", "vh")
+OPPOSITE = "opposite"
+"""The term for both orbits: each polarisation from images of the opposite orbit, too."""
+FROM_OPPOSITE = {f"{name}_{OPPOSITE}": name for name in POLARISATIONS}
+"""What is composed of the opposite orbit's images, and the variable that holds them."""
 STATIC_GROUPS: dict[str, tuple[str, ...]] = {
     "dem": TERRAIN,
     "elevation": ("dem",),
@@ -15,7 +19,7 @@ STATIC_GROUPS: dict[str, tuple[str, ...]] = {
     "curvature": ("dem_curvature",),
     "coherence": COHERENCE,
 }
-TERMS = (*POLARISATIONS, *STATIC_GROUPS)
+TERMS = (*POLARISATIONS, OPPOSITE, *STATIC_GROUPS)
 
 PAPER_INPUTS = ("vv", "vh", "vv+vh", "vv+vh+dem")
 BASELINE = "dem"
@@ -29,7 +33,8 @@ class Inputs:
     name: str
     """Canonical name: its terms in the order of `TERMS`, joined by `+`."""
     polarisations: tuple[str, ...]
-    """Each gives two channels, the composites before and after the event."""
+    """Each gives two channels, the composites before and after the event: `vv` and `vh` of the
+    event's orbit, `vv_opposite` and `vh_opposite` of the other one."""
     static: tuple[str, ...]
     """Channels that have no timesteps: terrain and coherence."""
 
@@ -46,17 +51,21 @@ class Inputs:
     @property
     def variables(self) -> tuple[str, ...]:
         """The cube's variables that these channels are made of."""
+        backscatter = (FROM_OPPOSITE.get(name, name) for name in self.polarisations)
         static = ("coherence" if name in COHERENCE else name for name in self.static)
-        return (*self.polarisations, *dict.fromkeys(static))
+        return (*dict.fromkeys(backscatter), *dict.fromkeys(static))
 
 
 def parse_inputs(name: str) -> Inputs:
     """Return the channels that a name such as `vv+vh+dem` stands for.
 
+    `opposite` adds to each polarisation that the name has its composites of the opposite orbit:
+    `vv+vh+opposite` are ascending and descending images together.
+
     Raises
     ------
     ValueError
-        For a term that is not known, or given twice.
+        For a term that is not known, or given twice, or `opposite` without a polarisation.
     """
     terms = [term.strip().lower() for term in name.split("+")]
     for term in terms:
@@ -68,16 +77,21 @@ def parse_inputs(name: str) -> Inputs:
     static = [channel for term in ordered for channel in STATIC_GROUPS.get(term, ())]
     if len(ordered) != len(terms) or len(set(static)) != len(static):
         raise ValueError(f"inputs {name!r} name a channel twice: name each once")
-    return Inputs(
-        name="+".join(ordered),
-        polarisations=tuple(term for term in ordered if term in POLARISATIONS),
-        static=tuple(static),
-    )
+    polarisations = tuple(term for term in ordered if term in POLARISATIONS)
+    if OPPOSITE in ordered:
+        if not polarisations:
+            raise ValueError(
+                f"inputs {name!r} name no polarisation to take from the {OPPOSITE} orbit: "
+                f"add one, such as vv+{OPPOSITE}"
+            )
+        polarisations += tuple(key for key, of in FROM_OPPOSITE.items() if of in polarisations)
+    return Inputs("+".join(ordered), polarisations, tuple(static))
 
 
 def union(names: Iterable[str]) -> Inputs:
     """Return every channel that any of the named inputs needs: one pass serves them all."""
     parsed = [parse_inputs(name) for name in names]
-    polarisations = tuple(p for p in POLARISATIONS if any(p in i.polarisations for i in parsed))
+    every = (*POLARISATIONS, *FROM_OPPOSITE)
+    polarisations = tuple(p for p in every if any(p in i.polarisations for i in parsed))
     static = tuple(s for s in (*TERRAIN, *COHERENCE) if any(s in i.static for i in parsed))
     return Inputs("+".join((*polarisations, *static)), polarisations, static)

@@ -4,11 +4,14 @@ import numpy as np
 import xarray as xr
 
 from landslide.chips.split import (
+    TEST,
+    TRAIN,
     UNUSED,
     Chipping,
     blocked_split,
     paper_split,
     split_from_json,
+    split_to_json,
 )
 from landslide.chips.windows import chip_corners, cut
 from landslide.cube.labels import NO_DATA
@@ -78,6 +81,34 @@ def plan_chips(labels: np.ndarray, chipping: Chipping, split: str | None = None)
     else:
         parts = blocked_split(corners, landslides, chipping)
     return _plan(labels, corners, parts, size)
+
+
+def plan_unlabelled(shape: tuple[int, int], chips: xr.Dataset, chipping: Chipping) -> str:
+    """Return a split (JSON) of all chips of a scene that no test chip overlaps, to pretrain on.
+
+    Parameters
+    ----------
+    shape : (int, int)
+        Rows and columns of the scene [pixels].
+    chips : Dataset
+        Planned chips, which say where the test part is.
+    chipping : Chipping
+
+    Raises
+    ------
+    ValueError
+        Where no chip is left.
+    """
+    size = chipping.chip_size
+    corners = chip_corners(shape, size, chipping.overlap, pad=chipping.protocol != "paper")
+    apart = np.ones(len(corners), dtype=np.bool_)
+    test = chips.isel(chip=(chips["part"] == TEST).to_numpy())
+    for y, x in zip(test["corner_y"].to_numpy(), test["corner_x"].to_numpy(), strict=True):
+        apart &= np.abs(corners - (y, x)).max(axis=1) >= size
+    if not apart.any():
+        raise ValueError("every chip of the scene overlaps the test part: nothing to pretrain on")
+    corners = corners[apart]
+    return split_to_json(corners, np.full(len(corners), TRAIN), chipping)
 
 
 def _plan(labels: np.ndarray, corners: np.ndarray, parts: np.ndarray, size: int) -> xr.Dataset:

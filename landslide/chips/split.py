@@ -103,9 +103,8 @@ def blocked_split(
         Where there are too few blocks, or a part would lack landslides or chips.
     """
     size, side = chipping.chip_size, chipping.block_size
-    centres = corners + size // 2 - chipping.block_offset
-    blocks, block_of_chip = np.unique(centres // side, axis=0, return_inverse=True)
-    block_of_chip = block_of_chip.ravel()
+    block_of_chip = spatial_blocks(corners, chipping)
+    blocks = np.unique(block_of_chip)
     advice = "choose a smaller --block-size or --buffer, or another --split-seed"
     if len(blocks) < len(SHARES):
         raise ValueError(
@@ -128,6 +127,19 @@ def blocked_split(
         if not landslide_pixels[inside].sum():
             raise ValueError(f"no landslide is left in the {part} part of the split: {advice}")
     return parts
+
+
+def spatial_blocks(corners: np.ndarray, chipping: Chipping) -> np.ndarray:
+    """Return the number (chip) of the block that holds the centre of each chip.
+
+    Blocks are numbered from 0, row by row, those without a chip left out. Under `paper`, which
+    knows no blocks, each chip is its own. Corners (chip, 2) are (y, x) in pixels.
+    """
+    if chipping.protocol == "paper":
+        return np.arange(len(corners))
+    centres = corners + chipping.chip_size // 2 - chipping.block_offset
+    blocks = centres // chipping.block_size
+    return np.unique(blocks, axis=0, return_inverse=True)[1].ravel()
 
 
 def _balanced_draw(chips: np.ndarray, area: np.ndarray, seed: int) -> np.ndarray:

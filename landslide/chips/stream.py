@@ -11,9 +11,17 @@ import numpy as np
 import xarray as xr
 from dask.delayed import delayed
 
-from landslide.chips.composite import Images, coherence_pairs, select_images
-from landslide.chips.cutting import Cut, Reading, cut_block, join
-from landslide.chips.inputs import COHERENCE, PAPER_INPUTS, PAPER_TIMESTEPS, Inputs, union
+from landslide.chips.composite import Images, coherence_pairs, select_images, select_opposite
+from landslide.chips.cutting import Composite, Cut, Reading, cut_block, join
+from landslide.chips.inputs import (
+    COHERENCE,
+    FROM_OPPOSITE,
+    PAPER_INPUTS,
+    PAPER_TIMESTEPS,
+    POLARISATIONS,
+    Inputs,
+    union,
+)
 from landslide.chips.passing import ChipStream, batch
 from landslide.chips.plan import plan_chips
 from landslide.chips.split import PARTS, Chipping
@@ -88,6 +96,11 @@ def plan_stream(
             ", ".join(str(times[i])[:10] for i in side) for side in (images.before, images.after)
         )
         log.info("images before: %s; after: %s; orbit %s", before, after, images.orbit)
+    opposite = Images((), (), "")
+    if set(wanted.polarisations) & set(FROM_OPPOSITE):
+        opposite = select_opposite(cube, event, counts[-1], orbit)
+        attrs["opposite_orbit"] = opposite.orbit
+        log.info("images of the opposite orbit, too: %s", opposite.orbit)
     pairs = (np.zeros(0, np.bool_),) * 2
     if "coherence" in wanted.variables:
         pairs = coherence_pairs(cube, event)
@@ -112,11 +125,10 @@ def plan_stream(
                 size=chipping.chip_size,
                 counts=counts,
                 backscatter=tuple(
-                    (readable(cube[name]), 2 * number)
-                    for number, name in enumerate(wanted.polarisations)
+                    (readable(cube[name]), _composites(wanted, name, images, opposite))
+                    for name in POLARISATIONS
                     if name in here
                 ),
-                sides=(images.before, images.after),
                 terrain=tuple(
                     (readable(cube[name]), number)
                     for number, name in enumerate(wanted.static)
@@ -137,6 +149,19 @@ def plan_stream(
             )
         )
     return ChipStream(chips, tuple(readings))
+
+
+def _composites(
+    wanted: Inputs, variable: str, images: Images, opposite: Images
+) -> tuple[Composite, ...]:
+    """Return all that is composed of one variable, in the order of its channels."""
+    return tuple(
+        Composite(2 * number + side, of_side)
+        for number, name in enumerate(wanted.polarisations)
+        if FROM_OPPOSITE.get(name, name) == variable
+        for chosen in [opposite if name in FROM_OPPOSITE else images]
+        for side, of_side in enumerate((chosen.before, chosen.after))
+    )
 
 
 def stream_chips(

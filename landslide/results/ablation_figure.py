@@ -20,6 +20,7 @@ _LINES = {
     "vh": ("#cc79a7", "^"),
 }
 _OTHERS = (("#e69f00", "v"), ("#56b4e9", "P"), ("#000000", "X"), ("#6b6b6b", "*"))
+_TIMELESS = [("#7a5230", (5, 2.5)), ("#3b7d86", (7, 2, 1.5, 2)), ("#8b5fa8", (2.5, 2))]
 type Values = npt.NDArray[np.float64]
 
 _INK, _FAINT = "#222222", "#8a8a8a"
@@ -90,13 +91,13 @@ def _levels(means: pd.DataFrame, untrained: pd.DataFrame) -> tuple[Values, Value
     """
     bars = means["spread"].fillna(0)
     ends = means.assign(low=means["mean"] - bars, high=means["mean"] + bars)
-    trained, dem = ends[ends["timesteps"] > 0], ends[ends["timesteps"] == 0]
+    trained, timeless = ends[ends["timesteps"] > 0], ends[ends["timesteps"] == 0]
     upper = [_numbers(trained["low"], trained["high"])]
     lower: list[Values] = []
     change = untrained["inputs"].str.startswith(CHANGE_ONLY)
     random = untrained["inputs"] == RANDOM
     for values in (
-        _numbers(dem["low"], dem["high"]),
+        *(_numbers(mine["low"], mine["high"]) for _, mine in timeless.groupby("inputs")),
         _numbers(untrained.loc[change, "mean"]),
         _numbers(untrained.loc[random, "mean"]),
     ):
@@ -185,14 +186,15 @@ def _references(axis: Axes, means: pd.DataFrame, untrained: pd.DataFrame) -> Non
         best = change.groupby("timesteps")["mean"].max()
         axis.plot(best.index, best, color=_FAINT, linewidth=1.1, marker=".", markersize=5,
                   label="Change only, untrained", zorder=2)  # fmt: skip
-    dem = means[(means["inputs"] == "dem") & means["mean"].notna()]
-    if len(dem):
-        axis.axhline(dem["mean"].iloc[0], color="#7a5230", linewidth=1.4, dashes=(5, 2.5),
-                     label="DEM only", zorder=2)  # fmt: skip
-        spread = dem["spread"].iloc[0]
+    timeless = means[(means["timesteps"] == 0) & means["mean"].notna()]
+    for place, (name, middle, spread) in enumerate(
+        zip(timeless["inputs"], timeless["mean"], timeless["spread"], strict=True)
+    ):
+        colour, dashes = _TIMELESS[place % len(_TIMELESS)]
+        axis.axhline(middle, color=colour, linewidth=1.4, dashes=dashes,
+                     label=f"{_label(name)} only", zorder=2)  # fmt: skip
         if not np.isnan(spread):
-            middle = dem["mean"].iloc[0]
-            axis.axhspan(middle - spread, middle + spread, color="#7a5230", alpha=0.12, lw=0)
+            axis.axhspan(middle - spread, middle + spread, color=colour, alpha=0.12, lw=0)
     random = untrained.loc[untrained["inputs"] == RANDOM, "mean"].dropna()
     if len(random):
         axis.axhline(random.mean(), color=_INK, linewidth=1.2, linestyle=":",

@@ -1,7 +1,8 @@
-"""The paper's figures: Figure 1 shows a chip, Figure 2 a place, Figure 4 the ablation."""
+"""The paper's figures: 1 shows a chip, 2 a place, 4 the ablation; and label efficiency."""
 
 from landslide.results.ablation_figure import figure4
 from landslide.results.chip_figure import figure1
+from landslide.results.labels_figure import label_figure
 from landslide.results.place_figure import figure2
 
-__all__ = ["figure1", "figure2", "figure4"]
+__all__ = ["figure1", "figure2", "figure4", "label_figure"]

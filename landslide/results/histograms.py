@@ -75,13 +75,26 @@ def average_precision_from_histograms(
     NaN where no pixel is positive.
     """
     bins = np.shape(positive)[-1]
-    true = np.reshape(positive, (-1, bins)).sum(axis=0, dtype=np.int64)[::-1]
-    false = np.reshape(negative, (-1, bins)).sum(axis=0, dtype=np.int64)[::-1]
-    if not true.any():
-        return float("nan")
-    found = np.cumsum(true)
-    precision = found / np.maximum(found + np.cumsum(false), 1)
-    return float(np.sum(true * precision) / found[-1])
+    true = np.reshape(positive, (-1, bins)).sum(axis=0, dtype=np.int64)
+    false = np.reshape(negative, (-1, bins)).sum(axis=0, dtype=np.int64)
+    return float(binned_average_precision(false, true))
+
+
+def binned_average_precision(
+    negative: npt.NDArray[np.number], positive: npt.NDArray[np.number]
+) -> npt.NDArray[np.float64]:
+    """Return the average precision of each row (...) of counts (..., bins), bins by rising score.
+
+    NaN where none is positive.
+    """
+    true = np.asarray(positive, dtype=np.float64)[..., ::-1]
+    false = np.asarray(negative, dtype=np.float64)[..., ::-1]
+    found = np.cumsum(true, axis=-1)
+    called = found + np.cumsum(false, axis=-1)
+    gained = np.sum(true * found / np.where(called > 0, called, 1), axis=-1)
+    total = found[..., -1]
+    none = np.full(np.shape(total), np.nan)
+    return np.divide(gained, total, out=none, where=np.asarray(total > 0))
 
 
 def _edges(

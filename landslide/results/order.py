@@ -22,6 +22,8 @@ SECTION = (
     "cube_digest",
     "split_digest",
     "mask",
+    "origin",
+    "labelled_chips",
 )
 
 ROW_ORDER = (*SECTION, "inputs", "timesteps", "seed")

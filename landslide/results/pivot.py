@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 
+import numpy as np
 import pandas as pd
 
+from landslide.results.bootstrap import has_histograms, mean_interval, resample
 from landslide.results.order import inputs_order
 from landslide.results.sections import Section
 
@@ -13,18 +15,27 @@ UNTRAINED = {
     CHANGE_ONLY: "change_auprc",
     "smoothed difference": "smoothed_difference_auprc",
 }
-_COLUMNS = ["inputs", "timesteps", "mean", "spread", "seeds", "failed"]
+_COLUMNS = ["inputs", "timesteps", "mean", "spread", "low", "high", "seeds", "failed"]
 
 
 def pivot(section: Section) -> pd.DataFrame:
     """Return mean and spread of the AUPRC for each inputs and timesteps of a section.
 
     Columns: inputs, timesteps, mean, spread (sample standard deviation over seeds, NaN for
-    one), seeds (how many have a score) and failed (how many trials have none). DEM alone has
-    `timesteps` 0.
+    one), low and high (95 % bootstrap interval of the mean over test chips and seeds, NaN for one
+    seed, or without histograms), seeds (how many have a score) and failed (how many trials have
+    none). DEM alone has `timesteps` 0.
     """
     by = ["inputs", "timesteps"]
     scores = section.scored.groupby(by)["auprc"].agg(mean="mean", spread="std", seeds="count")
+    bounds = {
+        name: mean_interval(resample(rows))
+        for name, rows in section.scored.groupby(by)
+        if len(rows) > 1 and has_histograms(rows)
+    }
+    for end in ("low", "high"):
+        found = [getattr(bounds[name], end) if name in bounds else None for name in scores.index]
+        scores[end] = np.array(found, dtype=np.float64)
     failed = section.failed.groupby(by).size().rename("failed")
     both = scores.join(failed, how="outer").fillna({"seeds": 0, "failed": 0}).reset_index()
     both = both.astype({"timesteps": int, "seeds": int, "failed": int})
@@ -52,4 +63,4 @@ def _untrained(section: Section, name: str, column: str) -> Iterator[tuple[objec
         chosen = means if inputs is None else means.loc[[inputs]]
         label = name if inputs is None else f"{name} ({inputs})"
         for timesteps, value in chosen.groupby("timesteps").first().items():
-            yield label, timesteps, value, float("nan"), 0, 0
+            yield label, timesteps, value, *[float("nan")] * 3, 0, 0

@@ -90,6 +90,15 @@ class Row:
     histogram_positive: Annotated[
         npt.NDArray[np.int32] | None, _COUNTS, "Landslide pixels (test chips x bins)"
     ] = None
+    test_blocks: Annotated[
+        npt.NDArray[np.int32] | None, _COUNTS, "Number of each test chip's spatial block"
+    ] = None
+    origin: Annotated[
+        str | None, pa.string(), "Where a model began that did not begin at random, here"
+    ] = None
+    labelled_chips: Annotated[
+        int | None, pa.int32(), "Training chips whose labels were used, where not all were"
+    ] = None
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[0-9a-f]+", self.key):
@@ -122,6 +131,11 @@ class Row:
                 f"row {self.key} has {np.size(negative)} and {np.size(positive)} histogram "
                 f"entries for {self.test_chips} test chips of {bins} bins"
             )
+        if self.test_blocks is not None and np.size(self.test_blocks) != self.test_chips:
+            raise ValueError(
+                f"row {self.key} has the blocks of {np.size(self.test_blocks)} of "
+                f"{self.test_chips} test chips"
+            )
 
     def record(self) -> dict[str, Any]:
         """Return the row by column name, arrays flattened row-major."""
@@ -141,5 +155,8 @@ def _schema() -> pa.Schema:
         columns.append(pa.field(name, kind, nullable, metadata={"description": meaning}))
     return pa.schema(columns)
 
+
+LATER = ("test_blocks", "origin", "labelled_chips")
+"""Columns that rows of earlier versions lack, and that are null there."""
 
 SCHEMA: pa.Schema = _schema()

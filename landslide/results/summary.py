@@ -6,6 +6,7 @@ from typing import Literal
 
 import pandas as pd
 
+from landslide.results.bootstrap import has_histograms
 from landslide.results.claims import paper_claims
 from landslide.results.order import SECTION
 from landslide.results.pivot import UNTRAINED, baselines, pivot
@@ -55,8 +56,13 @@ def settings(section: Section) -> str:
 def notes(section: Section) -> list[str]:
     """Return what a reader of the numbers must know: seeds, test pixels and failed trials."""
     seeds = ", ".join(str(seed) for seed in section.seeds)
-    several = f"AUPRC, mean ± sample standard deviation over seeds {seeds}"
-    lines = [several if len(section.seeds) > 1 else f"AUPRC of seed {seeds or 'none'}, no spread"]
+    lines = [f"AUPRC of seed {seeds or 'none'}, no spread"]
+    if len(section.seeds) > 1:
+        what = "[95 % bootstrap interval over test {} and seeds]"
+        what = what.format("blocks" if section.identity["protocol"] == "blocked" else "chips")
+        if not has_histograms(section.scored):
+            what = "± sample standard deviation, or " + what + " where rows kept their histograms"
+        lines = [f"AUPRC, mean over seeds {seeds} {what}"]
     pixels = section.scored["test_pixels"].dropna()
     fewest, most = pixels.min(), pixels.max()
     if len(pixels) and fewest == most:
@@ -84,7 +90,7 @@ def _cells(section: Section) -> list[list[str]]:
         mine = numbers[numbers["inputs"] == name].set_index("timesteps")
         # DEM alone knows no timesteps: the same number stands under each.
         places = [0 if n not in mine.index and 0 in mine.index else n for n in steps]
-        label = "dem only" if name == "dem" else name
+        label = f"{name} only" if 0 in mine.index else name
         rows.append([label, *(_cell(mine.loc[n]) if n in mine.index else "-" for n in places)])
     return rows
 
@@ -94,6 +100,8 @@ def _cell(number: pd.Series) -> str:
     if pd.isna(number["mean"]):
         return "failed"
     spread = "" if pd.isna(number["spread"]) else f" ± {number['spread']:.3f}"
+    if not pd.isna(number["low"]):
+        spread = f" [{number['low']:.3f}, {number['high']:.3f}]"
     return f"{number['mean']:.3f}{spread}{lost}"
 
 
@@ -123,16 +131,17 @@ def _markdown(section: Section) -> Iterator[str]:
     yield from (f"- {line}" for line in notes(section))
     yield ""
     header, *rows = _cells(section)
-    yield from _pipes(header, rows)
+    yield from pipes(header, rows)
     yield ""
     claims = [
         [claim.text, claim.outcome, "; ".join(str(each) for each in claim.comparisons)]
         for claim in paper_claims(section.scored)
     ]
-    yield from _pipes(["the paper's claim", "here", "mean [95 % interval over seeds]"], claims)
+    yield from pipes(["the paper's claim", "here", "mean [95 % interval over seeds]"], claims)
 
 
-def _pipes(header: list[str], rows: list[list[str]]) -> Iterator[str]:
+def pipes(header: list[str], rows: list[list[str]]) -> Iterator[str]:
+    """Return the lines of a Markdown table."""
     for row in (header, ["---"] * len(header), *rows):
         yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |"
 

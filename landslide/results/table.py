@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from landslide.results.order import ROW_ORDER, ordered
-from landslide.results.row import SCHEMA, Row
+from landslide.results.row import LATER, SCHEMA, Row
 from landslide.retries import patiently
 from landslide.storage import probe_folder, read_bytes, write_whole
 
@@ -145,14 +145,20 @@ def _parse(path: str, data: bytes, columns: Sequence[str] | None) -> pa.Table:
     try:
         file = pq.ParquetFile(pa.BufferReader(data))
         row = file.read(columns=None if columns is None else list(columns))
+        found = file.schema_arrow
     except (pa.ArrowInvalid, OSError) as problem:
         raise ValueError(
             f"{path} is truncated or not Parquet; delete it and run its sweep again"
         ) from problem
     key = path.rpartition("/")[2].removesuffix(_SUFFIX)
-    if not file.schema_arrow.equals(SCHEMA) or row["key"].to_pylist() != [key]:
+    earlier = pa.schema([field for field in SCHEMA if field.name in found.names])
+    ours = found.equals(earlier) and {*SCHEMA.names} - {*found.names} <= {*LATER}
+    if not ours or row["key"].to_pylist() != [key]:
         raise ValueError(f"{path} is not a row that this version wrote; move it out of the folder")
-    return row
+    for name in LATER if columns is None else ():
+        if name not in found.names:
+            row = row.append_column(SCHEMA.field(name), pa.nulls(1, SCHEMA.field(name).type))
+    return row if columns is not None else row.select(SCHEMA.names)
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from landslide.cube.schema import VARIABLES
 from landslide.cube.store import open_cube
 from landslide.simulation.backscatter import simulate_image
 from landslide.simulation.changes import event_changes
+from landslide.simulation.events import scene_like
 from landslide.simulation.insar import simulate_pair, timepairs
 from landslide.simulation.scene import Scene, event_of, overpasses
 from landslide.simulation.truth import POLARISATIONS, Truth, simulate_truth
@@ -38,6 +39,7 @@ def simulate_cube(
     descending: tuple[int, int] = (5, 5),
     ascending: tuple[int, int] = (2, 2),
     looks: tuple[float, float] | None = None,
+    like: str = "hokkaido",
     scene: Scene | None = None,
     zarr_format: Literal[2, 3] = 3,
     overwrite: bool = False,
@@ -59,9 +61,12 @@ def simulate_cube(
         and 8 ascending.
     looks
         Equivalent number of looks of VV and of VH; None for the scene's.
+    like
+        The event whose published statistics of backscatter and coherence it has, hokkaido or
+        kaikoura.
     scene
-        Everything else, for those who want to change it; `shape`, `seed`, `descending` and
-        `ascending` are then taken from it.
+        Everything else, for those who want to change it; `shape`, `seed`, `descending`,
+        `ascending` and `like` are then taken from it.
     zarr_format
         3, or 2 as the published cubes are.
     overwrite
@@ -87,8 +92,13 @@ def simulate_cube(
         rows, columns = shape
         # Three pairs around the event and one further back, where there are images for them.
         pairs = (min(2, descending[0] - 1), min(1, descending[1] - 1))
-        scene = Scene(
-            (rows, columns), seed, descending=descending, ascending=ascending, timepairs=pairs
+        scene = replace(
+            scene_like(like),
+            shape=(rows, columns),
+            seed=seed,
+            descending=descending,
+            ascending=ascending,
+            timepairs=pairs,
         )
     if looks is not None:
         vv, vh = looks

@@ -57,6 +57,7 @@ def simulate_pair(scene: Scene, truth: Truth, pair: Pair) -> tuple[Field, NDArra
     if pair.over_event:
         coherence *= np.where(truth.inventory.identity > 0, IN_LANDSLIDE * OVER_EVENT, OVER_EVENT)
     coherence += np.float32(ESTIMATE_SD) * smooth_noise(random, scene.shape, 1.5)
+    coherence *= np.float32(scene.coherence_scale)
     np.clip(coherence, 0.05, 0.98, out=coherence)
     phase = smooth_noise(random, scene.shape, 60.0)
     phase += np.float32(random.normal(0, 0.005)) * truth.terrain.elevation

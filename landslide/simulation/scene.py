@@ -108,6 +108,10 @@ class Scene:
     """Correlation of the weather in VV and VH: both see the same rain."""
     scatterer_share: float = 1.6e-4
     """Share of pixels that hold a bright point scatterer."""
+    coherence_scale: float = 1.0
+    """Coherence of a pair, relative to Hokkaido's."""
+    event: str = "simulated"
+    """Name of the event."""
 
     def __post_init__(self) -> None:
         if min(self.shape) < 16:
@@ -117,6 +121,8 @@ class Scene:
                 f"descending {self.descending}, ascending {self.ascending}: "
                 "give at least 1 descending image on either side of the event, and no negative"
             )
+        if not 0 < self.coherence_scale < np.inf:
+            raise ValueError(f"coherence_scale is {self.coherence_scale}: give more than 0")
         if min(self.vv.looks, self.vh.looks) < 1:
             raise ValueError("looks are at least 1: raise the looks of vv and vh")
         pairs = (self.descending[0] - 1, self.descending[1] - 1)
@@ -140,9 +146,9 @@ TRACKS = {
 """Relative orbit of each track, and its first overpass after the event [UTC]."""
 
 
-def event_of(scene: Scene) -> Event:  # noqa: ARG001 - every scene has the same event so far
+def event_of(scene: Scene) -> Event:
     """Return the simulated event: an earthquake, to be seen on the descending track."""
-    return Event("simulated", INSTANT, INSTANT, orbit_state="descending")
+    return Event(scene.event, INSTANT, INSTANT, orbit_state="descending")
 
 
 def overpasses(scene: Scene) -> list[tuple[np.datetime64, str, int]]:

@@ -21,6 +21,13 @@ class TrainingConfig:
     """See `landslide.training.network.build_network`."""
     encoder_weights: str = "none"
     """`none`, `imagenet` or a path."""
+    start: str = "none"
+    """Address of the weights to begin with, as `landslide.training.start` keeps them, or `none`."""
+    origin: str = ""
+    """What those are the weights of, for the record."""
+    labelled_chips: int | None = None
+    """Training chips whose labels are used, drawn by the seed, and then nothing validates; None
+    for all."""
     epochs: int = 100
     batch_size: int = 64
     learning_rate: float = 0.01
@@ -34,6 +41,8 @@ class TrainingConfig:
     """Relative fall of the loss that counts."""
     precision: str = "auto"
     """`float32`; `mixed`, which is bfloat16 or float16 by the GPU; `auto`: mixed on a GPU."""
+    compile: bool = False
+    """Whether the network's training steps are compiled, where the machine can."""
     threads: int = 2
     """CPU threads; they change the last bits of a CPU run."""
     checkpoint_every: int = 10
@@ -80,7 +89,14 @@ def training_config(preset: str, **changes: Any) -> TrainingConfig:
 
 
 def determining(config: TrainingConfig) -> dict[str, Any]:
-    """Return the settings that determine a score, which is all but the checkpoints' rhythm."""
+    """Return the settings that determine a score, which is all but the checkpoints' rhythm.
+
+    What did not exist once is left out at its default, so that earlier keys stay.
+    """
     settings = asdict(config)
-    del settings["checkpoint_every"], settings["preset"]
+    for name in ("checkpoint_every", "preset", "origin"):
+        del settings[name]
+    for name in ("start", "labelled_chips", "compile"):
+        if settings[name] == getattr(TrainingConfig, name):
+            del settings[name]
     return settings

@@ -23,8 +23,10 @@ QUICK: dict[str, Any] = {
 }
 
 
-def build_network(name: str, channels: int, encoder_weights: str = "none") -> torch.nn.Module:
-    """Build a segmentation network with two classes, no landslide and landslide.
+def build_network(
+    name: str, channels: int, encoder_weights: str = "none", *, classes: int = CLASSES
+) -> torch.nn.Module:
+    """Build a segmentation network, by default with two classes, no landslide and landslide.
 
     Parameters
     ----------
@@ -36,12 +38,14 @@ def build_network(name: str, channels: int, encoder_weights: str = "none") -> to
     encoder_weights : str
         `none` to start at random; a name such as `imagenet`, which downloads; or the path of a
         state dictionary for the encoder (safetensors or torch).
+    classes : int
+        Output channels.
 
     Returns
     -------
     Module
-        From (chip, channels, y, x) to logits (chip, 2, y, x); y and x multiples of 32 (a U-Net
-        takes any).
+        From (chip, channels, y, x) to logits (chip, classes, y, x); y and x multiples of 32 (a
+        U-Net takes any).
 
     Raises
     ------
@@ -73,7 +77,7 @@ def build_network(name: str, channels: int, encoder_weights: str = "none") -> to
             **options,
             encoder_weights=_as_smp_asks(options["encoder_name"], named),
             in_channels=channels,
-            classes=CLASSES,
+            classes=classes,
         )
     except (KeyError, ValueError, RuntimeError, OSError) as error:
         reason = " ".join(str(error).split())[:200]

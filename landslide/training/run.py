@@ -1,7 +1,9 @@
 """A training run in progress: one epoch after another, and the state that a checkpoint holds."""
 
+import contextlib
 import io
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,7 @@ from torch.nn.functional import cross_entropy
 from landslide.cube.labels import NO_DATA
 from landslide.retries import patiently
 from landslide.storage import read_bytes, write_whole
+from landslide.training.compiling import Forward
 from landslide.training.config import TrainingConfig, determining
 from landslide.training.feeding import Feed
 from landslide.training.metrics import average_precision
@@ -25,10 +28,17 @@ class Run:
         config: TrainingConfig,
         precision: torch.dtype,
         device: torch.device,
+        forward: Forward | None = None,
     ) -> None:
         self.network, self.config, self.precision = network, config, precision
+        # What the steps compute with: the same weights.
+        self.forward = network if forward is None else forward
         self.optimizer = torch.optim.Adam(
-            network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+            network.parameters(),
+            lr=config.learning_rate,
+            weight_decay=config.weight_decay,
+            # One kernel, which skips a step that overflowed without asking the host.
+            fused=device.type == "cuda",
         )
         self.plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
             self.optimizer,
@@ -89,7 +99,7 @@ class Run:
     def loss(self, x: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the summed cross-entropy of a batch and the pixels it counts."""
         with torch.autocast(x.device.type, self.precision, self.precision != torch.float32):
-            logits = self.network(x)
+            logits = self.forward(x)
         loss = cross_entropy(logits.float(), y.long(), ignore_index=NO_DATA, reduction="sum")
         return loss, torch.count_nonzero(y != NO_DATA)
 
@@ -182,3 +192,14 @@ def working_precision(wanted: str, device: torch.device) -> torch.dtype:
         return torch.float32
     ampere = torch.cuda.get_device_capability(device) >= (8, 0)
     return torch.bfloat16 if ampere else torch.float16
+
+
+@contextlib.contextmanager
+def threads_of(count: int) -> Iterator[None]:
+    """Compute on so many CPU threads for a while."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -16,6 +16,7 @@ from landslide.chips.split import TEST, TRAIN, VALIDATION
 from landslide.chips.survey import Chips, is_stored, known_of
 from landslide.training.config import TrainingConfig
 from landslide.training.feeding import Feed, Resident, Stored, Streamed
+from landslide.training.labelled import training_chips
 from landslide.training.normalization import (
     Normalization,
     fit_normalization,
@@ -44,10 +45,13 @@ def feed_parts(
 
     Chips in memory move to the device at once if it has room for them; those of a chip store or of
     a stream come when they are wanted, and their statistics are known from when they were written
-    or surveyed.
+    or surveyed. Statistics are of all training chips, few though the labels may be: they need none.
     """
     known, inputs = known_of(chips), parse_inputs(config.inputs)
-    chosen = {p: np.flatnonzero(known["part"] == p) for p in (TRAIN, VALIDATION, TEST)}
+    chosen = {p: np.flatnonzero(known["part"] == p) for p in (VALIDATION, TEST)}
+    chosen[TRAIN] = training_chips(known, config)
+    if config.labelled_chips is not None:  # to choose by more labels would be to use them
+        chosen[VALIDATION] = chosen[VALIDATION][:0]
     labels = {p: torch.from_numpy(known["label"].to_numpy()[c]) for p, c in chosen.items()}
     labels = {p: label.to(device) for p, label in labels.items()}
     size, side = config.batch_size, known.sizes["y"] * known.sizes["x"]

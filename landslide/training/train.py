@@ -1,7 +1,6 @@
 """Train one configuration on chips and score it: the paper's experiment, top to bottom."""
 
-import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,12 +12,14 @@ from landslide.chips.loading import load_chips, require_landslides
 from landslide.chips.split import TEST, TRAIN, VALIDATION
 from landslide.chips.survey import Chips, known_of, survey
 from landslide.cube.labels import NO_DATA
+from landslide.training.compiling import compiled
 from landslide.training.config import TrainingConfig
 from landslide.training.metrics import average_precision
 from landslide.training.network import build_network, count_parameters, require_fit
 from landslide.training.normalization import Normalization
-from landslide.training.run import Run, working_precision
+from landslide.training.run import Run, threads_of, working_precision
 from landslide.training.sources import feed_parts
+from landslide.training.start import begin_with
 
 
 @dataclass(frozen=True)
@@ -89,15 +90,23 @@ def train(
     require_landslides(known)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     precision = working_precision(config.precision, device)
-    with _threads(config.threads):
+    with threads_of(config.threads):
         torch.manual_seed(config.seed)
         channels = len(parse_inputs(config.inputs).channels)
         network = build_network(config.network, channels, config.encoder_weights)
+        if config.start != "none":
+            begin_with(network, config.start)
         require_fit(network, config.network, known["label"].shape[-2:])
         network.to(device)
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # as documented
         normalization, parts = feed_parts(chips, config, device)
-        run = Run(network, config, precision, device)
+        forward = None
+        if config.compile:
+            chips_at_once = min(config.batch_size, max(len(parts[TRAIN].labels), 1))
+            sample = torch.zeros(chips_at_once, channels, *known["label"].shape[-2:], device=device)
+            sample = sample.contiguous(memory_format=torch.channels_last)
+            forward = compiled(network, sample, precision)
+        run = Run(network, config, precision, device, forward)
         if checkpoint is not None:
             run.resume(checkpoint)
         while run.epoch < config.epochs:
@@ -123,13 +132,3 @@ def train(
             device=torch.cuda.get_device_name() if device.type == "cuda" else "cpu",
             seconds=run.seconds,
         )
-
-
-@contextlib.contextmanager
-def _threads(count: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

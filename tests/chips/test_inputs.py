@@ -52,7 +52,9 @@ def test_spelling_and_order_do_not_matter(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["", "vv+", "hv", "vv,vh", "vv_before", "vv++vh"])
 def test_an_unknown_term_is_named_with_those_that_exist(name: str) -> None:
-    with pytest.raises(ValueError, match=r"unknown input .*join terms of vv, vh, dem") as error:
+    with pytest.raises(
+        ValueError, match=r"unknown input .*join terms of vv, vh, opposite, dem"
+    ) as error:
         parse_inputs(name)
     assert "\n" not in str(error.value)
 
@@ -68,7 +70,7 @@ def names() -> st.SearchStrategy[str]:
     terms = st.lists(st.sampled_from(TERMS), min_size=1, unique=True)
     valid = terms.filter(
         lambda t: "dem" not in t or not set(t) & (set(STATIC_GROUPS) - {"dem", "coherence"})
-    )
+    ).filter(lambda t: "opposite" not in t or bool({"vv", "vh"} & set(t)))
     return valid.map("+".join)
 
 

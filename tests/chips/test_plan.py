@@ -2,9 +2,18 @@
 
 import numpy as np
 import pytest
+import xarray as xr
 
-from landslide.chips.plan import plan_chips
-from landslide.chips.split import PARTS, TRAIN, UNUSED, Chipping, paper_split, split_to_json
+from landslide.chips.plan import plan_chips, plan_unlabelled
+from landslide.chips.split import (
+    PARTS,
+    TRAIN,
+    UNUSED,
+    Chipping,
+    paper_split,
+    split_from_json,
+    split_to_json,
+)
 
 PAPER = Chipping(chip_size=8)
 BLOCKED = Chipping("blocked", chip_size=8, block_size=16, buffer=0)
@@ -144,3 +153,19 @@ def test_a_split_of_a_larger_scene_is_an_error(corner: tuple[int, int]) -> None:
     split = split_to_json(np.array([corner]), np.array([TRAIN]), PAPER)
     with pytest.raises(ValueError, match="chips outside this scene of 40 x 56 pixels"):
         plan_chips(few_landslides(), PAPER, split)
+
+
+def test_chips_to_pretrain_on_are_all_that_no_test_chip_overlaps() -> None:
+    chipping = Chipping(chip_size=16, overlap=8)
+    planned = xr.Dataset(
+        coords={
+            "corner_y": ("chip", [0, 24]),
+            "corner_x": ("chip", [0, 40]),
+            "part": ("chip", ["test", "train"]),
+        }
+    )
+    corners, parts = split_from_json(plan_unlabelled((40, 56), planned, chipping), chipping)
+    assert set(parts) == {"train"}
+    every = {(y, x) for x in range(0, 41, 8) for y in range(0, 25, 8)}
+    near = {(y, x) for y, x in every if y < 16 and x < 16}
+    assert {(int(y), int(x)) for y, x in corners} == every - near

@@ -19,6 +19,7 @@ from landslide.chips.split import (
     Chipping,
     blocked_split,
     paper_split,
+    spatial_blocks,
 )
 from landslide.chips.windows import chip_corners
 
@@ -53,6 +54,15 @@ def test_the_papers_split_is_torchs(n: int) -> None:
 def test_too_few_chips_for_the_papers_split_are_an_error(n: int) -> None:
     with pytest.raises(ValueError, match=f"{n} chips with landslides are too few for a split"):
         paper_split(n)
+
+
+def test_a_chip_is_in_the_block_that_holds_its_centre_and_under_paper_its_own() -> None:
+    corners = np.array([(0, 0), (0, 60), (90, 0), (40, 40), (0, 10)])
+    chipping = Chipping("blocked", chip_size=20, block_size=60)
+    assert spatial_blocks(corners, chipping).tolist() == [0, 1, 2, 0, 0]
+    moved = Chipping("blocked", chip_size=20, block_size=60, block_offset=45)
+    assert spatial_blocks(corners, moved).tolist() == [0, 1, 2, 3, 0]
+    assert spatial_blocks(corners, Chipping(chip_size=20)).tolist() == [0, 1, 2, 3, 4]
 
 
 def gaps(corners: np.ndarray, size: int) -> np.ndarray:

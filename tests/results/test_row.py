@@ -59,3 +59,12 @@ def test_histograms_must_fit_their_edges_and_the_number_of_test_chips(make_row):
         replace(fitting, histogram_positive=counts[:1])
     with pytest.raises(ValueError, match="together"):
         replace(fitting, histogram_edges=None)
+
+
+def test_every_test_chip_has_a_block_where_blocks_are_known(make_row):
+    edges = np.linspace(0, 1, 4, dtype=np.float32)
+    counts = np.ones((2, 3), dtype=np.int32)
+    row = make_row(histogram_edges=edges, histogram_negative=counts, histogram_positive=counts)
+    replace(row, test_blocks=np.array([7, 7], np.int32))
+    with pytest.raises(ValueError, match="the blocks of 3 of 2 test chips"):
+        replace(row, test_blocks=np.arange(3, dtype=np.int32))

@@ -107,7 +107,8 @@ def test_simulated_data_are_said_to_be_so_in_every_form(table_of, make_row):
 
 def test_csv_is_one_tidy_table(table_of, paper_rows):
     tidy = pd.read_csv(io.StringIO(report(table_of(paper_rows(2)), "csv")))
-    assert list(tidy.columns[:5]) == ["inputs", "timesteps", "mean", "spread", "seeds"]
+    numbers = ["inputs", "timesteps", "mean", "spread", "low", "high", "seeds", "failed"]
+    assert list(tidy.columns[:8]) == numbers
     assert len(tidy) == 16 + 1 + 4 + 4
     trained = tidy[tidy["seeds"] > 0]
     assert (trained["seeds"] == 2).all()

@@ -14,7 +14,7 @@ import pytest
 import s3fs
 from moto.server import ThreadedMotoServer
 
-from landslide.results.row import SCHEMA
+from landslide.results.row import LATER, SCHEMA
 from landslide.results.table import check_writable, results_table, row_keys, write_row
 
 
@@ -152,6 +152,23 @@ def test_foreign_files_are_named(tmp_path, make_row, read):
     pd.DataFrame({"key": ["ab"], "error": [None]}).to_parquet(folder / "ab.parquet")
     with pytest.raises(ValueError, match=r"ab\.parquet is not a row that this version wrote"):
         read(str(folder))
+
+
+def test_rows_of_earlier_versions_are_read_with_nulls_for_what_they_lack(tmp_path, make_row):
+    old, new = make_row(), make_row(seed=1, test_blocks=np.array([4, 4], np.int32))
+    for row in (old, new):
+        write_row(str(tmp_path), row)
+    file = tmp_path / f"{old.key}.parquet"
+    earlier = pq.read_table(file).drop_columns(list(LATER))
+    pq.write_table(earlier, file)
+    table = results_table(str(tmp_path))
+    assert list(table.columns) == SCHEMA.names
+    assert table["test_blocks"].iloc[0] is None
+    assert table["test_blocks"].iloc[1].tolist() == [4, 4]
+    assert row_keys(str(tmp_path)) == {old.key, new.key}
+    pq.write_table(earlier.drop_columns(["auprc"]), file)  # no version lacked that
+    with pytest.raises(ValueError, match="is not a row that this version wrote"):
+        results_table(str(tmp_path))
 
 
 def test_a_copy_of_a_row_under_another_name_is_foreign(tmp_path, make_row):

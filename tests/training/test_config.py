@@ -7,7 +7,9 @@ import pytest
 
 from landslide.training.config import PRESETS, TrainingConfig, determining, training_config
 
-OTHER_VALUES: dict[type, Any] = {str: "other", int: 17, float: 0.5}
+OTHER_VALUES: dict[type, Any] = {
+    str: "other", int: 17, float: 0.5, type(None): 17, bool: True,
+}  # fmt: skip
 
 
 def test_the_paper_preset_is_the_papers_training() -> None:
@@ -36,7 +38,7 @@ def test_every_setting_determines_the_score_but_the_preset_and_the_checkpoints(f
     other = replace(config, **{field: OTHER_VALUES[type(getattr(config, field))]})
     assert other != config
     same = determining(other) == determining(config)
-    assert same == (field in {"preset", "checkpoint_every"})
+    assert same == (field in {"preset", "checkpoint_every", "origin"})
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,234 @@
+"""Whether one input beats another, on the same test chips: `landslide table --compare`."""
+
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from landslide.chips.inputs import parse_inputs
+from landslide.results.bootstrap import (
+    Interval,
+    Resampled,
+    has_histograms,
+    mean_interval,
+    resample,
+    shared_seeds,
+    unit_count,
+)
+from landslide.results.sections import Section, sections
+from landslide.results.summary import Form, pipes, settings, title
+
+type Configuration = tuple[str, int]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What one configuration scores more than another, over one timestep count or several."""
+
+    first: str
+    second: str
+    timesteps: str
+    """The counts that are compared, such as `2`, `1 - 4` for two that differ, or `1 to 4`."""
+    interval: Interval
+    seeds: int
+
+    @property
+    def verdict(self) -> str:
+        """Which of the two beats the other, or that the data do not say."""
+        if self.interval.low > 0:
+            return f"{self.first} beats {self.second}"
+        if self.interval.high < 0:
+            return f"{self.second} beats {self.first}"
+        return "undecided"
+
+
+def compare(table: pd.DataFrame, first: str, second: str, form: Form = "text") -> str:
+    """Say for each section of a table whether inputs `first` beat inputs `second`.
+
+    The difference in AUPRC, paired over the same test chips and seeds, stands with its 95 %
+    bootstrap interval: test chips are drawn anew by spatial block, or singly under the `paper`
+    protocol, and so are seeds.
+
+    Parameters
+    ----------
+    table
+        As `results_table` gives it.
+    first, second
+        Inputs such as `vv+vh`, compared at every timestep count that both have; or at one, as
+        `vv+vh@4`. Inputs without timesteps, such as `dem`, stand against each count of the other.
+    form
+        text, csv or markdown.
+
+    Raises
+    ------
+    ValueError
+        Where an input is not known, no section holds both, they share no seed, or their rows
+        have no histograms.
+    """
+    wanted = _parse(first), _parse(second)
+    found = [(section, pairs) for section in sections(table) if (pairs := _pairs(section, *wanted))]
+    if not found:
+        known = ", ".join(dict.fromkeys(table["inputs"]))
+        raise ValueError(
+            f"no part of the table has scores of both {first} and {second} to compare; it has "
+            f"{known}: choose two of them, or train what is missing"
+        )
+    results = [(section, _differences(section, pairs)) for section, pairs in found]
+    if form == "csv":
+        return _csv(results)
+    lines = _text if form == "text" else _markdown
+    return "\n\n".join("\n".join(lines(*each)) for each in results) + "\n"
+
+
+def differences(section: Section, first: str, second: str) -> list[Difference]:
+    """Return the differences at each timestep count, and over all of them where there are several.
+
+    None where the section lacks one of the two.
+    """
+    pairs = _pairs(section, _parse(first), _parse(second))
+    return _differences(section, pairs) if pairs else []
+
+
+def _parse(name: str) -> tuple[str, int | None]:
+    inputs, at, timesteps = name.partition("@")
+    if at and not timesteps.isdecimal():
+        raise ValueError(f"{name!r} is not INPUTS or INPUTS@TIMESTEPS, such as vv+vh or vv+vh@4")
+    return parse_inputs(inputs).name, int(timesteps) if at else None
+
+
+def _pairs(
+    section: Section, first: tuple[str, int | None], second: tuple[str, int | None]
+) -> list[tuple[Configuration, Configuration]]:
+    """Return the configurations to compare: at the same timestep counts, unless one is named."""
+    scored = section.scored
+    counts: list[set[int]] = []
+    for inputs, timesteps in (first, second):
+        mine = {int(n) for n in scored.loc[scored["inputs"] == inputs, "timesteps"]}
+        # What has no timesteps is the same at every count.
+        counts.append(mine if timesteps is None or mine == {0} else mine & {timesteps})
+    one, other = counts
+    if first[1] is not None and second[1] is not None:
+        paired = [(n, m) for n in one for m in other]
+    elif one == {0} or other == {0}:
+        paired = [(n, m) for n in sorted(one) for m in sorted(other)]
+    else:
+        paired = [(n, n) for n in sorted(one & other)]
+    pairs = [((first[0], n), (second[0], m)) for n, m in paired]
+    return [(a, b) for a, b in pairs if a != b]
+
+
+def _differences(
+    section: Section, pairs: Sequence[tuple[Configuration, Configuration]]
+) -> list[Difference]:
+    drawn = {name: _resampled(section, name) for pair in pairs for name in pair}
+    each = [(drawn[a], drawn[b]) for a, b in pairs]
+    found = [
+        Difference(
+            first=a[0] if a[0] != b[0] else f"{a[0]}@{a[1]}",
+            second=b[0] if a[0] != b[0] else f"{b[0]}@{b[1]}",
+            timesteps=_counts(a[1], b[1]),
+            interval=mean_interval([scores]),
+            seeds=len(shared_seeds([scores])),
+        )
+        for (a, b), scores in zip(pairs, each, strict=True)
+    ]
+    if len(pairs) > 1:
+        (first, _), (second, _) = pairs[0]
+        steps = [int(n) for pair in pairs for _, n in pair if n]
+        over = f"{min(steps)} to {max(steps)}"
+        found.append(Difference(first, second, over, mean_interval(each), len(shared_seeds(each))))
+    return found
+
+
+def _counts(first: int, second: int) -> str:
+    differ = first != second and first and second
+    return f"{first} - {second}" if differ else str(max(first, second))
+
+
+def _resampled(section: Section, configuration: Configuration) -> Resampled:
+    inputs, timesteps = configuration
+    scored = section.scored
+    rows = scored[(scored["inputs"] == inputs) & (scored["timesteps"] == timesteps)]
+    if not has_histograms(rows):
+        raise ValueError(
+            f"a row of {inputs} at {timesteps} timesteps kept no histograms of its scores, so "
+            "nothing can be resampled: train it again with --force"
+        )
+    return resample(rows)
+
+
+def _how(section: Section, found: Sequence[Difference]) -> Iterator[str]:
+    """Say what was drawn, and what the intervals cannot say."""
+    rows = section.scored[section.scored["test_chips"].notna()]
+    units, seeds = unit_count(rows), min(each.seeds for each in found)
+    blocked = section.identity["protocol"] == "blocked"
+    known = rows["test_blocks"].notna().all()
+    what = "spatial blocks of test chips" if blocked and known else "test chips"
+    yield (
+        f"Mean difference in AUPRC [95 % bootstrap interval], {units} {what} and "
+        f"{seeds} seed{'s' if seeds > 1 else ''} drawn anew, the same for both inputs"
+    )
+    if blocked and not known:
+        yield (
+            "Rows of an earlier version do not say their chips' blocks: chips were drawn singly, "
+            "and the intervals are too narrow"
+        )
+    if not blocked:
+        yield "Chips of this protocol have neighbours in training: intervals are narrow for it"
+    if seeds == 1:
+        yield "One seed: what another seed would give is not in the intervals"
+    if units == 1:
+        yield "One block of test chips: what another place would give is not in the intervals"
+
+
+def _cells(found: Sequence[Difference]) -> list[list[str]]:
+    rows = [["timesteps", "difference", "verdict"]]
+    for each in found:
+        low, high = each.interval.low, each.interval.high
+        bounds = "" if pd.isna(low) else f" [{low:+.3f}, {high:+.3f}]"
+        rows.append([each.timesteps, f"{each.interval.mean:+.3f}{bounds}", each.verdict])
+    return rows
+
+
+def _text(section: Section, found: Sequence[Difference]) -> Iterator[str]:
+    yield title(section)
+    yield settings(section)
+    yield from _how(section, found)
+    yield ""
+    cells = _cells(found)
+    widths = [max(len(row[place]) for row in cells) for place in range(3)]
+    for row in cells:
+        yield "  ".join(cell.ljust(n) for cell, n in zip(row, widths, strict=True)).rstrip()
+
+
+def _markdown(section: Section, found: Sequence[Difference]) -> Iterator[str]:
+    yield f"## {title(section)}"
+    yield ""
+    yield settings(section)
+    yield ""
+    yield from (f"- {line}" for line in _how(section, found))
+    yield ""
+    header, *rows = _cells(found)
+    yield from pipes(header, rows)
+
+
+def _csv(results: Sequence[tuple[Section, Sequence[Difference]]]) -> str:
+    rows = [
+        {
+            "first": each.first,
+            "second": each.second,
+            "timesteps": each.timesteps,
+            "difference": each.interval.mean,
+            "low": each.interval.low,
+            "high": each.interval.high,
+            "seeds": each.seeds,
+            "verdict": each.verdict,
+        }
+        | section.identity
+        for section, found in results
+        for each in found
+    ]
+    text = io.StringIO()
+    pd.DataFrame(rows).to_csv(text, index=False, lineterminator="\n")
+    return text.getvalue()

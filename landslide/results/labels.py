@@ -1,0 +1,141 @@
+"""Label efficiency: the AUPRC that a number of labelled chips buys, by where a model began."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from landslide.results.bootstrap import has_histograms, mean_interval, resample
+from landslide.results.order import SECTION, inputs_order
+
+AT_RANDOM = "at random"
+"""The name of what began at random."""
+# A curve has few labels and many, and so other epochs and rates from point to point; a failed trial
+# does not know its arithmetic.
+_VARIES = ("origin", "labelled_chips", "epochs", "learning_rate", "precision")
+_COMMON = (*(name for name in SECTION if name not in _VARIES), "inputs", "timesteps")
+
+
+@dataclass(frozen=True, eq=False)
+class Curves:
+    """One configuration's scores over labelled chips: a curve for each origin of a model."""
+
+    identity: dict[str, Any]
+    """What the points have in common, by column name."""
+    points: pd.DataFrame
+    """One row a point: origin, labelled (chips), all (whether they are all there are), mean,
+    spread (sample standard deviation over seeds), low and high (95 % bootstrap interval over test
+    chips and seeds; NaN for one seed), seeds, failed."""
+    prevalence: float
+    """What a random score reaches."""
+
+    @property
+    def origins(self) -> list[str]:
+        """The curves' names: what began at random first."""
+        return sorted(set(self.points["origin"]), key=lambda name: (name != AT_RANDOM, name))
+
+    @property
+    def labelled(self) -> list[int]:
+        """The numbers of labelled chips, ascending."""
+        return sorted({int(count) for count in self.points["labelled"]})
+
+
+def label_efficiency(table: pd.DataFrame) -> list[Curves]:
+    """Return the curves of a sweep's rows, a set of them for each inputs and timesteps.
+
+    Parameters
+    ----------
+    table
+        Rows as `results_table` gives them, of one sweep: those of another may have trained with
+        other settings.
+
+    Raises
+    ------
+    ValueError
+        Where no row has a score.
+    """
+    if not table["auprc"].notna().any():
+        raise ValueError("no row has a score to draw over labelled chips; every trial failed")
+    known = table.assign(
+        origin=table["origin"].fillna(AT_RANDOM),
+        labelled=table["labelled_chips"],
+        all=table["labelled_chips"].isna(),
+    )
+    common = [name for name in _COMMON if known[name].notna().any()]
+    rank = {name: place for place, name in enumerate(inputs_order(known["inputs"]))}
+    found = []
+    for values, rows in known.groupby(common, dropna=False):
+        scored = rows[rows["error"].isna()]
+        if len(scored):
+            identity = dict(zip(common, values, strict=True))
+            points = pd.DataFrame(_points(rows))
+            found.append(Curves(identity, points, float(scored["prevalence"].mean())))
+    return sorted(found, key=lambda c: (rank[c.identity["inputs"]], c.identity["timesteps"]))
+
+
+def _points(rows: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    # All of this cube's: what trained on other cubes' chips beside them counts those, too.
+    whole = rows.loc[rows["all"], "train_chips"].dropna()
+    rows = rows.assign(labelled=rows["labelled"].fillna(whole.min() if len(whole) else 0))
+    for _, mine in rows.groupby(["origin", "labelled", "all"]):
+        scored = mine[mine["error"].isna()]
+        scores = scored["auprc"].to_numpy(dtype=np.float64)
+        several = len(scores) > 1 and has_histograms(scored)
+        interval = mean_interval(resample(scored)) if several else None
+        yield {
+            "origin": mine["origin"].iloc[0],
+            "labelled": int(mine["labelled"].iloc[0]),
+            "all": bool(mine["all"].iloc[0]),
+            "mean": scores.mean() if len(scores) else np.nan,
+            "spread": scores.std(ddof=1) if len(scores) > 1 else np.nan,
+            "low": interval.low if interval else np.nan,
+            "high": interval.high if interval else np.nan,
+            "seeds": len(scores),
+            "failed": len(mine) - len(scored),
+        }
+
+
+def label_report(table: pd.DataFrame) -> str:
+    """Return the curves of a sweep's rows as text: origins by numbers of labelled chips."""
+    return "\n\n".join("\n".join(_lines(each)) for each in label_efficiency(table)) + "\n"
+
+
+def curves_title(curves: Curves) -> str:
+    """Return what the curves are of."""
+    known, count = curves.identity, curves.identity["timesteps"]
+    steps = f" at {count} timestep{'s' if count > 1 else ''}" if count else ""
+    return f"{known['event']}, {known['protocol']} protocol, {known['inputs']}{steps}"
+
+
+def _lines(curves: Curves) -> Iterator[str]:
+    points = curves.points
+    yield curves_title(curves) + (", SIMULATED DATA" if curves.identity["simulated"] else "")
+    known = points["low"].notna().any()
+    seeds = (
+        "AUPRC, mean over seeds" if points["seeds"].max() > 1 else "AUPRC of one seed, no spread"
+    )
+    yield seeds + (" [95 % bootstrap interval over test chips and seeds]" if known else "")
+    yield ""
+    whole = set(points.loc[points["all"], "labelled"])
+    header = [f"{n} (all)" if n in whole else str(n) for n in curves.labelled]
+    cells = [["model began / labelled chips", *header]]
+    for origin in curves.origins:
+        mine = points[points["origin"] == origin].set_index("labelled")
+        cells.append([origin, *(_cell(mine, n) for n in curves.labelled)])
+    cells.append(["random score", *[f"{curves.prevalence:.3f}"] * len(header)])
+    widths = [max(len(row[place]) for row in cells) for place in range(len(cells[0]))]
+    for row in cells:
+        yield "  ".join(cell.ljust(n) for cell, n in zip(row, widths, strict=True)).rstrip()
+
+
+def _cell(mine: pd.DataFrame, labelled: int) -> str:
+    if labelled not in mine.index:
+        return "-"
+    point = mine.loc[[labelled]].iloc[0]
+    if not point["seeds"]:
+        return "failed"
+    lost = f" ({point['failed']} failed)" if point["failed"] else ""
+    bounds = "" if pd.isna(point["low"]) else f" [{point['low']:.3f}, {point['high']:.3f}]"
+    return f"{point['mean']:.3f}{bounds}{lost}"

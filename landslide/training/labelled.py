@@ -1,0 +1,63 @@
+"""Training on a few labelled chips: which they are, and for how long."""
+
+from dataclasses import replace
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from landslide.chips.split import TRAIN
+from landslide.training.config import TrainingConfig
+
+
+def training_chips(chips: xr.Dataset, config: TrainingConfig) -> NDArray[np.int64]:
+    """Return the positions of the chips that a configuration trains on, ascending.
+
+    A few are drawn by the seed, at random but for the first, which holds a landslide: the chips
+    of a smaller number are among those of a larger one.
+
+    Parameters
+    ----------
+    chips : Dataset
+        With `label` and `part`.
+    config : TrainingConfig
+
+    Raises
+    ------
+    ValueError
+        Where more are asked for than there are.
+    """
+    train = np.flatnonzero(chips["part"].to_numpy() == TRAIN)
+    count = config.labelled_chips
+    if count is None:
+        return train
+    if not 0 <= count <= len(train):
+        raise ValueError(
+            f"{count} labelled chips were asked for, and the training part has {len(train)}: "
+            "ask for fewer"
+        )
+    drawn = np.random.default_rng(config.seed).permutation(train)
+    holds = (chips["label"].to_numpy()[drawn] == 1).any(axis=(1, 2))
+    first = int(np.argmax(holds))
+    return np.sort(np.concatenate([drawn[first : first + 1], np.delete(drawn, first)])[:count])
+
+
+def with_labels(config: TrainingConfig, labelled: int | None, chips: int) -> TrainingConfig:
+    """Return a configuration that trains on some of `chips` labels, in as many optimiser steps.
+
+    Fewer chips are fewer steps an epoch, so there are more epochs, and the learning rate waits
+    for more of them before it falls. Without any label nothing is trained.
+    """
+    if labelled is None:
+        return config
+    if labelled == 0:
+        return replace(config, labelled_chips=0, epochs=0)
+    steps = -(-chips // config.batch_size)
+    longer = -(-steps // -(-labelled // config.batch_size))
+    return replace(
+        config,
+        labelled_chips=labelled,
+        epochs=config.epochs * longer,
+        plateau_patience=(config.plateau_patience + 1) * longer - 1,
+        checkpoint_every=config.checkpoint_every * longer,
+    )

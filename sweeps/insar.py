@@ -1,0 +1,40 @@
+#!/usr/bin/env python
+"""What InSAR adds: coherence before and over the event, alone and beside backscatter and terrain.
+
+The same sweep as the ablation, over other inputs: one pass over the cube, one split, one mask.
+
+    sweeps/insar.py CUBE --seeds 0 1 2
+"""
+
+import sys
+
+from landslide.command import run_command
+from landslide.results.comparing import compare
+from landslide.results.table import results_table
+from landslide.storage import absolute
+from sweeps.ablation import options, run
+
+INPUTS = ("coherence", "vv+vh", "vv+vh+coherence", "vv+vh+dem", "vv+vh+dem+coherence")
+COMPARED = (("vv+vh+coherence", "vv+vh"), ("vv+vh+dem+coherence", "vv+vh+dem"))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the sweep, and say what coherence adds; 1 where a trial failed."""
+    args = options(arguments, __doc__, INPUTS)
+    code = run(args)
+    rows = results_table(absolute(args.table or "table"))
+    scored = set(rows.loc[rows["error"].isna(), "inputs"])
+    for first, second in COMPARED:
+        if {first, second} <= scored:
+            print(f"\nDoes coherence help {second}?\n")
+            print(compare(rows, first, second), end="")
+    return code
+
+
+def command(arguments: list[str] | None = None) -> int:
+    """Run `main`; what is wrong with the input is one line on standard error."""
+    return run_command(lambda: main(arguments), verbose=True)
+
+
+if __name__ == "__main__":
+    sys.exit(command())

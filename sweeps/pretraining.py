@@ -1,0 +1,187 @@
+#!/usr/bin/env python
+"""Pretraining without labels on the cube's own chips, and what it saves of labels.
+
+Each configuration is trained on a few labelled chips and on all, once from random weights and once
+from weights that learned to fill in hidden squares of the scene's chips, those of the test part
+left out.
+
+    sweeps/pretraining.py CUBE --inputs vv+vh --timesteps 2 --seeds 0 1 2
+"""
+
+import argparse
+import sys
+from dataclasses import replace
+from typing import Any
+
+import xarray as xr
+
+from cluster.dask import dask_client, executor_of
+from cluster.ray import Resources, in_job, ray_cluster, require_resources, smallest_node_bytes
+from landslide.chips.gathering import gather_chips
+from landslide.chips.loading import load_chips
+from landslide.chips.plan import plan_unlabelled
+from landslide.chips.sizes import memory_bytes
+from landslide.chips.split import TRAIN
+from landslide.chips.stream import plan_stream
+from landslide.chips.survey import known_of
+from landslide.command import run_command
+from landslide.experiment import Experiment, row_key
+from landslide.options import Parser, opened_cube
+from landslide.results.figures import label_figure
+from landslide.results.labels import label_report
+from landslide.results.table import check_writable, results_table, row_keys
+from landslide.storage import exists, remove
+from landslide.training.config import TrainingConfig
+from landslide.training.labelled import with_labels
+from landslide.training.pretraining import HIDDEN, SQUARE, pretrain
+from sweeps.planning import Sweep, add_sweep_options, plan_sweep, resources_of
+from sweeps.trial import MAX_FAILURES, run_trials
+
+LABELLED = (2, 10, 50)
+ORIGIN = "pretrained without labels"
+
+
+def options(arguments: list[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = Parser(description=__doc__.split("\n", maxsplit=1)[0])
+    add_sweep_options(parser)
+    pretraining = parser.add_argument_group("pretraining")
+    pretraining.add_argument(
+        "--labelled", nargs="+", type=int, default=list(LABELLED),
+        help="labelled chips to train on, beside all; those that there are not are left out",
+    )  # fmt: skip
+    pretraining.add_argument(
+        "--pretraining-epochs", type=int, help="passes over the unlabelled chips; default: --epochs"
+    )
+    parser.set_defaults(timesteps=[4])
+    args = parser.parse_args(arguments)
+    if args.table is None and in_job():
+        parser.error("a submitted job needs --table, an address that every worker can reach")
+    if min(args.labelled) < 1 or (args.pretraining_epochs or 1) < 1:
+        parser.error("--labelled and --pretraining-epochs are numbers from 1 on")
+    return args
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the sweep; 1 where a trial failed."""
+    args = options(arguments)
+    sweep = plan_sweep(args)
+    check_writable(sweep.table)
+    with ray_cluster(args.address):
+        resources = resources_of(args, sweep.base)
+        require_resources(resources)
+        unlabelled, chips = load(args, sweep)
+        known = known_of(chips)
+        count = int((known["part"] == TRAIN).sum())
+        begun = pretrained(args, sweep, unlabelled, resources)
+        labelled = [k for k in sorted(set(args.labelled)) if k < count]
+        configs = [
+            with_labels(config, k, count)
+            for config in (*sweep.configs, *begun)
+            for k in (*labelled, None)
+        ]
+        keyed = sweep.keyed(resources, configs)
+        done = set() if args.force else row_keys(sweep.table)
+        waiting = {key: config for key, config in keyed.items() if key not in done}
+        print(f"{len(keyed)} configurations, {len(keyed) - len(waiting)} in the table already")
+        failures = 0
+        if waiting:
+            failures = run_trials(
+                sweep.experiment, waiting, chips, resources, table=sweep.table, runs=sweep.runs
+            )
+
+    rows = results_table(sweep.table)
+    rows = rows[rows["key"].isin(keyed)]
+    figure = f"{sweep.beside}/labels.png"
+    print(label_report(rows), end="")
+    label_figure(rows, figure)
+    print(f"table:  {sweep.table}\nfigure: {figure}")
+    return int(failures > 0)
+
+
+def load(args: argparse.Namespace, sweep: Sweep) -> tuple[tuple[Experiment, xr.Dataset], Any]:
+    """Read the scene's chips without labels, and those of the sweep; the first into memory."""
+    experiment = sweep.experiment
+    cube = opened_cube(args)
+    split = plan_unlabelled(
+        (cube.sizes["y"], cube.sizes["x"]), sweep.stream.chips, experiment.chipping
+    )
+    stream = plan_stream(
+        cube,
+        experiment.event,
+        inputs=sweep.inputs,
+        timesteps=sweep.timesteps,
+        chipping=experiment.chipping,
+        orbit=args.orbit,
+        split=split,
+        skip_damaged=args.skip_damaged,
+    )
+    with dask_client(args.dask, adapt=args.dask_workers) as client:
+        executor = executor_of(client, max(args.dask_workers or (0,)))
+        unlabelled = load_chips(stream, *executor, progress=True)
+        chips = gather_chips(
+            sweep.stream,
+            args.chips,
+            f"{sweep.runs}/{experiment.chip_store}",
+            *executor,
+            memory=min(memory_bytes(), smallest_node_bytes()),
+        )
+    return (replace(experiment, split=split), unlabelled), chips
+
+
+def pretrained(
+    args: argparse.Namespace,
+    sweep: Sweep,
+    unlabelled: tuple[Experiment, xr.Dataset],
+    resources: Resources,
+) -> list[TrainingConfig]:
+    """Pretrain what has not been; return the configurations, each to begin with its weights."""
+    import ray  # noqa: PLC0415 - after cluster.ray, which sets what it reads when imported
+
+    experiment, chips = unlabelled
+    epochs = args.pretraining_epochs or sweep.base.epochs
+    print(
+        f"pretraining on {chips.sizes['chip']} chips without labels: {HIDDEN:.0%} of the squares "
+        f"of {SQUARE} pixels are hidden",
+        flush=True,
+    )
+    shared = ray.put(chips)
+    request = resources.request()
+    task = ray.remote(
+        num_cpus=request.pop("CPU", 1), num_gpus=request.pop("GPU", 0), resources=request,
+        max_retries=MAX_FAILURES,
+    )(pretrain_one)  # fmt: skip
+    begun, waiting = [], {}
+    for config in sweep.keyed(resources).values():
+        key = row_key(experiment, replace(config, epochs=epochs), config.precision)
+        address = f"{sweep.runs}/{ORIGIN.split(maxsplit=1)[0]}-{key}.safetensors"
+        begun.append(replace(config, start=address, origin=ORIGIN))
+        if not exists(address):
+            waiting[task.remote(shared, replace(config, epochs=epochs), address)] = config
+    left = list(waiting)
+    while left:
+        (ended,), left = ray.wait(left)
+        config, error = waiting[ended], ray.get(ended)
+        print(
+            f"{config.inputs}, timesteps {config.timesteps}, seed {config.seed}: error of hidden "
+            f"pixels {error:.3f} standard deviations",
+            flush=True,
+        )
+    return begun
+
+
+def pretrain_one(chips: xr.Dataset, config: TrainingConfig, address: str) -> float:
+    """Pretrain one configuration where Ray says; a worker that died goes on where it was."""
+    checkpoint = address.replace(".safetensors", ".checkpoint")
+    error = pretrain(chips, config, address, checkpoint=checkpoint)
+    remove(checkpoint)
+    return error
+
+
+def command(arguments: list[str] | None = None) -> int:
+    """Run `main`; what is wrong with the input is one line on standard error."""
+    return run_command(lambda: main(arguments), verbose=True)
+
+
+if __name__ == "__main__":
+    sys.exit(command())

@@ -1,0 +1,235 @@
+#!/usr/bin/env python
+"""Transfer: trained on one event or several, scored on another.
+
+The target's test chips score what was trained on the sources as it is (zero-shot), with the
+target's own statistics of its channels, which need no labels, fine-tuned on a few labelled chips
+of the target, and trained on all cubes together; beside what begins at random on as many labels.
+
+    sweeps/transfer.py TARGET --from SOURCE [SOURCE …] --inputs vv+vh --timesteps 2 --seeds 0 1 2
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import xarray as xr
+
+from cluster.dask import dask_client, executor_of
+from cluster.ray import Resources, in_job, ray_cluster, require_resources, smallest_node_bytes
+from landslide.chips.gathering import gather_chips
+from landslide.chips.joining import join_cubes
+from landslide.chips.sizes import MEMORY, memory_bytes
+from landslide.chips.split import TEST, TRAIN
+from landslide.chips.survey import known_of
+from landslide.command import run_command
+from landslide.experiment import Experiment
+from landslide.options import Parser
+from landslide.results.figures import label_figure
+from landslide.results.labels import label_report
+from landslide.results.table import check_writable, results_table, row_keys
+from landslide.storage import exists
+from landslide.training.config import TrainingConfig
+from landslide.training.labelled import with_labels
+from sweeps.planning import Sweep, add_sweep_options, plan_sweep, resources_of
+from sweeps.trial import run_trials, weights_of
+
+LABELLED = (1, 4, 16, 64)
+
+
+def options(arguments: list[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = Parser(description=__doc__.split("\n", maxsplit=1)[0])
+    add_sweep_options(parser, ("vv+vh",))
+    transfer = parser.add_argument_group("transfer")
+    transfer.add_argument(
+        "--from", dest="sources", nargs="+", required=True, metavar="SOURCE",
+        help="cubes to train on, or event files that name theirs; the first argument is the "
+        "cube to score on",
+    )  # fmt: skip
+    transfer.add_argument(
+        "--labelled", nargs="+", type=int, default=list(LABELLED),
+        help="labelled chips of the target to fine-tune on; those that it lacks are left out",
+    )  # fmt: skip
+    transfer.add_argument(
+        "--fine-tuning-rate", type=float, help="initial learning rate; default: a tenth of the rest"
+    )
+    parser.set_defaults(timesteps=[4])
+    args = parser.parse_args(arguments)
+    if args.table is None and in_job():
+        parser.error("a submitted job needs --table, an address that every worker can reach")
+    if min(args.labelled) < 1:
+        parser.error("--labelled are numbers from 1 on: without labels is tried in any case")
+    if args.chips not in {"auto", MEMORY}:
+        parser.error("chips of several cubes are trained on from memory: leave out --chips")
+    return args
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Configurations on one set of chips, which wait for what an earlier stage leaves."""
+
+    experiment: Experiment
+    chips: xr.Dataset
+    configs: Sequence[TrainingConfig]
+    keep: bool = False
+    """Whether its weights are begun with later."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the sweep; 1 where a trial failed."""
+    args = options(arguments)
+    target = plan_sweep(args)
+    sources = [plan_source(args, address) for address in args.sources]
+    names = names_of([target, *sources])
+    check_writable(target.table)
+    with ray_cluster(args.address):
+        resources = resources_of(args, target.base)
+        require_resources(resources)
+        own, *others = (load(args, sweep) for sweep in (target, *sources))
+        keys, failures = [], 0
+        first = list(joint_stages(target, sources, names[1:], own, others))
+        for stage in first:
+            found, failed = run_stage(stage, target, resources, force=args.force)
+            keys += found
+            failures += failed
+        weights = {
+            (config.origin, config.inputs, config.timesteps, config.seed): weights_of(
+                target.runs, key
+            )
+            for stage in first
+            if stage.keep
+            for key, config in target.keyed(resources, stage.configs, stage.experiment).items()
+        }
+        configs = list(few_labels(args, target, own, weights))
+        found, failed = run_stage(
+            Stage(target.experiment, own, configs), target, resources, force=args.force
+        )
+        keys += found
+        failures += failed
+
+    rows = results_table(target.table)
+    rows = rows[rows["key"].isin(keys)]
+    figure = f"{target.beside}/transfer.png"
+    print(label_report(rows), end="")
+    label_figure(rows, figure)
+    print(f"table:  {target.table}\nfigure: {figure}")
+    return int(failures > 0)
+
+
+def plan_source(args: argparse.Namespace, address: str) -> Sweep:
+    """Plan a source as the target is: the same inputs, timesteps, protocol and chips."""
+    its_event = address.endswith(".toml")
+    changed = {
+        "cube": None if its_event else address,
+        "event": address if its_event else None,
+        "split": None,
+    }
+    return plan_sweep(argparse.Namespace(**vars(args) | changed))
+
+
+def names_of(sweeps: Sequence[Sweep]) -> list[str]:
+    """Name each cube by its event, or by its address where two have events of one name."""
+    names = [sweep.experiment.event.name for sweep in sweeps]
+    if len(set(names)) == len(names):
+        return names
+    return [sweep.experiment.cube.rsplit("/", 1)[-1].removesuffix(".zarr") for sweep in sweeps]
+
+
+def load(args: argparse.Namespace, sweep: Sweep) -> xr.Dataset:
+    """Read the chips of one cube into memory."""
+    with dask_client(args.dask, adapt=args.dask_workers) as client:
+        chips = gather_chips(
+            sweep.stream,
+            MEMORY,
+            "",
+            *executor_of(client, max(args.dask_workers or (0,))),
+            memory=min(memory_bytes(), smallest_node_bytes()),
+        )
+    return known_of(chips)  # chips in memory are all there is to know
+
+
+def joint_stages(
+    target: Sweep,
+    sources: Sequence[Sweep],
+    names: Sequence[str],
+    own: xr.Dataset,
+    others: Sequence[xr.Dataset],
+) -> list[Stage]:
+    """Return what is trained on the sources: each alone, all, and all with the target's own.
+
+    All but the last is trained on none of the target's labels, and scored on it zero-shot.
+    """
+    groups = [[number] for number in range(len(sources))]
+    groups += [list(range(len(sources)))] if len(sources) > 1 else []
+    stages = []
+    for group in groups:
+        together = "+".join(names[number] for number in group)
+        trained_on = [others[number] for number in group]
+        digests = tuple(sources[number].experiment.chips_digest for number in group)
+        alone = replace(target.experiment, sources=digests, without_own=True)
+        zero_shot = [replace(c, origin=f"zero-shot from {together}") for c in target.configs]
+        chips = join_cubes(own.isel(chip=(own["part"] == TEST).to_numpy()), trained_on)
+        stages.append(Stage(alone, chips, zero_shot, keep=True))
+    everything = replace(target.experiment, sources=digests)
+    with_own = [replace(c, origin=f"with {together}") for c in target.configs]
+    return [*stages, Stage(everything, join_cubes(own, trained_on), with_own)]
+
+
+def few_labels(
+    args: argparse.Namespace,
+    target: Sweep,
+    own: xr.Dataset,
+    weights: dict[tuple[str, str, int, int], str],
+) -> list[TrainingConfig]:
+    """Return what is trained on the target alone, on few labels and all, or on none at all."""
+    count = int((own["part"] == TRAIN).sum())
+    labelled = [k for k in sorted(set(args.labelled)) if k < count]
+    rate = args.fine_tuning_rate or target.base.learning_rate / 10
+    configs = []
+    for base in target.configs:
+        configs += [with_labels(base, k, count) for k in (*labelled, None)]
+        for (origin, *which), address in weights.items():
+            if which == [base.inputs, base.timesteps, base.seed] and exists(address):
+                begun = replace(
+                    base,
+                    start=address,
+                    origin=origin.removeprefix("zero-shot "),
+                    learning_rate=rate,
+                )
+                configs += [with_labels(begun, k, count) for k in (0, *labelled)]
+    return configs
+
+
+def run_stage(
+    stage: Stage, target: Sweep, resources: Resources, *, force: bool
+) -> tuple[list[str], int]:
+    """Train what the table lacks; return the keys of all of it, and how many trials failed."""
+    keyed = target.keyed(resources, stage.configs, stage.experiment)
+    done = set() if force else row_keys(target.table)
+    if stage.keep:
+        done = {key for key in done if exists(weights_of(target.runs, key))}
+    waiting = {key: config for key, config in keyed.items() if key not in done}
+    names = dict.fromkeys(config.origin or "the target alone" for config in stage.configs)
+    print(f"{', '.join(names)}: {len(keyed)} configurations, {len(waiting)} to train", flush=True)
+    if not waiting:
+        return list(keyed), 0
+    failed = run_trials(
+        stage.experiment,
+        waiting,
+        stage.chips,
+        resources,
+        table=target.table,
+        runs=target.runs,
+        keep=stage.keep,
+    )
+    return list(keyed), failed
+
+
+def command(arguments: list[str] | None = None) -> int:
+    """Run `main`; what is wrong with the input is one line on standard error."""
+    return run_command(lambda: main(arguments), verbose=True)
+
+
+if __name__ == "__main__":
+    sys.exit(command())

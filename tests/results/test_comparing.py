@@ -1,0 +1,127 @@
+"""`landslide table --compare`: whether one input beats another, and how it is said."""
+
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import average_precision_score
+
+from landslide.results.comparing import compare
+from landslide.results.histograms import class_histograms
+from landslide.results.summary import report
+
+CHIPS = 12
+
+
+@pytest.fixture
+def rows(make_row):
+    """Rows of made-up scores: `inputs` separate as well as said, all on the same labels."""
+
+    def make(inputs, separation, timesteps=1, seeds=(0, 1, 2), blocks=True, **changes):
+        labels = (np.random.default_rng(7).random((CHIPS, 12, 20)) < 0.2).astype(np.uint8)
+        made = []
+        for seed in seeds:
+            name = [ord(letter) for letter in inputs]
+            noise = np.random.default_rng([seed, timesteps, *name]).normal(size=labels.shape)
+            scores = (noise + separation * labels).astype(np.float32)
+            edges, negative, positive = class_histograms(scores, labels)
+            values = {
+                "inputs": inputs,
+                "timesteps": timesteps,
+                "seed": seed,
+                "auprc": float(average_precision_score(labels.ravel(), scores.ravel())),
+                "test_chips": CHIPS,
+                "histogram_edges": edges,
+                "histogram_negative": negative.ravel(),
+                "histogram_positive": positive.ravel(),
+                "test_blocks": np.arange(CHIPS, dtype=np.int32) // 2 if blocks else None,
+            }
+            made.append(make_row(**values | changes))
+        return made
+
+    return make
+
+
+def test_the_better_input_beats_the_other_whichever_is_named_first(table_of, rows):
+    table = table_of([*rows("vv", 2.0), *rows("vh", 1.0)])
+    for pair in (("vv", "vh"), ("vh", "vv")):
+        assert "vv beats vh" in compare(table, *pair)
+    assert "vv beats vv" not in compare(table, "vv", "vh")
+
+
+def test_equal_inputs_are_undecided(table_of, rows):
+    table = table_of([*rows("vv", 1.5), *rows("vh", 1.5)])
+    assert compare(table, "vv", "vh").splitlines()[-1].endswith("undecided")
+
+
+def test_every_shared_timestep_count_and_all_together_stand_in_the_table(table_of, rows):
+    made = [row for n in (1, 2, 3) for row in rows("vv", 1 + n / 2, n)]
+    made += [row for n in (2, 3, 4) for row in rows("vh", 1, n)]
+    csv = pd.read_csv(io.StringIO(compare(table_of(made), "vv", "vh", "csv")))
+    assert csv["timesteps"].tolist() == ["2", "3", "2 to 3"]
+    assert csv["difference"].iloc[2] == pytest.approx(csv["difference"].iloc[:2].mean())
+    assert (csv["low"] < csv["difference"]).all()
+    assert (csv["verdict"] == "vv beats vh").all()
+
+
+def test_a_timestep_count_may_be_named_and_inputs_without_any_meet_each(table_of, rows):
+    made = [row for n in (1, 2) for row in rows("vv", n, n)]
+    table = table_of([*made, *rows("dem", 0.3, 0)])
+    assert "1 - 2" in compare(table, "vv@1", "vv@2")
+    assert "vv@2 beats vv@1" in compare(table, "vv@1", "vv@2")
+    csv = pd.read_csv(io.StringIO(compare(table, "vv", "dem", "csv")))
+    assert csv["timesteps"].tolist() == ["1", "2", "1 to 2"]
+    only = pd.read_csv(io.StringIO(compare(table, "dem", "vv@2", "csv")))
+    assert only["verdict"].tolist() == ["vv beats dem"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"protocol": "blocked"}, "6 spatial blocks of test chips and 3 seeds"),
+        ({"protocol": "paper"}, "have neighbours in training"),
+        ({"protocol": "blocked", "blocks": False}, "Rows of an earlier version do not say"),
+        ({"seeds": (4,)}, "One seed: what another seed would give"),
+        ({"simulated": True}, "SIMULATED DATA"),
+    ],
+)
+def test_what_was_drawn_and_what_cannot_be_said_is_said(table_of, rows, changes, said):
+    table = table_of([*rows("vv", 2.0, **changes), *rows("vh", 1.0, **changes)])
+    for form in ("text", "markdown"):
+        assert said in compare(table, "vv", "vh", form)
+
+
+def test_rows_of_two_splits_are_never_paired(table_of, rows):
+    made = [*rows("vv", 2.0, split_digest="one"), *rows("vh", 1.0, split_digest="two")]
+    with pytest.raises(ValueError, match="no part of the table has scores of both vv and vh"):
+        compare(table_of(made), "vv", "vh")
+
+
+@pytest.mark.parametrize(
+    ("pair", "said"),
+    [
+        (("vv", "hh"), "unknown input 'hh'"),
+        (("vv", "vh@x"), "is not INPUTS or INPUTS@TIMESTEPS"),
+        (("vv", "vh"), "no part of the table has scores of both"),
+        (("vv", "vv"), "no part of the table has scores of both"),
+    ],
+)
+def test_what_cannot_be_compared_is_one_line(table_of, rows, pair, said):
+    with pytest.raises(ValueError, match=said) as caught:
+        compare(table_of(rows("vv", 1.0)), *pair)
+    assert "\n" not in str(caught.value)
+
+
+def test_rows_without_histograms_say_what_to_do(table_of, make_row):
+    table = table_of([make_row(), make_row(inputs="vh")])
+    with pytest.raises(ValueError, match=r"kept no histograms of its scores.*--force"):
+        compare(table, "vv", "vh")
+
+
+def test_the_table_shows_the_interval_instead_of_the_spread_where_it_can(table_of, rows):
+    text = report(table_of(rows("vv", 2.0)))
+    assert "mean over seeds 0, 1, 2 [95 % bootstrap interval over test chips and seeds]" in text
+    (cell,) = [line for line in text.splitlines() if line.startswith("vv  ")]
+    mean, low, high = (float(word.strip("[],")) for word in cell.split()[1:])
+    assert low < mean < high

@@ -1,0 +1,89 @@
+"""Label efficiency: curves over labelled chips, as text and as a figure."""
+
+import numpy as np
+import pytest
+
+from landslide.results.figures import label_figure
+from landslide.results.labels import AT_RANDOM, label_efficiency, label_report
+
+
+@pytest.fixture
+def sweep(make_row):
+    """Rows of a made-up sweep: two origins, 0 to all 40 labelled chips, two seeds."""
+
+    def make(**changes):
+        rows = []
+        for seed in (0, 1):
+            for origin, few in ((None, (2, 10)), ("from kaikoura", (0, 2, 10))):
+                for labelled in (*few, None):
+                    trained = 40 if labelled is None else labelled
+                    values = {
+                        "seed": seed,
+                        "origin": origin,
+                        "labelled_chips": labelled,
+                        "train_chips": trained,
+                        "epochs": 100 if labelled is None else 100 * (41 - labelled),
+                        "auprc": 0.2 + 0.01 * trained + 0.02 * seed + 0.1 * (origin is not None),
+                    }
+                    values["key"] = f"{len(rows):04x}{sum(map(ord, str(changes))):04x}"
+                    rows.append(make_row(**values | changes))
+        return rows
+
+    return make
+
+
+def test_each_origin_has_a_point_for_each_number_of_labels(table_of, sweep):
+    (curves,) = label_efficiency(table_of(sweep()))
+    assert curves.origins == [AT_RANDOM, "from kaikoura"]
+    assert curves.labelled == [0, 2, 10, 40]
+    points = curves.points.set_index(["origin", "labelled"])
+    assert points.loc[("from kaikoura", 0), "mean"] == pytest.approx(0.31)
+    assert points.loc[(AT_RANDOM, 10), "spread"] == pytest.approx(0.02 / np.sqrt(2))
+    assert (points["seeds"] == 2).all()
+    assert points["all"].groupby("labelled").all().to_dict() == {
+        0: False, 2: False, 10: False, 40: True,
+    }  # fmt: skip
+
+
+def test_what_trained_on_other_cubes_too_stands_at_all_labels_of_its_own(table_of, sweep, make_row):
+    joint = make_row(origin="with kaikoura", train_chips=140, auprc=0.8, key="ab")
+    (curves,) = label_efficiency(table_of([*sweep(), joint]))
+    assert curves.labelled == [0, 2, 10, 40]
+    (point,) = curves.points[curves.points["origin"] == "with kaikoura"].to_dict("records")
+    assert (point["labelled"], point["all"], point["mean"]) == (40, True, 0.8)
+
+
+def test_inputs_and_timesteps_have_curves_of_their_own(table_of, sweep):
+    rows = [*sweep(inputs="vv", timesteps=4), *sweep(inputs="dem", timesteps=0)]
+    found = label_efficiency(table_of(rows))
+    assert [(c.identity["inputs"], c.identity["timesteps"]) for c in found] == [
+        ("vv", 4), ("dem", 0),
+    ]  # fmt: skip
+
+
+def test_the_text_says_what_is_simulated_what_failed_and_what_is_missing(table_of, sweep, make_row):
+    lost = make_row(
+        seed=2, labelled_chips=10, error="lost", train_chips=None, epochs=9, precision=None,
+        prevalence=None, simulated=True, key="ff",
+    )  # fmt: skip
+    text = label_report(table_of([*sweep(simulated=True), lost]))
+    assert "hokkaido, paper protocol, vv at 1 timestep, SIMULATED DATA" in text
+    (random_line,) = [line for line in text.splitlines() if line.startswith(AT_RANDOM)]
+    assert random_line.split()[2] == "-"
+    assert "(1 failed)" in random_line
+    assert "40 (all)" in text
+    assert "0.090" in text
+
+
+def test_the_figure_is_drawn_whole_or_the_reason_is_one_line(tmp_path, table_of, sweep, make_row):
+    rows = [*sweep(), *sweep(inputs="vh"), *sweep(inputs="dem", timesteps=0)]
+    path = tmp_path / "labels.png"
+    label_figure(table_of(rows), str(path))
+    assert path.stat().st_size > 10_000
+    failed = tmp_path / "failed"
+    failed.mkdir()
+    from landslide.results.table import results_table, write_row
+
+    write_row(str(failed), make_row(error="lost"))
+    with pytest.raises(ValueError, match="no row has a score to draw over labelled chips"):
+        label_figure(results_table(str(failed)), str(path))

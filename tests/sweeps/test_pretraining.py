@@ -1,0 +1,41 @@
+"""Pretraining and few labels, end to end on a small simulated cube."""
+
+from pathlib import Path
+
+import pytest
+
+from landslide import results_table
+from sweeps.pretraining import ORIGIN, main
+
+QUICK = ["--preset", "quick", "--chip-size", "64", "--epochs", "1", "--timesteps", "1"]
+
+
+def test_what_began_at_random_and_pretrained_are_trained_on_few_labels_and_all(
+    cube: str, ray: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = str(tmp_path / "table")
+    how = ["--inputs", "vv", "--labelled", "2", "10", "500", "--table", table, *QUICK]
+    assert main([cube, *how]) == 0
+    rows = results_table(table)
+    assert rows["error"].isna().all()
+    found = set(
+        zip(rows["origin"].fillna(""), rows["labelled_chips"].fillna(-1).astype(int), strict=True)
+    )
+    assert found == {(origin, k) for origin in ("", ORIGIN) for k in (2, 10, -1)}
+    few = rows[rows["labelled_chips"] == 2]
+    assert (few["train_chips"] == 2).all()
+    assert (few["validation_chips"] == 0).all()
+    assert (few["epochs"] > 1).all()  # as many steps as all labels take
+    assert rows["test_pixels"].nunique() == 1
+    said = capsys.readouterr().out
+    assert "error of hidden pixels" in said
+    assert "SIMULATED DATA" in said
+    assert (tmp_path / "labels.png").stat().st_size > 10_000
+    assert not list((tmp_path / "runs").glob("*.checkpoint"))
+
+    before = {f: f.stat().st_mtime_ns for f in (tmp_path / "table").iterdir()}
+    assert main([cube, *how]) == 0
+    said = capsys.readouterr().out
+    assert "6 configurations, 6 in the table already" in said
+    assert "error of hidden pixels" not in said
+    assert {f: f.stat().st_mtime_ns for f in (tmp_path / "table").iterdir()} == before

@@ -1,0 +1,77 @@
+"""Transfer between two simulated events, end to end."""
+
+from pathlib import Path
+
+import pytest
+
+from landslide import results_table, simulate_cube
+from sweeps.transfer import command, main
+
+QUICK = ["--preset", "quick", "--chip-size", "64", "--epochs", "1", "--timesteps", "1"]
+
+
+@pytest.fixture(scope="module")
+def kaikoura(tmp_path_factory: pytest.TempPathFactory) -> str:
+    uri = str(tmp_path_factory.mktemp("kaikoura") / "kaikoura.zarr")
+    how = {"descending": (2, 2), "ascending": (0, 0), "seed": 5}
+    simulate_cube(uri, shape=(384, 448), like="kaikoura", **how)  # type: ignore[arg-type]
+    return uri
+
+
+def test_a_model_is_carried_to_another_event_in_every_way(
+    cube: str, kaikoura: str, ray: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = str(tmp_path / "table")
+    how = ["--from", cube, "--inputs", "vv", "--table", table, *QUICK, "--labelled", "1", "4", "99"]
+    assert main([kaikoura, *how]) == 0
+    rows = results_table(table)
+    assert rows["error"].isna().all()
+    assert set(rows["event"]) == {"simulated_kaikoura"}
+    labelled = rows["labelled_chips"].astype("float")
+    found = set(zip(rows["origin"].fillna(""), labelled.fillna(-1), strict=True))
+    assert found == {
+        ("zero-shot from simulated", 0),
+        ("from simulated", 0),  # with the target's own statistics
+        ("from simulated", 1),
+        ("from simulated", 4),
+        ("with simulated", -1),
+        ("", 1),
+        ("", 4),
+        ("", -1),  # 99 are more than there are
+    }
+    # All are scored on the same chips of the target, and no others.
+    for column in ("test_pixels", "prevalence", "split_digest", "cube_digest", "mask"):
+        assert rows[column].nunique() == 1
+    one = rows.set_index(["origin", labelled.fillna(-1)])
+    own = int(rows.loc[rows["origin"].isna() & labelled.isna(), "train_chips"].iloc[0])
+    zero_shot = one.loc[("zero-shot from simulated", 0)]
+    assert zero_shot["train_chips"].item() + own == one.loc["with simulated"]["train_chips"].item()
+    own_statistics = one.loc[("from simulated", 0)]
+    assert own_statistics["train_chips"].item() == own_statistics["epochs"].item() == 0
+    assert own_statistics["auprc"].item() != zero_shot["auprc"].item()
+
+    said = capsys.readouterr().out
+    assert "simulated_kaikoura, paper protocol, vv at 1 timestep, SIMULATED DATA" in said
+    assert (tmp_path / "transfer.png").stat().st_size > 10_000
+
+    before = {f: f.stat().st_mtime_ns for f in (tmp_path / "table").iterdir()}
+    assert main([kaikoura, *how]) == 0
+    assert capsys.readouterr().out.count(", 0 to train") == 3
+    assert {f: f.stat().st_mtime_ns for f in (tmp_path / "table").iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--from", "nowhere.zarr"], "error: "),
+        (["--from", "CUBE", "--timesteps", "4"], "4 timesteps need 4 images"),
+    ],
+)
+def test_what_cannot_be_is_one_line_before_anything_is_read(
+    arguments: list[str], said: str, cube: str, kaikoura: str, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    named = [cube if each == "CUBE" else each for each in arguments]
+    assert command([kaikoura, *QUICK, "--table", str(tmp_path / "table"), *named]) == 1
+    assert said in capsys.readouterr().err.strip().splitlines()[-1]
+    assert not list(tmp_path.iterdir())

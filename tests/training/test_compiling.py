@@ -1,0 +1,93 @@
+"""Compiled steps: the same weights and numbers, and the network as it is where that cannot be."""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+import xarray as xr
+
+from landslide.training import train as training
+from landslide.training.compiling import compiled
+from landslide.training.config import TrainingConfig, training_config
+from landslide.training.train import train
+
+SAMPLE = torch.zeros(2, 2, 8, 12)
+Make = Callable[..., xr.Dataset]
+Small = Callable[..., TrainingConfig]
+
+
+def tiny() -> torch.nn.Module:
+    torch.manual_seed(0)
+    return torch.nn.Sequential(torch.nn.Conv2d(2, 3, 3), torch.nn.ReLU(), torch.nn.BatchNorm2d(3))
+
+
+@pytest.mark.parametrize("unusable", [RuntimeError("no compiler\nhere"), NotImplementedError()])
+def test_what_cannot_be_compiled_trains_as_it_is_with_one_line(
+    unusable: Exception, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: Any, **__: Any) -> Any:
+        raise unusable
+
+    monkeypatch.setattr(torch, "compile", fail)
+    network = tiny()
+    with caplog.at_level(logging.WARNING):
+        assert compiled(network, SAMPLE, torch.float32) is network
+    (record,) = caplog.records
+    assert "not compiled, and trains as it is" in record.message
+    assert "\n" not in record.message
+
+
+def test_the_trial_leaves_weights_statistics_and_random_numbers_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(torch, "compile", lambda network, **_: network)
+    network = tiny()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    state = torch.get_rng_state()
+    assert compiled(network, SAMPLE + 1, torch.float32) is network
+    assert torch.equal(torch.get_rng_state(), state)
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+    assert all(p.grad is None for p in network.parameters())
+
+
+def test_only_who_asks_for_it_compiles_and_scores_are_as_they_are(
+    make_chips: Make, small: Small, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not training_config("paper").compile
+    asked = []
+
+    class Whole:
+        """Called as a network is, and like a compiled one has no truth value."""
+
+        def __init__(self, network: torch.nn.Module) -> None:
+            self.network = network
+
+        def __call__(self, x: torch.Tensor) -> Any:
+            return self.network(x)
+
+        def __len__(self) -> int:
+            raise TypeError("no len()")
+
+    def noted(network: torch.nn.Module, sample: torch.Tensor, _: torch.dtype) -> Whole:
+        asked.append(tuple(sample.shape))
+        return Whole(network)
+
+    monkeypatch.setattr(training, "compiled", noted)
+    chips = make_chips(train=6)
+    plain = train(chips, small(epochs=1))
+    assert asked == []
+    assert train(chips, small(epochs=1, compile=True)).auprc == plain.auprc
+    assert asked == [(4, 2, 32, 64)]
+
+
+@pytest.mark.long  # a compiler of C++ is at work
+@pytest.mark.filterwarnings("ignore:.torch.jit.script_method. is deprecated:DeprecationWarning")
+def test_what_is_compiled_computes_the_same() -> None:
+    network = tiny()
+    x = torch.randn(2, 2, 8, 12)
+    forward = compiled(network, x, torch.float32)
+    network.train()
+    expected = tiny().train()(x)
+    torch.testing.assert_close(forward(x), expected, rtol=1e-4, atol=1e-5)

@@ -1,0 +1,83 @@
+"""Pretraining without labels: what is hidden, what is learned, and that no label is used."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+from safetensors.torch import load_file
+
+from landslide.training.config import TrainingConfig
+from landslide.training.pretraining import HIDDEN, SQUARE, hidden_squares, pretrain
+from landslide.training.train import train
+
+Make = Callable[..., xr.Dataset]
+Small = Callable[..., TrainingConfig]
+
+
+@pytest.mark.parametrize("shape", [(32, 64), (40, 56), (128, 128)])
+def test_the_same_share_of_every_chips_squares_is_hidden(shape: tuple[int, int]) -> None:
+    torch.manual_seed(0)
+    hidden = hidden_squares(torch.zeros(5, 3, *shape))
+    assert hidden.shape == (5, *shape)
+    squares = hidden[:, ::SQUARE, ::SQUARE]
+    full = squares.repeat_interleave(SQUARE, 1).repeat_interleave(SQUARE, 2)
+    assert torch.equal(hidden, full[:, : shape[0], : shape[1]])
+    share = squares.float().mean(dim=(1, 2))
+    assert torch.allclose(share, torch.full((5,), HIDDEN), atol=1 / squares[0].numel())
+    assert not torch.equal(hidden[0], hidden[1])
+
+
+def smooth(chips: xr.Dataset) -> xr.Dataset:
+    """Return chips whose backscatter is a slope, to be guessed from what is around."""
+    y, x = (np.linspace(0, 2, chips.sizes[d], dtype=np.float32) for d in "yx")
+    plane = np.broadcast_to(y[:, None] + 3 * x, chips["sar"].shape[-2:])
+    return chips.assign(sar=(chips["sar"].dims, np.broadcast_to(plane, chips["sar"].shape).copy()))
+
+
+def test_the_network_learns_to_say_what_is_hidden_and_a_training_begins_with_it(
+    make_chips: Make, small: Small, tmp_path: Path
+) -> None:
+    chips, errors = smooth(make_chips(train=8)), []
+    address = str(tmp_path / "pretrained.safetensors")
+    last = pretrain(
+        chips, small(epochs=12), address, report=lambda record: errors.append(record["train_loss"])
+    )
+    assert last == errors[-1] < 0.7 * errors[0]
+    assert len(errors) == 12
+    assert not any(name.startswith("segmentation_head") for name in load_file(address))
+    trained = train(make_chips(train=8), small(epochs=1, start=address))
+    assert 0 < trained.auprc < 1
+
+
+def test_no_label_is_used(make_chips: Make, small: Small, tmp_path: Path) -> None:
+    chips = make_chips(train=4)
+    label = chips["label"].to_numpy()
+    other = chips.assign(label=(chips["label"].dims, np.where(label == 255, label, 1 - label)))
+    kept = []
+    for number, each in enumerate((chips, other)):
+        pretrain(each, small(epochs=2), str(tmp_path / f"{number}"))
+        kept.append((tmp_path / f"{number}").read_bytes())
+    assert kept[0] == kept[1]
+
+
+def test_a_stopped_run_goes_on_to_the_same_weights(
+    make_chips: Make, small: Small, tmp_path: Path
+) -> None:
+    chips, checkpoint = make_chips(train=4), str(tmp_path / "checkpoint")
+    pretrain(chips, small(epochs=4), str(tmp_path / "whole"))
+
+    class StopError(Exception):
+        pass
+
+    def stop(record: dict[str, float]) -> None:
+        if record["epoch"] == 3:
+            raise StopError
+
+    with pytest.raises(StopError):
+        pretrain(chips, small(epochs=4), str(tmp_path / "w"), checkpoint=checkpoint, report=stop)
+    assert not (tmp_path / "w").exists()
+    pretrain(chips, small(epochs=4), str(tmp_path / "w"), checkpoint=checkpoint)
+    assert (tmp_path / "w").read_bytes() == (tmp_path / "whole").read_bytes()
