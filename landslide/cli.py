@@ -63,6 +63,11 @@ def _parser() -> argparse.ArgumentParser:
     table.add_argument("--format", choices=("text", "csv", "markdown"), default="text")
     table.set_defaults(run=_table)
 
+    _add_figures(commands)
+    return parser
+
+
+def _add_figures(commands: Any) -> None:
     figure4 = commands.add_parser("figure4", help="draw AUPRC over timesteps from a table")
     figure4.add_argument("table")
     figure4.add_argument("out")
@@ -77,7 +82,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     options.add_reading_options(figure1)
     figure1.set_defaults(run=_figure1)
-    return parser
+
+    figure5 = commands.add_parser("figure5", help="draw predicted above mapped for some test chips")
+    figure5.add_argument("model", help="folder of a bundle that `landslide train` wrote")
+    figure5.add_argument("cube", help="the cube that it was trained on")
+    figure5.add_argument("out")
+    figure5.add_argument("--event", help="a published event's name or a TOML file")
+    figure5.add_argument("--chips", type=int, default=6, help="how many, at most")
+    options.add_reading_options(figure5)
+    figure5.set_defaults(run=_figure5)
 
 
 def _add_optimize(commands: Any) -> None:
@@ -208,6 +221,25 @@ def _figure1(args: argparse.Namespace) -> None:
         chip.label,
         args.out,
         title=chip.title,
+        simulated=bool(cube.attrs.get("simulated", False)),
+    )
+    print(args.out)
+
+
+def _figure5(args: argparse.Namespace) -> None:
+    from landslide.cube.events import find_event
+    from landslide.cube.store import open_cube
+    from landslide.mapping.predicted_chips import predict_chips
+    from landslide.results.figures import figure5
+
+    cube = open_cube(args.cube, reader=args.reader, missing=args.missing)
+    chips = predict_chips(args.model, cube, find_event(cube, args.event), args.chips)
+    figure5(
+        list(chips.probability),
+        list(chips.label),
+        args.out,
+        names=chips.names,
+        title=chips.title,
         simulated=bool(cube.attrs.get("simulated", False)),
     )
     print(args.out)
