@@ -103,6 +103,15 @@ def _add_figures(commands: Any) -> None:
     options.add_reading_options(figure2)
     figure2.set_defaults(run=_figure2)
 
+    figure5 = commands.add_parser("figure5", help="draw predicted above mapped for some test chips")
+    figure5.add_argument("model", help="folder of a bundle that `landslide train` wrote")
+    figure5.add_argument("cube", help="the cube that it was trained on")
+    figure5.add_argument("out")
+    figure5.add_argument("--event", help="a published event's name or a TOML file")
+    figure5.add_argument("--chips", type=int, default=6, help="how many, at most")
+    options.add_reading_options(figure5)
+    figure5.set_defaults(run=_figure5)
+
 
 def _add_build(commands: Any) -> None:
     build = commands.add_parser("build", help="build a cube from archives; run again to go on")
@@ -281,4 +290,23 @@ def _figure2(args: argparse.Namespace) -> None:
     cube = open_cube(args.cube, reader=args.reader, missing=args.missing)
     place = read_place(cube, find_event(cube, args.event))
     figure2(place, args.out, simulated=bool(cube.attrs.get("simulated", False)))
+    print(args.out)
+
+
+def _figure5(args: argparse.Namespace) -> None:
+    from landslide.cube.events import find_event
+    from landslide.cube.store import open_cube
+    from landslide.mapping.predicted_chips import predict_chips
+    from landslide.results.figures import figure5
+
+    cube = open_cube(args.cube, reader=args.reader, missing=args.missing)
+    chips = predict_chips(args.model, cube, find_event(cube, args.event), args.chips)
+    figure5(
+        list(chips.probability),
+        list(chips.label),
+        args.out,
+        names=chips.names,
+        title=chips.title,
+        simulated=bool(cube.attrs.get("simulated", False)),
+    )
     print(args.out)

@@ -521,3 +521,31 @@ def test_a_figure_that_cannot_be_written_is_an_error(
         assert line.startswith("error: ")
         assert str(out) in line
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+# landslide figure5
+
+
+def test_figure5_draws_some_test_chips(
+    trained: Path, cube: str, tmp_path: Path, capsys: Said
+) -> None:
+    out = tmp_path / "figure5.png"
+    assert main(["figure5", str(trained / "model"), cube, str(out), "--chips", "2"]) == 0
+    said = capsys.readouterr()
+    assert (said.out, said.err) == (f"{out}\n", "")
+    assert out.read_bytes().startswith(PNG)
+
+
+@pytest.mark.parametrize(
+    ("model", "chips", "said"),
+    [("model", "0", "ask for 1 or more"), ("nowhere", "2", "no trained model")],
+)
+def test_figure5_that_cannot_be_drawn_is_an_error(
+    model: str, chips: str, said: str, trained: Path, cube: str, tmp_path: Path, capsys: Said
+) -> None:
+    out = str(tmp_path / "figure5.png")
+    assert main(["figure5", str(trained / model), cube, out, "--chips", chips]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: ")
+    assert said in line
+    assert not list(tmp_path.iterdir())

@@ -19,6 +19,7 @@ from landslide.simulation.backscatter import simulate_image
 from landslide.simulation.changes import event_changes
 from landslide.simulation.events import scene_like
 from landslide.simulation.insar import simulate_pair, timepairs
+from landslide.simulation.place import GRID_MAPPING, NORTH_WEST_M, SPATIAL_REF, axis_attributes
 from landslide.simulation.scene import Scene, event_of, overpasses
 from landslide.simulation.truth import POLARISATIONS, Truth, simulate_truth
 from landslide.simulation.whole import written_whole
@@ -27,8 +28,6 @@ CHUNK = 512
 """Side of the stored chunks [pixels], a whole number of chips."""
 MANTISSA_BITS = 12
 """Bits kept of each backscatter: 0.001 dB, far below the speckle, in two thirds of the bytes."""
-NORTH_WEST_M = (4_750_000.0, 580_000.0)
-"""Northing and easting of the corner [m], as UTM zone 54N has them near Hokkaido."""
 
 
 def simulate_cube(
@@ -166,7 +165,7 @@ def _template(scene: Scene, truth: Truth) -> xr.Dataset:
     variables = {}
     for name, values in planes.items():
         known = VARIABLES[name]
-        attributes = {"long_name": known.meaning}
+        attributes = {"long_name": known.meaning, "grid_mapping": GRID_MAPPING}
         if known.unit is not None:
             attributes["units"] = known.unit
         variables[name] = (known.dims, values, attributes)
@@ -181,8 +180,9 @@ def _template(scene: Scene, truth: Truth) -> xr.Dataset:
             "sat:relative_orbit": ("timestep", np.array([orbit for _, _, orbit in images])),
             "reference_time": ("timepair", np.array([pair.reference for pair in pairs])),
             "secondary_time": ("timepair", np.array([pair.secondary for pair in pairs])),
-            "y": ("y", north - middle - rows, {"units": "m", "long_name": "northing"}),
-            "x": ("x", west + middle + columns, {"units": "m", "long_name": "easting"}),
+            "y": ("y", north - middle - rows, axis_attributes("northing")),
+            "x": ("x", west + middle + columns, axis_attributes("easting")),
+            GRID_MAPPING: ((), np.int32(0), dict(SPATIAL_REF)),
         },
         attrs={
             "title": "Simulated Sentinel-1 datacube of earthquake-triggered landslides: "

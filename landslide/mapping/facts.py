@@ -1,0 +1,129 @@
+"""What every product of a map must say of itself."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from landslide.cube.events import Event, event_from_attribute, event_to_attribute
+
+UNVALIDATED = "Unvalidated: made by a model, checked by nobody."
+
+
+@dataclass(frozen=True)
+class Member:
+    """One trained model of those that made the map."""
+
+    address: str
+    """Folder of its bundle."""
+    row_key: str | None = None
+    """Its row in the AUPRC table, where the bundle says so."""
+    trained_on: str | None = None
+    """Address of the cube that it was trained on, where the bundle says so."""
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """How far probabilities hold on validation chips, before and after temperature scaling."""
+
+    before: float
+    """Expected calibration error of the network's own probabilities, 0 to 1."""
+    after: float
+    """That of the scaled ones."""
+    pixels: int
+    """Validation pixels that it was measured on."""
+    bins: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    """The reliability diagram, if it is kept: `predicted`, `observed` and `share` a bin."""
+
+
+@dataclass(frozen=True)
+class MapFacts:
+    """What a map was made of, and how; it goes into each product."""
+
+    event: Event
+    inputs: str
+    """Channels, by the name that the paper's table uses, such as `vv+vh`."""
+    timesteps: int
+    """Images on each side of the event."""
+    images_before: tuple[str, ...]
+    """Instants of the images used, UTC, as ISO 8601, the earliest first."""
+    images_after: tuple[str, ...]
+    orbit: str
+    """The geometry that they share: a relative orbit, an orbit state, or `any`."""
+    cube: str
+    """Address of the cube that was mapped."""
+    members: tuple[Member, ...]
+    """The models; of several the probability is the mean, and the spread a product."""
+    threshold: float
+    """Probability from which on a pixel is a landslide."""
+    threshold_from: str
+    """Where the threshold comes from, in words: `maximised F1 on validation`, `given`."""
+    temperature: tuple[float, ...] | None = None
+    """What the logits of each member were divided by; None: probabilities are not calibrated."""
+    reliability: Reliability | None = None
+    warnings: tuple[str, ...] = ()
+    """Sentences that every product must carry."""
+    simulated: bool = False
+    """Whether the cube is simulated: then no product shows a real place."""
+    provenance: Mapping[str, str] = field(default_factory=dict)
+    """More to keep, name by name: digests, command line, instant of the run, device."""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    """Version of each library that the result hangs on."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.threshold <= 1:
+            raise ValueError(f"the threshold is {self.threshold}: it is a probability, 0 to 1")
+        if not self.members:
+            raise ValueError("a map is made by one model or more: name them")
+
+    @property
+    def date(self) -> str:
+        """Day of the event, as it stands in the products' names: `20180905`."""
+        return str(self.event.start)[:10].replace("-", "")
+
+    @property
+    def stem(self) -> str:
+        """Event and date, with which the products' names begin: `hokkaido_20180905`."""
+        name = "".join(letter if letter.isalnum() else "-" for letter in self.event.name)
+        return f"{name}_{self.date}"
+
+    def statements(self) -> tuple[str, ...]:
+        """Return the sentences that every product carries, the gravest first."""
+        said = ["Simulated data: no real place, no measurement."] if self.simulated else []
+        before, after = (
+            ", ".join(instant[:10] for instant in images) or "none"
+            for images in (self.images_before, self.images_after)
+        )
+        said += [UNVALIDATED, f"From images before the event of {before} and after it of {after}."]
+        return (*said, *self.warnings)
+
+
+def facts_to_json(facts: MapFacts) -> str:
+    """Return all of `facts` as JSON."""
+    kept = asdict(facts) | {"event": json.loads(event_to_attribute(facts.event))}
+    return json.dumps(kept, indent=1)
+
+
+def facts_from_json(text: str, where: str = "the map's facts") -> MapFacts:
+    """Return the facts that `facts_to_json` wrote.
+
+    Raises
+    ------
+    ValueError
+        Where it wrote no such text.
+    """
+    try:
+        kept = json.loads(text)
+        members = tuple(Member(**member) for member in kept.pop("members"))
+        event = event_from_attribute(json.dumps(kept.pop("event")), where)
+        scaled = kept.pop("reliability", None)
+        if scaled is not None:
+            scaled["bins"] = {name: tuple(values) for name, values in scaled["bins"].items()}
+            scaled = Reliability(**scaled)
+        known = {each.name for each in fields(MapFacts)}
+        lists: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in kept.items() if k in known
+        }
+        return MapFacts(event=event, members=members, reliability=scaled, **lists)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{where} are not what this version writes: map again") from error

@@ -1,0 +1,113 @@
+"""What a trained model predicts for some of its test chips, beside what was mapped there."""
+
+import logging
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import xarray as xr
+
+from landslide.chips.inputs import parse_inputs
+from landslide.chips.loading import load_chips
+from landslide.chips.split import TEST, Chipping, split_from_json, split_to_json
+from landslide.chips.stream import stream_chips
+from landslide.chips.windows import cut
+from landslide.cube.events import Event
+from landslide.cube.labels import NO_DATA, read_labels
+from landslide.storage import absolute, read_bytes
+from landslide.training.bundle import SPLIT, load_bundle
+from landslide.training.normalization import normalize, select_channels
+from landslide.training.run import predict
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class PredictedChips:
+    """Some test chips."""
+
+    probability: np.ndarray
+    """float32 (chip, y, x), the network's own; NaN where its inputs have no data."""
+    label: np.ndarray
+    """uint8 (chip, y, x)."""
+    names: tuple[str, ...]
+    """Where each lies in the scene."""
+    title: str
+
+
+def predict_chips(model: str, cube: xr.Dataset, event: Event, count: int = 6) -> PredictedChips:
+    """Predict some test chips of a bundle; only the blocks that hold them are read.
+
+    They are test chips with landslides, at even steps through all of them, so that nobody chose.
+
+    Parameters
+    ----------
+    model : str
+        Folder of the bundle.
+    cube : Dataset
+        The one that it was trained on, as `open_cube` gives it.
+    event : Event
+    count : int
+        How many, at most.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        Where there is no bundle, or its test chips do not lie in this cube or hold no landslide.
+    """
+    if count < 1:
+        raise ValueError(f"{count} chips cannot be drawn: ask for 1 or more")
+    bundle = load_bundle(model)
+    described = bundle.description
+    size = int(described["chip_size"])
+    chipping = Chipping(protocol=described["protocol"], chip_size=size)
+    corners, parts = split_from_json(read_bytes(f"{model.rstrip('/')}/{SPLIT}").decode(), chipping)
+    labels = read_labels(cube)
+    corners = corners[parts == TEST]
+    if (corners >= labels.shape).any():
+        raise ValueError(
+            f"the model's test chips lie outside this scene of {labels.shape[0]} x "
+            f"{labels.shape[1]} pixels: give the cube that it was trained on"
+        )
+    trained_on, here = described.get("cube"), absolute(str(cube.encoding.get("source", "")))
+    if trained_on != here:
+        log.warning(
+            "the model was trained on %s: its test chips are in %s only if that is a copy",
+            trained_on,
+            here,
+        )
+    slid = (cut(labels, corners, size, NO_DATA) == 1).any(axis=(1, 2))
+    corners = corners[slid]
+    if not len(corners):
+        raise ValueError("no test chip of the model holds a landslide: there is nothing to draw")
+    chosen = np.unique(np.linspace(0, len(corners) - 1, min(count, len(corners))).round())
+    corners = corners[chosen.astype(np.int64)]
+    config = bundle.config
+    inputs = parse_inputs(config.inputs)
+    chips = load_chips(
+        stream_chips(
+            cube,
+            event,
+            inputs=config.inputs,
+            timesteps=[max(config.timesteps, 1)],
+            chipping=chipping,
+            orbit=described.get("orbit"),
+            split=split_to_json(corners, np.full(len(corners), TEST), chipping),
+        )
+    )
+    planes = select_channels(chips, inputs, max(config.timesteps, 1))
+    # Flat ground has no aspect, which excludes no pixel.
+    needed = [c != "dem_aspect" for c in inputs.channels]
+    valid = np.isfinite(planes[:, needed]).all(axis=1)
+    x = torch.from_numpy(normalize(planes, bundle.normalization))
+    logits = predict(bundle.network, x, config.batch_size, torch.float32)
+    probability = np.where(valid, torch.sigmoid(logits).numpy(), np.float32(np.nan))
+    places = zip(chips["corner_y"].to_numpy(), chips["corner_x"].to_numpy(), strict=True)
+    names = tuple(f"row {y}, column {x}" for y, x in places)
+    images = "" if not inputs.polarisations else f", {config.timesteps} before and after"
+    return PredictedChips(
+        probability,
+        chips["label"].to_numpy(),
+        names,
+        f"{event.name}, {inputs.name}{images}: test chips",
+    )
