@@ -156,6 +156,7 @@ def _optimize(args: argparse.Namespace) -> None:
 
 
 def _train(args: argparse.Namespace) -> None:
+    from landslide.training.calibration import in_words
     from landslide.trial import train_bundle
 
     trained = train_bundle(
@@ -177,6 +178,7 @@ def _train(args: argparse.Namespace) -> None:
         table=args.table,
     )
     print(f"AUPRC {trained.auprc:.3f} on the test part (random: {trained.prevalence:.3f})")
+    print(in_words(trained.calibration))
     print(args.out)
 
 
