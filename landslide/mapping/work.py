@@ -20,7 +20,7 @@ from fsspec.implementations.local import LocalFileSystem
 from numpy.typing import NDArray
 
 from landslide.cube.address import writable_store
-from landslide.storage import read_bytes, write_whole
+from landslide.storage import probe_folder, read_bytes, write_whole
 
 FOLDER = ".landslide-map"
 """Of the work store in a map's folder."""
@@ -134,3 +134,36 @@ class Rows:
             self.array[..., self.written : stop] = whole[..., :count]
         self._held = [whole[..., count:].copy()]
         self.written = stop
+
+
+def require_free(folder: str) -> None:
+    """Raise a FileExistsError where a folder holds what no unfinished map of ours is."""
+    filesystem, path = fsspec.core.url_to_fs(folder)
+    if not filesystem.exists(path):
+        return
+    if not filesystem.isdir(path):
+        raise FileExistsError(f"{folder} is a file: name a folder for the map")
+    names = {str(name).rstrip("/").rsplit("/", 1)[-1] for name in filesystem.ls(path, detail=False)}
+    if names and FOLDER not in names:
+        raise FileExistsError(
+            f"{folder} holds something already, and no unfinished map: name another folder, or "
+            "remove it"
+        )
+
+
+def require_writable(out: str) -> None:
+    """Raise an OSError where a map cannot be written, before it is made."""
+    try:
+        probe_folder(out)
+    except Exception as error:  # every store has errors of its own
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise OSError(
+            f"cannot write to the map's folder {out}: {reason}; name one that you may write to"
+        ) from error
+
+
+def leave(folder: str) -> None:
+    """Remove a folder that nothing was written into."""
+    filesystem, path = fsspec.core.url_to_fs(folder)
+    if filesystem.exists(path) and not filesystem.ls(path):
+        filesystem.rmdir(path)
