@@ -1,8 +1,11 @@
 """One object read or written whole, on any filesystem that fsspec knows."""
 
 import contextlib
+import glob
 import os
+import tempfile
 import uuid
+from collections.abc import Iterator
 
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
@@ -75,3 +78,34 @@ def remove(uri: str) -> None:
     filesystem, path = fsspec.core.url_to_fs(uri)
     with contextlib.suppress(FileNotFoundError):
         filesystem.rm_file(path)
+
+
+@contextlib.contextmanager
+def file_written_whole(uri: str) -> Iterator[str]:
+    """Give the path of a local file to write, and put it at `uri` when all went well.
+
+    For what writes files by path only, such as GDAL, and for files larger than memory. On a disk
+    it lies beside `uri` under a name that begins with a dot, and is renamed.
+
+    Raises
+    ------
+    OSError
+        Where the address cannot be written.
+    """
+    filesystem, path = fsspec.core.url_to_fs(uri)
+    folder, _, name = path.rpartition("/")
+    ending = name.rpartition(".")[2]  # some writers go by it
+    if not isinstance(filesystem, LocalFileSystem):
+        with tempfile.TemporaryDirectory() as temporary:
+            unfinished = f"{temporary}/unfinished.{ending}"
+            yield unfinished
+            filesystem.put_file(unfinished, path)
+        return
+    filesystem.makedirs(folder, exist_ok=True)
+    unfinished = f"{folder}/.{uuid.uuid4().hex}.{ending}"
+    try:
+        yield unfinished
+        os.replace(unfinished, path)  # noqa: PTH105
+    finally:
+        for left in glob.glob(glob.escape(unfinished) + "*"):  # noqa: PTH207 - and what lies beside it
+            os.remove(left)  # noqa: PTH107

@@ -1,13 +1,38 @@
 """From a map of probabilities to what a responder opens: rasters, polygons, numbers, a page."""
 
+import logging
+import shutil
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 
+import geopandas
 import xarray as xr
 
+from landslide.mapping.blocks import Layers
 from landslide.mapping.facts import MapFacts
+from landslide.mapping.ground import Ground, cube_window, ground_of
+from landslide.mapping.planes import Planes, write_planes
+from landslide.mapping.polygons import large_enough, outlines, polygon_table, smallest_area
+from landslide.mapping.project import map_project, write_rasters
+from landslide.mapping.rasters import gdal_within_bounds
+from landslide.mapping.report import report_page
+from landslide.mapping.summary import summary_of, summary_to_csv, summary_to_json
+from landslide.mapping.survey import survey
+from landslide.mapping.vectors import (
+    area_of_interest,
+    image_footprint,
+    sources,
+    write_geojson,
+    write_geopackage,
+    write_geoparquet,
+)
+from landslide.storage import file_written_whole, probe_folder
 
 FORMATS = ("gpkg", "geojson", "parquet", "qgis", "report")
 """What is written beside the rasters and the summary, which always are."""
+
+log = logging.getLogger(__name__)
 
 
 def write_products(
@@ -26,24 +51,27 @@ def write_products(
     ----------
     scene : Dataset on the cube's grid, or on a window of it
         `probability (y, x)` float32, 0 to 1, NaN where there is no data, and where several
-        models made it `spread (y, x)`, their standard deviation. It may be lazy: it is read block
-        by block, in bounded memory.
+        models made it `spread (y, x)`, their standard deviation. It may be lazy: it is read once,
+        block by block, in bounded memory.
     cube : Dataset
         As `open_cube` gives it: terrain, images and labels are read from it, where it has them.
     facts : MapFacts
     out : str
         Address of a folder, which is made.
     minimum_area : float
-        Polygons of less [m2, in an equal-area projection] are dropped.
+        Polygons of less [m2, in an equal-area projection] are dropped. Where nothing says how
+        large a pixel is, it counts as one of 10 m.
     formats : sequence of str
         Some of `FORMATS`.
     no_crs : bool
-        Allow a cube without coordinate reference system.
+        Allow a cube without coordinate reference system. Areas are then in the units of its
+        coordinates, or in pixels, and GeoJSON is not written, which has to be in degrees.
 
     Returns
     -------
     dict
-        Address of each product by its name: `probability`, `mask`, `landslides` and so on.
+        Address of each product by its file's name without event and date: `probability.tif`,
+        `landslides.gpkg` and so on. Each appears whole, after all were made; the summary is last.
 
     Raises
     ------
@@ -53,4 +81,130 @@ def write_products(
     OSError
         Where the folder cannot be written.
     """
-    raise NotImplementedError
+    if unknown := sorted(set(formats) - set(FORMATS)):
+        raise ValueError(f"unknown format {unknown[0]!r}: choose among {', '.join(FORMATS)}")
+    if not minimum_area >= 0:
+        raise ValueError(f"the minimum area is {minimum_area}: it is 0 or more")
+    beneath = cube_window(scene, cube)
+    ground = ground_of(beneath, no_crs=no_crs)
+    notes: tuple[str, ...] = ()
+    if ground.crs is None:
+        unit = ground.area_unit
+        said = f"Without coordinate reference system: it lies nowhere, and areas are in {unit}."
+        notes = (said,)
+        if "geojson" in formats:
+            notes += ("GeoJSON is not written: it has to be in longitude and latitude.",)
+            formats = [each for each in formats if each != "geojson"]
+        for note in notes:
+            log.warning("%s", note)
+    check_folder(out)
+    with (
+        gdal_within_bounds(),
+        tempfile.TemporaryDirectory(prefix="landslide-map-", ignore_cleanup_errors=True) as folder,
+    ):
+        made = _make(
+            scene,
+            beneath,
+            ground,
+            facts,
+            Path(folder),
+            minimum_area=minimum_area,
+            formats=formats,
+            notes=notes,
+        )
+        return _place(made, Path(folder), facts, out)
+
+
+def check_folder(out: str) -> None:
+    """Raise an OSError where products cannot be written, before any is made."""
+    try:
+        probe_folder(out)
+    except Exception as error:  # every store has errors of its own
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise OSError(f"cannot write to the folder {out}: {reason}; name another") from error
+
+
+def _place(made: list[str], folder: Path, facts: MapFacts, out: str) -> dict[str, str]:
+    """Put files of a folder at an address, each whole, in their order."""
+    placed = {}
+    for file in made:
+        placed[file] = f"{out.rstrip('/')}/{facts.stem}_{file}"
+        with file_written_whole(placed[file]) as unfinished:
+            shutil.copyfile(folder / "products" / file, unfinished)
+    return placed
+
+
+def _make(
+    scene: xr.Dataset,
+    cube: xr.Dataset,
+    ground: Ground,
+    facts: MapFacts,
+    folder: Path,
+    *,
+    minimum_area: float,
+    formats: Sequence[str],
+    notes: tuple[str, ...],
+) -> list[str]:
+    """Make every product in a folder; return the files' names, the summary last."""
+    planes = write_planes(scene, cube, ground, facts, str(folder))
+    products = folder / "products"
+    products.mkdir()
+    found = outlines(planes.landslide)
+    polygons = large_enough(found, ground, minimum_area)
+    mapped = None if planes.mapped is None else outlines(planes.mapped)
+    layers = Layers(planes, polygons["pixels"].to_numpy(), mapped)
+    counted = survey(layers, cube, ground, facts)
+    landslides = polygon_table(polygons, counted.zones, ground, facts)
+    summary = summary_of(
+        facts,
+        ground,
+        landslides,
+        counted.areas,
+        counted.classes,
+        counted.estimates,
+        counted.scores,
+        minimum_area=smallest_area(minimum_area, ground),
+        dropped=len(found) - len(polygons),
+        notes=notes,
+    )
+    rasters = write_rasters(folder, planes, counted.cells, ground, facts)
+    vectors = _write_vectors(products, planes, landslides, ground, facts, formats)
+    texts = {}
+    if "report" in formats:
+        texts["report.html"] = report_page(cube, ground, facts, planes, landslides, summary)
+    texts["summary.csv"] = summary_to_csv(summary)
+    texts["summary.json"] = summary_to_json(summary)
+    for file, text in texts.items():
+        (products / file).write_text(text, encoding="utf-8")
+    if "qgis" in formats:
+        shown = [file for file in (*rasters, *vectors) if file.endswith((".tif", ".gpkg"))]
+        (products / "landslides.qgz").write_bytes(map_project(shown, products, ground, facts))
+        vectors.append("landslides.qgz")
+    return [*rasters, *vectors, *texts]
+
+
+def _write_vectors(
+    folder: Path,
+    planes: Planes,
+    landslides: geopandas.GeoDataFrame,
+    ground: Ground,
+    facts: MapFacts,
+    formats: Sequence[str],
+) -> list[str]:
+    files = []
+    if "gpkg" in formats:
+        files.append("landslides.gpkg")
+        about = {
+            "area_of_interest": area_of_interest(ground, facts),
+            "image_footprint": image_footprint(planes.probability, ground, facts),
+            "sources": sources(facts),
+        }
+        said = " ".join(facts.statements())
+        write_geopackage(str(folder / files[-1]), landslides, about, said)
+    if "geojson" in formats:
+        files.append("landslides.geojson")
+        write_geojson(str(folder / files[-1]), landslides)
+    if "parquet" in formats:
+        files.append("landslides.parquet")
+        write_geoparquet(str(folder / files[-1]), landslides)
+    return files

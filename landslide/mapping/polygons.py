@@ -1,0 +1,165 @@
+"""From a mask on disk to polygons: whole, valid, measured in an equal-area projection."""
+
+from typing import Any
+
+import geopandas
+import numpy as np
+import pandas as pd
+import rasterio
+import rasterio.features
+import shapely
+from numpy.typing import NDArray
+
+from landslide.mapping.facts import MapFacts
+from landslide.mapping.ground import ASSUMED_M2, Ground
+
+CONNECTIVITY = 4
+"""Pixels that share a side are one landslide; those that touch at a corner are two."""
+
+
+def outlines(path: str) -> NDArray[Any]:
+    """Return the outline of each group of pixels that are 1 in a raster of 0 and 1.
+
+    GDAL's polygonisation goes over the raster row by row, so that a landslide of any extent comes
+    out whole and no more of the raster is held than a few rows.
+
+    Returns
+    -------
+    ndarray of shapely polygons
+        In pixels: (column, row) from the upper left corner.
+    """
+    with rasterio.open(path) as raster:
+        band = rasterio.band(raster, 1)
+        found = rasterio.features.shapes(band, mask=band, connectivity=CONNECTIVITY)
+        geometries = [shapely.geometry.shape(geometry) for geometry, _ in found]
+        grid = raster.transform  # of a raster on disk, outlines come in its coordinates
+
+    def to_pixels(points: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.rint((points - (grid.c, grid.f)) / (grid.a, grid.e))
+
+    return shapely.transform(np.array(geometries, dtype=object), to_pixels)
+
+
+def on_the_ground(pixels: NDArray[Any], ground: Ground) -> geopandas.GeoSeries:
+    """Return outlines in pixels as geometries in the map's coordinates."""
+
+    def place(points: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.stack(ground.at(points[:, 0], points[:, 1]), axis=-1)
+
+    return geopandas.GeoSeries(shapely.transform(pixels, place), crs=ground.crs)
+
+
+def planimetric_areas(geometries: geopandas.GeoSeries, ground: Ground) -> NDArray[np.float64]:
+    """Return each geometry's area, in the ground's area unit."""
+    if ground.equal_area is not None and len(geometries):
+        geometries = geometries.to_crs(ground.equal_area)
+    areas = shapely.area(geometries.to_numpy())
+    if ground.unit == "pixel":
+        return np.round(areas)  # whole ones
+    return np.asarray(areas, dtype=np.float64)
+
+
+def smallest_area(minimum_area: float, ground: Ground) -> float:
+    """Return the area below which polygons are dropped, in the ground's area unit."""
+    return minimum_area / ASSUMED_M2 if ground.unit == "pixel" else minimum_area
+
+
+def large_enough(
+    pixels: NDArray[Any], ground: Ground, minimum_area: float
+) -> geopandas.GeoDataFrame:
+    """Return the outlines that are large enough, the largest first, numbered from 1.
+
+    Returns
+    -------
+    GeoDataFrame
+        `id`, `area`, the geometry along the pixels in the map's coordinates, and `pixels`, the
+        geometry in pixels.
+    """
+    geometries = on_the_ground(pixels, ground)
+    areas = planimetric_areas(geometries, ground)
+    # A pixel is of the size that it is meant to be up to rounding.
+    kept = np.flatnonzero(areas >= smallest_area(minimum_area, ground) * (1 - 1e-3))
+    order = kept[np.argsort(-areas[kept], kind="stable")]
+    return geopandas.GeoDataFrame(
+        {"id": np.arange(1, order.size + 1), "area": areas[order], "pixels": pixels[order]},
+        geometry=geometries.to_numpy()[order],
+        crs=ground.crs,
+    )
+
+
+def simplified(polygons: geopandas.GeoDataFrame, ground: Ground) -> NDArray[Any]:
+    """Return the polygons' outlines without the staircase of the pixels.
+
+    They are simplified together (Visvalingam and Whyatt, as GEOS does for coverages): no outline
+    crosses itself or another.
+    """
+    geometries = polygons.geometry.to_numpy()
+    if not geometries.size:
+        return geometries
+    tolerance = max(abs(ground.transform.a), abs(ground.transform.e))
+    simple = shapely.coverage_simplify(geometries, tolerance)
+    broken = ~shapely.is_valid(simple) | shapely.is_empty(simple)
+    return np.where(broken, geometries, simple)
+
+
+def burnt(
+    pixels: NDArray[Any], tree: shapely.STRtree, rows: slice, columns: slice
+) -> NDArray[np.int32]:
+    """Return which outline each pixel of a block lies in (y, x): its position + 1, or 0.
+
+    Parameters
+    ----------
+    pixels : ndarray of shapely polygons
+        In pixels, as `outlines` gives them.
+    tree : STRtree
+        Of these outlines.
+    """
+    shape = rows.stop - rows.start, columns.stop - columns.start
+    window = shapely.box(columns.start, rows.start, columns.stop, rows.stop)
+    here = tree.query(window)
+    if not here.size:
+        return np.zeros(shape, np.int32)
+    return rasterio.features.rasterize(
+        [(pixels[number], int(number) + 1) for number in here],
+        out_shape=shape,
+        transform=rasterio.Affine.translation(columns.start, rows.start),
+        fill=0,
+        dtype="int32",
+    )
+
+
+def area_columns(ground: Ground) -> tuple[str, str]:
+    """Return what the columns of planimetric area and of area along the slope are called."""
+    unit = {"m": "m2", "pixel": "pixels"}.get(ground.unit, "unit2")
+    return f"area_{unit}", f"slope_area_{unit}"
+
+
+def polygon_table(
+    polygons: geopandas.GeoDataFrame, zones: pd.DataFrame, ground: Ground, facts: MapFacts
+) -> geopandas.GeoDataFrame:
+    """Return the polygons as a user gets them.
+
+    Parameters
+    ----------
+    polygons : GeoDataFrame
+        As `large_enough` gives them.
+    zones : DataFrame
+        What `landslide.mapping.zones.combine` gives for them.
+    """
+    planimetric, along_slope = area_columns(ground)
+    table = pd.DataFrame({"id": polygons["id"].to_numpy()})
+    zones = zones.reindex(table["id"])
+    area = polygons["area"].to_numpy()
+    table[planimetric] = area
+    table[along_slope] = area * zones["stretch"].to_numpy()
+    for name in (
+        "probability_mean", "probability_max", "slope_mean_deg", "aspect_mean_deg",
+        "elevation_min_m", "elevation_max_m",
+    ):  # fmt: skip
+        table[name] = zones[name].to_numpy()
+    table["pixels"] = zones["pixels"].fillna(0).astype("int64").to_numpy()
+    table["event"] = facts.event.name
+    table["images_before"] = ", ".join(each[:10] for each in facts.images_before)
+    table["images_after"] = ", ".join(each[:10] for each in facts.images_after)
+    table["note"] = " ".join(facts.statements()[: 2 if facts.simulated else 1])
+    return geopandas.GeoDataFrame(table, geometry=simplified(polygons, ground), crs=ground.crs)

@@ -1,0 +1,174 @@
+"""A map in numbers, as JSON and as a table."""
+
+import csv
+import io
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from landslide.mapping.blocks import Block
+from landslide.mapping.facts import MapFacts, facts_to_json
+from landslide.mapping.ground import Ground
+from landslide.mapping.polygons import area_columns
+from landslide.mapping.scoring import MATCH, Scores
+from landslide.mapping.uncertainty import AreaEstimate
+
+SLOPE_EDGES = (0, 10, 20, 30, 40, 50, 90)
+"""Edges of the slope classes [degrees]."""
+
+
+def slope_class_names() -> list[str]:
+    """Return what the slope classes are called; the last is ground of unknown slope."""
+    return [*(f"{low}-{high} degrees" for low, high in pairwise(SLOPE_EDGES)), "unknown"]
+
+
+def class_areas(block: Block) -> NDArray[np.float64]:
+    """Return a block's landslide and observed area in each slope class: (2, class)."""
+    classes = len(SLOPE_EDGES)
+    slope = block.terrain.get("dem_slope_radians")
+    if slope is None:
+        number = np.full(block.probability.shape, classes - 1)
+    else:
+        number = np.digitize(np.degrees(slope), SLOPE_EDGES[1:-1])
+        number = np.where(np.isfinite(slope), number, classes - 1)
+    return np.stack([
+        np.bincount(number.ravel(), np.where(where, block.area, 0.0).ravel(), classes)
+        for where in (block.polygon > 0, block.observed)
+    ])  # fmt: skip
+
+
+def plain_areas(block: Block, threshold: float) -> dict[str, float]:
+    """Return a block's areas: all, observed, at or above the threshold, in polygons, spread."""
+    planes = {
+        "total": np.ones_like(block.observed),
+        "observed": block.observed,
+        "above_threshold": block.probability >= threshold,
+        "in_polygons": block.polygon > 0,
+    }
+    areas = {name: float((plane * block.area).sum()) for name, plane in planes.items()}
+    if block.spread is not None:
+        areas["spread"] = float((np.nan_to_num(block.spread) * block.area).sum())
+    return areas
+
+
+def summary_of(
+    facts: MapFacts,
+    ground: Ground,
+    polygons: pd.DataFrame,
+    areas: Mapping[str, float],
+    classes: NDArray[np.float64],
+    estimates: Mapping[str, AreaEstimate],
+    scores: Scores | None,
+    *,
+    minimum_area: float,
+    dropped: int,
+    notes: tuple[str, ...] = (),
+) -> dict[str, Any]:
+    """Return the summary of a map, in the order in which it is written.
+
+    Parameters
+    ----------
+    facts, ground
+        Of the map.
+    polygons : DataFrame
+        As `polygon_table` gives them.
+    areas : mapping
+        The sums of `plain_areas`.
+    classes : float64 (2, class)
+        The sum of `class_areas`.
+    estimates : mapping
+        Total landslide areas with their uncertainty, by a short name of the method.
+    scores : Scores, optional
+        Where there are labels.
+    minimum_area : float
+        Below which polygons were dropped, in the ground's area unit.
+    dropped : int
+        How many.
+    notes : tuple of str
+        What else is to be said, such as products that could not be written.
+    """
+    observed, slid = areas["observed"], areas["in_polygons"]
+    area, along = (polygons[name] for name in area_columns(ground))
+    summary: dict[str, Any] = {
+        "statements": [*facts.statements(), *notes],
+        "simulated": facts.simulated,
+        "validated": False,
+        "unit": ground.area_unit,
+        "landslides": {
+            "count": len(polygons),
+            "area": slid,
+            "area_along_slope": float(along.sum(min_count=1)) if len(along) else 0.0,
+            "share_of_observed": slid / observed,
+            "largest_area": float(area.max()) if len(area) else 0.0,
+            "minimum_area": minimum_area,
+            "dropped_below_minimum": dropped,
+            "area_above_threshold": areas["above_threshold"],
+        },
+        "ground": {
+            "area": areas["total"],
+            "observed": observed,
+            "not_observed": areas["total"] - observed,
+            "share_not_observed": 1 - observed / areas["total"],
+        },
+        "total_area_with_uncertainty": {name: asdict(each) for name, each in estimates.items()},
+        "slope_classes": [
+            {"class": name, "landslide_area": float(s), "observed_area": float(o),
+             "share": float(s / o) if o else None}
+            for name, s, o in zip(slope_class_names(), *classes, strict=True)
+        ],
+    }  # fmt: skip
+    if "spread" in areas:
+        summary["between_members"] = {
+            "method": "sum of the members' standard deviation x area: the standard error of the "
+            "area if every pixel's members differ together, an upper bound",
+            "standard_error": areas["spread"],
+        }
+    if scores is not None:
+        summary["scores"] = {
+            "against": "the cube's labels, over pixels that map and labels have data for",
+            "objects_match_at_iou": MATCH,
+            **asdict(scores),
+        }
+    summary["map"] = json.loads(facts_to_json(facts))
+    return _without_nan(summary)
+
+
+def _without_nan(value: Any) -> Any:
+    """Return `value` with None for what is no number: JSON has none."""
+    if isinstance(value, dict):
+        return {key: _without_nan(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def summary_to_json(summary: Mapping[str, Any]) -> str:
+    """Return a summary as JSON text."""
+    return json.dumps(summary, indent=1, allow_nan=False) + "\n"
+
+
+def _flat(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping):
+        for key, each in value.items():
+            yield from _flat(each, f"{name}.{key}" if name else str(key))
+    elif isinstance(value, list):
+        for number, each in enumerate(value):
+            yield from _flat(each, f"{name}.{number}")
+    else:
+        yield name, value
+
+
+def summary_to_csv(summary: Mapping[str, Any]) -> str:
+    """Return a summary as CSV text: a quantity and its value a row."""
+    written = io.StringIO()
+    table = csv.writer(written, lineterminator="\n")
+    table.writerow(["quantity", "value"])
+    table.writerows((name, "" if value is None else value) for name, value in _flat(summary))
+    return written.getvalue()

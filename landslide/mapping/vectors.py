@@ -1,0 +1,117 @@
+"""Polygons in files: a GeoPackage with its sources and styles, GeoJSON, GeoParquet."""
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import geopandas
+import numpy as np
+import pandas as pd
+import pyogrio
+import rasterio
+import rasterio.features
+import shapely
+
+from landslide.mapping.facts import MapFacts
+from landslide.mapping.ground import Ground
+from landslide.mapping.polygons import on_the_ground
+from landslide.mapping.styles import FILLS, polygon_style
+
+FOOTPRINT_PIXELS = 1024
+"""Side of the coarser raster that the footprint is drawn from, at most."""
+
+
+def area_of_interest(ground: Ground, facts: MapFacts) -> geopandas.GeoDataFrame:
+    """Return the ground that was to be mapped, as one polygon."""
+    height, width = ground.shape
+    outline = on_the_ground(np.array([shapely.box(0, 0, width, height)]), ground)
+    note = " ".join(facts.statements())
+    return geopandas.GeoDataFrame(
+        {"event": [facts.event.name], "note": [note]}, geometry=outline, crs=ground.crs
+    )
+
+
+def image_footprint(probability: str, ground: Ground, facts: MapFacts) -> geopandas.GeoDataFrame:
+    """Return the ground that the images show, as one shape; read from the map at less detail."""
+    step = max(1, -(-max(ground.shape) // FOOTPRINT_PIXELS))
+    shape = tuple(-(-size // step) for size in ground.shape)
+    with rasterio.open(probability) as raster:
+        seen = np.isfinite(raster.read(1, out_shape=shape)).astype(np.uint8)
+    found = [
+        shapely.geometry.shape(outline)
+        for outline, _ in rasterio.features.shapes(seen, mask=seen, connectivity=4)
+    ]
+    scale = np.array([ground.shape[1] / shape[1], ground.shape[0] / shape[0]])
+    whole = shapely.transform(shapely.unary_union(found), lambda points: points * scale)
+    record = {
+        "event": [facts.event.name],
+        "images_before": [", ".join(facts.images_before)],
+        "images_after": [", ".join(facts.images_after)],
+        "orbit": [facts.orbit],
+        "detail_pixels": [step],
+    }
+    return geopandas.GeoDataFrame(
+        record, geometry=on_the_ground(np.array([whole]), ground), crs=ground.crs
+    )
+
+
+def sources(facts: MapFacts) -> pd.DataFrame:
+    """Return what the map was made from: images, the cube, models, and what is to be said of it."""
+    rows = [
+        *(("image before", instant, facts.inputs) for instant in facts.images_before),
+        *(("image after", instant, facts.inputs) for instant in facts.images_after),
+        ("cube", facts.cube, "simulated" if facts.simulated else ""),
+        *(("model", m.address, f"trained on {m.trained_on or 'unknown'}") for m in facts.members),
+        ("threshold", f"{facts.threshold:g}", facts.threshold_from),
+        *(("statement", each, "") for each in facts.statements()),
+        *(("provenance", name, text) for name, text in facts.provenance.items()),
+        *(("version", name, text) for name, text in facts.versions.items()),
+    ]
+    return pd.DataFrame(rows, columns=["kind", "name", "detail"], dtype=str)
+
+
+def _layer_styles() -> pd.DataFrame:
+    """Return the table in which QGIS looks for the styles of a GeoPackage's layers."""
+    table = pd.DataFrame({"f_table_name": list(FILLS)})
+    table["f_table_catalog"] = table["f_table_schema"] = ""
+    table["f_geometry_column"] = "geom"
+    table["styleName"] = table["f_table_name"]
+    table["styleQML"] = [polygon_style(layer) for layer in FILLS]
+    table["styleSLD"] = table["ui"] = table["owner"] = ""
+    table["useAsDefault"] = True
+    table["description"] = "as the map's report shows it"
+    table["update_time"] = pd.Timestamp("2000-01-01")
+    return table
+
+
+def _write(frame: pd.DataFrame, path: str, layer: str, **options: Any) -> None:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "'crs' was not provided")  # as was asked for
+        pyogrio.write_dataframe(frame, path, layer=layer, **options)
+
+
+def write_geopackage(
+    path: str, landslides: geopandas.GeoDataFrame, layers: Mapping[str, pd.DataFrame], about: str
+) -> None:
+    """Write the landslides and further layers to a GeoPackage on disk, with styles for QGIS."""
+    metadata = {"DESCRIPTION": about}
+    options: dict[str, Any] = {"driver": "GPKG", "geometry_type": "MultiPolygon"}
+    # What older releases of QGIS and GDAL read without a warning.
+    first = {"layer_metadata": metadata, "VERSION": "1.3"}
+    _write(landslides, path, "landslides", promote_to_multi=True, **first, **options)
+    for name, frame in layers.items():
+        if isinstance(frame, geopandas.GeoDataFrame):
+            _write(frame, path, name, append=True, promote_to_multi=True, **options)
+        else:
+            _write(frame, path, name, driver="GPKG", append=True)
+    _write(_layer_styles(), path, "layer_styles", driver="GPKG", append=True)
+
+
+def write_geojson(path: str, landslides: geopandas.GeoDataFrame) -> None:
+    """Write the landslides as GeoJSON: longitude and latitude, as RFC 7946 has them."""
+    _write(landslides.to_crs(4326), path, "landslides", driver="GeoJSON", RFC7946="YES")
+
+
+def write_geoparquet(path: str, landslides: geopandas.GeoDataFrame) -> None:
+    """Write the landslides as GeoParquet, in the map's coordinates."""
+    landslides.to_parquet(path, compression="zstd")

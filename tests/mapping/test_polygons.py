@@ -1,0 +1,143 @@
+"""Polygons of a mask: whole, valid, measured."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import shapely
+from hypothesis import given, settings
+from hypothesis.extra.numpy import arrays
+from scipy import ndimage
+
+from landslide.mapping.ground import Ground, blocks_of, ground_of
+from landslide.mapping.planes import ONE_OR_NONE
+from landslide.mapping.polygons import (
+    burnt,
+    large_enough,
+    outlines,
+    planimetric_areas,
+    simplified,
+)
+from landslide.mapping.rasters import plane_writer, write_block
+
+from .synthetic import make_ground
+
+
+def ground(shape: tuple[int, int], crs: str | None = "EPSG:32654") -> Ground:
+    cube = make_ground((40, 56), crs=crs)
+    whole = ground_of(cube, no_crs=True)
+    return Ground(shape, whole.transform, whole.crs, whole.equal_area, whole.unit, whole.pixel)
+
+
+def outlined(mask: np.ndarray, folder: Path, where: Ground | None = None) -> np.ndarray:
+    path = str(folder / "mask.tif")
+    with plane_writer(path, ONE_OR_NONE, where or ground(mask.shape)) as raster:
+        whole = slice(0, mask.shape[0]), slice(0, mask.shape[1])
+        write_block(raster, mask.astype(np.uint8), *whole)
+    return outlines(path)
+
+
+def blobs(shape: tuple[int, int], seed: int = 0, share: float = 0.2) -> np.ndarray:
+    rough = ndimage.gaussian_filter(np.random.default_rng(seed).normal(size=shape), 2)
+    return rough > np.quantile(rough, 1 - share)
+
+
+def test_each_group_of_pixels_is_one_polygon_of_as_many_pixels(tmp_path: Path) -> None:
+    mask = blobs((300, 420))
+    labelled, count = ndimage.label(mask)
+    found = outlined(mask, tmp_path)
+    assert len(found) == count
+    pixels = np.bincount(labelled.ravel())[1:]
+    assert sorted(shapely.area(found)) == sorted(pixels)
+    assert shapely.is_valid(found).all()
+
+
+@settings(max_examples=25, deadline=None)
+@given(arrays(np.bool_, (9, 13)))
+def test_pixels_that_meet_at_corners_give_valid_polygons_too(
+    tmp_path_factory: pytest.TempPathFactory, mask: np.ndarray
+) -> None:
+    found = outlined(mask, tmp_path_factory.mktemp("mask"))
+    assert len(found) == ndimage.label(mask)[1]
+    assert shapely.is_valid(found).all()
+    assert shapely.area(found).sum() == mask.sum()
+
+
+@pytest.mark.parametrize("side", [32, 50, 1024])
+def test_a_landslide_that_crosses_blocks_is_one_in_all_of_them(tmp_path: Path, side: int) -> None:
+    mask = blobs((150, 210))
+    mask[70, :] = True  # from edge to edge
+    labelled, _ = ndimage.label(mask)
+    found = outlined(mask, tmp_path)
+    tree = shapely.STRtree(found)
+    whole = np.zeros(mask.shape, np.int32)
+    for rows, columns in blocks_of(mask.shape, side):
+        whole[rows, columns] = burnt(found, tree, rows, columns)
+    np.testing.assert_array_equal(whole > 0, mask)
+    pairs = np.unique(np.stack([whole[mask], labelled[mask]]), axis=1)
+    assert pairs.shape[1] == len(found)  # one number for each group, and one group for each number
+    assert whole[70].min() == whole[70].max()
+
+
+def test_outlines_lose_their_stairs_and_stay_valid_and_apart(tmp_path: Path) -> None:
+    mask = blobs((300, 420), seed=3, share=0.3)
+    where = ground(mask.shape)
+    kept = large_enough(outlined(mask, tmp_path, where), where, 0)
+    simple = simplified(kept, where)
+    assert shapely.is_valid(simple).all()
+    assert not shapely.is_empty(simple).any()
+    corners = shapely.get_num_coordinates(kept.geometry.to_numpy()).sum()
+    assert shapely.get_num_coordinates(simple).sum() < 0.7 * corners
+    assert shapely.area(simple).sum() == pytest.approx(kept.geometry.area.sum(), rel=0.05)
+    tree = shapely.STRtree(simple)
+    first, second = tree.query(simple, predicate="intersects")
+    common = shapely.area(shapely.intersection(simple[first], simple[second]))
+    assert common[first != second].max(initial=0) < 1e-6
+
+
+def test_what_is_below_the_minimum_area_is_dropped_and_the_largest_comes_first(
+    tmp_path: Path,
+) -> None:
+    mask = np.zeros((40, 56), bool)
+    mask[2, 2:5] = True  # 3 pixels
+    mask[10:12, 10:12] = True  # 4
+    mask[20:25, 20:26] = True  # 30
+    where = ground(mask.shape)
+    kept = large_enough(outlined(mask, tmp_path, where), where, 400)
+    assert kept["id"].tolist() == [1, 2]
+    assert kept["area"].to_numpy() == pytest.approx([3000, 400], rel=2e-3)
+    assert len(large_enough(outlined(mask, tmp_path, where), where, 0)) == 3
+
+
+@pytest.mark.parametrize(
+    ("crs", "corners"),
+    [
+        ("EPSG:32654", (560_000.0, 4_700_000.0, 570_000.0, 4_710_000.0)),
+        ("EPSG:4326", (141.0, 42.0, 141.1, 42.1)),
+        ("EPSG:3857", (15_700_000.0, 5_200_000.0, 15_710_000.0, 5_210_000.0)),
+    ],
+)
+def test_areas_are_those_on_the_ellipsoid_whatever_the_projection(
+    crs: str, corners: tuple[float, ...]
+) -> None:
+    import geopandas
+    import pyproj
+
+    west, south, east, north = corners
+    cube = make_ground((40, 56), crs=crs)
+    y, x = np.linspace(north, south, 40), np.linspace(west, east, 56)
+    where = ground_of(cube.assign_coords(y=y, x=x))
+    box = shapely.segmentize(shapely.box(*corners), (east - west) / 50)
+    geometry = geopandas.GeoSeries([box], crs=crs)
+    degrees = geometry.to_crs(4326)[0]
+    area, _ = pyproj.Geod(ellps="WGS84").geometry_area_perimeter(degrees)
+    assert planimetric_areas(geometry, where)[0] == pytest.approx(abs(area), rel=1e-4)
+
+
+def test_without_a_reference_areas_are_in_pixels(tmp_path: Path) -> None:
+    cube = make_ground((40, 56), crs=None).drop_vars(["y", "x"])
+    where = ground_of(cube, no_crs=True)
+    mask = np.zeros((40, 56), bool)
+    mask[10:12, 10:12] = mask[2, 2] = True
+    kept = large_enough(outlined(mask, tmp_path, where), where, 400)
+    assert (where.area_unit, kept["area"].tolist()) == ("pixels", [4])
