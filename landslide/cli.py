@@ -6,6 +6,7 @@ from typing import Any
 
 from landslide import options
 from landslide.command import run_command
+from landslide.mapping.options import add_map_options, cube_to_map, map_choices
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -64,6 +65,10 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--out", required=True, help="folder of the bundle")
     train.add_argument("--table", help="write the row into this table, too")
     train.set_defaults(run=_train, protocol="blocked")
+
+    mapped = commands.add_parser("map", help="map the landslides of a cube; run again to go on")
+    add_map_options(mapped)
+    mapped.set_defaults(run=_map)
 
     table = commands.add_parser("table", help="print the AUPRC table and the paper's claims")
     table.add_argument("table")
@@ -218,6 +223,7 @@ def _optimize(args: argparse.Namespace) -> None:
 
 
 def _train(args: argparse.Namespace) -> None:
+    from landslide.training.calibration import in_words
     from landslide.trial import train_bundle
 
     trained = train_bundle(
@@ -239,7 +245,21 @@ def _train(args: argparse.Namespace) -> None:
         table=args.table,
     )
     print(f"AUPRC {trained.auprc:.3f} on the test part (random: {trained.prevalence:.3f})")
+    print(in_words(trained.calibration))
     print(args.out)
+
+
+def _map(args: argparse.Namespace) -> None:
+    from landslide.mapping.run import map_landslides
+
+    written = map_landslides(
+        [args.model, *args.members],
+        cube_to_map(args),
+        args.out,
+        progress=True,
+        **map_choices(args),
+    )
+    print("\n".join(written.values()))
 
 
 def _table(args: argparse.Namespace) -> None:

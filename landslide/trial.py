@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 import xarray as xr
@@ -14,6 +15,7 @@ from landslide.chips.sizes import AUTO, memory_bytes
 from landslide.chips.split import Chipping
 from landslide.chips.stream import plan_stream
 from landslide.cube.events import Event, find_event
+from landslide.cube.georeference import pixel_size, unit_of
 from landslide.experiment import (
     configurations,
     plan_experiment,
@@ -130,6 +132,7 @@ def train_bundle(
         trained,
         gathered,
         experiment.split,
+        **_pixel(cube),
         cube=experiment.cube,
         cube_digest=experiment.cube_digest,
         key=key,
@@ -137,6 +140,15 @@ def train_bundle(
     )
     remove(f"{folder}/{key}.checkpoint")
     return trained
+
+
+def _pixel(cube: xr.Dataset) -> dict[str, Any]:
+    """Return what is known of a cube's pixels; one that does not say it trains all the same."""
+    known: dict[str, Any] = {}
+    with contextlib.suppress(ValueError, ImportError):  # pyproj comes with what maps
+        known["pixel_size"] = pixel_size(cube)
+        known["pixel_unit"] = unit_of(cube)
+    return known
 
 
 def sweep_around(

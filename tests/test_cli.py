@@ -352,10 +352,12 @@ def test_train_says_the_score_beside_chance(cube: str, tmp_path: Path, capsys: S
     assert main(["train", cube, *BLOCKED, "--inputs", "vv", "--out", str(tmp_path / "m")]) == 0
     scores = load_bundle(str(tmp_path / "m")).description["scores"]
     said = capsys.readouterr()
-    assert said.out == (
-        f"AUPRC {scores['auprc']:.3f} on the test part (random: {scores['prevalence']:.3f})\n"
-        f"{tmp_path / 'm'}\n"
+    score, calibrated, folder = said.out.splitlines()
+    assert score == (
+        f"AUPRC {scores['auprc']:.3f} on the test part (random: {scores['prevalence']:.3f})"
     )
+    assert calibrated.startswith("calibrated on ")
+    assert folder == str(tmp_path / "m")
     assert "epoch" in said.err
     assert load_bundle(str(tmp_path / "m")).description["protocol"] == "blocked"
 

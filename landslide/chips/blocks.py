@@ -89,7 +89,7 @@ class _Axis:
 
     def touched(self, start: int, size: int) -> range:
         """Return the numbers of the chunks that a chip touches."""
-        first = int(np.searchsorted(self.edges, start, side="right")) - 1
+        first = max(int(np.searchsorted(self.edges, start, side="right")) - 1, 0)
         last = int(np.searchsorted(self.edges, start + size, side="left"))
         return range(first, min(last, len(self.edges) - 1))
 

@@ -11,24 +11,14 @@ import numpy as np
 import xarray as xr
 from dask.delayed import delayed
 
-from landslide.chips.composite import Images, coherence_pairs, select_images, select_opposite
-from landslide.chips.cutting import Composite, Cut, Reading, cut_block, join
-from landslide.chips.inputs import (
-    COHERENCE,
-    FROM_OPPOSITE,
-    PAPER_INPUTS,
-    PAPER_TIMESTEPS,
-    POLARISATIONS,
-    Inputs,
-    union,
-)
+from landslide.chips.cutting import Cut, cut_block, join
+from landslide.chips.inputs import PAPER_INPUTS, PAPER_TIMESTEPS, union
 from landslide.chips.passing import ChipStream, batch
 from landslide.chips.plan import plan_chips
+from landslide.chips.readings import plan_readings, require_variables
 from landslide.chips.split import PARTS, Chipping
-from landslide.cube.address import is_remote
 from landslide.cube.events import Event, event_to_attribute
 from landslide.cube.labels import read_labels
-from landslide.cube.layers import readable, stored_grid
 
 log = logging.getLogger(__name__)
 
@@ -82,29 +72,15 @@ def plan_stream(
     parts = Counter(chips["part"].to_numpy().tolist())
     log.info("chips: %s", ", ".join(f"{parts[part]} {part}" for part in PARTS if parts[part]))
 
-    attrs: dict[str, object] = {}
-    images = Images((), (), "")
-    if wanted.polarisations:
-        images = select_images(cube, event, counts[-1], orbit)
-        times = cube["timestep"].to_numpy()
-        attrs = {
-            "orbit": images.orbit,
-            "images_before": [str(times[i])[:19] for i in images.before],
-            "images_after": [str(times[i])[:19] for i in images.after],
-        }
-        before, after = (
-            ", ".join(str(times[i])[:10] for i in side) for side in (images.before, images.after)
-        )
-        log.info("images before: %s; after: %s; orbit %s", before, after, images.orbit)
-    opposite = Images((), (), "")
-    if set(wanted.polarisations) & set(FROM_OPPOSITE):
-        opposite = select_opposite(cube, event, counts[-1], orbit)
-        attrs["opposite_orbit"] = opposite.orbit
-        log.info("images of the opposite orbit, too: %s", opposite.orbit)
-    pairs = (np.zeros(0, np.bool_),) * 2
-    if "coherence" in wanted.variables:
-        pairs = coherence_pairs(cube, event)
-
+    said, readings = plan_readings(
+        cube,
+        event,
+        wanted,
+        counts,
+        size=chipping.chip_size,
+        orbit=orbit,
+        skip_damaged=skip_damaged,
+    )
     chips = chips.assign_coords(
         chip=np.arange(chips.sizes["chip"]),
         timesteps=list(counts),
@@ -113,55 +89,12 @@ def plan_stream(
     )
     source = {k: v for k, v in cube.attrs.items() if k in {"simulated", "title"}}
     chips = chips.assign_attrs(
-        source, event=event_to_attribute(event), protocol=chipping.protocol, **attrs
+        source,
+        event=event_to_attribute(event),
+        protocol=chipping.protocol,
+        **said,
     )
-    address = cube.encoding.get("source")
-    readings = []
-    grids = {name: stored_grid(cube[name]) for name in wanted.variables}
-    for grid in dict.fromkeys(grids.values()):
-        here = [name for name in wanted.variables if grids[name] == grid]
-        readings.append(
-            Reading(
-                size=chipping.chip_size,
-                counts=counts,
-                backscatter=tuple(
-                    (readable(cube[name]), _composites(wanted, name, images, opposite))
-                    for name in POLARISATIONS
-                    if name in here
-                ),
-                terrain=tuple(
-                    (readable(cube[name]), number)
-                    for number, name in enumerate(wanted.static)
-                    if name in here
-                ),
-                coherence=(
-                    readable(cube["coherence"]),
-                    {COHERENCE.index(n): i for i, n in enumerate(wanted.static) if n in COHERENCE},
-                )
-                if "coherence" in here
-                else None,
-                pairs=pairs,
-                grid=grid,
-                block_pixels=max(max(cube[n].chunksizes.get(d, (1,))) for n in here for d in "yx"),
-                channels=(len(wanted.sar_channels), len(wanted.static)),
-                remote=bool(address) and is_remote(str(address)),
-                skip_damaged=skip_damaged,
-            )
-        )
-    return ChipStream(chips, tuple(readings))
-
-
-def _composites(
-    wanted: Inputs, variable: str, images: Images, opposite: Images
-) -> tuple[Composite, ...]:
-    """Return all that is composed of one variable, in the order of its channels."""
-    return tuple(
-        Composite(2 * number + side, of_side)
-        for number, name in enumerate(wanted.polarisations)
-        if FROM_OPPOSITE.get(name, name) == variable
-        for chosen in [opposite if name in FROM_OPPOSITE else images]
-        for side, of_side in enumerate((chosen.before, chosen.after))
-    )
+    return ChipStream(chips, readings)
 
 
 def stream_chips(
@@ -244,13 +177,3 @@ def _put_together(
     for other in chosen[1:]:
         join(whole, other)
     return whole.sar, whole.static, whole.rejected, whole.damaged
-
-
-def require_variables(cube: xr.Dataset, inputs: Inputs) -> None:
-    """Raise a ValueError that names the variables which the cube lacks for these inputs."""
-    missing = [name for name in inputs.variables if name not in cube]
-    if missing:
-        raise ValueError(
-            f"inputs {inputs.name!r} need {', '.join(missing)}, which the cube lacks: it has "
-            f"{', '.join(str(name) for name in cube.data_vars)}; choose other --inputs"
-        )

@@ -83,6 +83,18 @@ def pixel_size(cube: xr.Dataset) -> tuple[float, float] | None:
     return abs(down), abs(right)
 
 
+def unit_of(cube: xr.Dataset) -> str | None:
+    """Return the unit of a cube's coordinates, such as `metre` or `degree`; None without a CRS.
+
+    Raises
+    ------
+    ValueError
+        As `geobox_of` does.
+    """
+    crs = _crs(cube) if next(_named(cube), None) else None
+    return None if crs is None else str(crs.axis_info[0].unit_name)
+
+
 def _named(cube: xr.Dataset) -> Iterator[tuple[str, Any]]:
     """Yield where a coordinate reference system is named, and what is named there."""
     mappings = {

@@ -116,6 +116,8 @@ class Run:
     def score(self, chips: Feed) -> torch.Tensor:
         """Return each pixel's score (chip, y, x) of a part's chips, in their order."""
         scores = torch.empty(chips.labels.shape, device=chips.labels.device)
+        if not len(scores):
+            return scores
         for rows, x in chips.in_order():
             scores[rows] = predict(self.network, x, self.config.batch_size, self.precision)
         return scores

@@ -12,6 +12,7 @@ from landslide.chips.loading import load_chips, require_landslides
 from landslide.chips.split import TEST, TRAIN, VALIDATION
 from landslide.chips.survey import Chips, known_of, survey
 from landslide.cube.labels import NO_DATA
+from landslide.training.calibration import Calibration, calibrate
 from landslide.training.compiling import compiled
 from landslide.training.config import TrainingConfig
 from landslide.training.metrics import average_precision
@@ -48,6 +49,8 @@ class Trained:
     device: str
     seconds: float
     """Time spent in training, over all resumptions."""
+    calibration: Calibration | None
+    """Fitted on the validation part after training; None where there is no such part."""
 
 
 Report = Callable[[dict[str, float]], None]
@@ -116,6 +119,7 @@ def train(
             if checkpoint is not None and run.epoch % config.checkpoint_every == 0:
                 run.save(checkpoint)
         run.restore_best()
+        validated = run.score(parts[VALIDATION]), parts[VALIDATION].labels
         scores, labels = run.score(parts[TEST]), parts[TEST].labels
         return Trained(
             config=config,
@@ -131,4 +135,5 @@ def train(
             precision=str(precision).removeprefix("torch."),
             device=torch.cuda.get_device_name() if device.type == "cuda" else "cpu",
             seconds=run.seconds,
+            calibration=calibrate(validated, (scores, labels)),
         )

@@ -6,8 +6,9 @@ import pytest
 import xarray as xr
 
 from landslide.chips.inputs import PAPER_INPUTS, union
+from landslide.chips.readings import require_variables
 from landslide.chips.split import Chipping
-from landslide.chips.stream import require_variables, stream_chips
+from landslide.chips.stream import stream_chips
 from landslide.cube.events import Event
 
 EVERYTHING = ("vv+vh+dem", "coherence")

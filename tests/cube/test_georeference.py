@@ -9,7 +9,7 @@ import pytest
 import xarray as xr
 
 from landslide import open_cube, simulate_cube
-from landslide.cube.georeference import geobox_of, pixel_size
+from landslide.cube.georeference import geobox_of, pixel_size, unit_of
 from landslide.simulation import Scene
 
 UTM = "EPSG:32654"
@@ -138,3 +138,9 @@ def test_a_simulated_cube_lies_on_open_ocean(tmp_path: Any) -> None:
 def test_the_room_needs_no_odc_geo() -> None:
     code = "import sys; sys.modules['odc'] = None; import landslide.cube.georeference"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_unit_of_the_coordinates_is_that_of_the_crs() -> None:
+    assert unit_of(grid(crs=UTM)) == "metre"
+    assert unit_of(grid(crs="EPSG:4326")) == "degree"
+    assert unit_of(grid()) is None

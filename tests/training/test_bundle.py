@@ -1,9 +1,12 @@
 """A trained model comes back from its folder as it was, or not at all."""
 
+import hashlib
 import json
+import pickle
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import fsspec
 import numpy as np
@@ -12,7 +15,7 @@ import torch
 import xarray as xr
 
 from landslide.chips.inputs import parse_inputs
-from landslide.chips.split import TEST
+from landslide.chips.split import TEST, TRAIN
 from landslide.storage import read_bytes, remove, write_whole
 from landslide.training.bundle import DESCRIPTION, SPLIT, WEIGHTS, load_bundle, save_bundle
 from landslide.training.config import TrainingConfig
@@ -85,6 +88,81 @@ def test_a_bundle_says_what_a_map_needs(folder: str, trained: Trained, chips: xr
     assert json.loads(read_bytes(f"{folder}/{DESCRIPTION}")) == said
 
 
+def test_a_bundle_keeps_its_calibration_and_the_ground_it_saw(
+    folder: str, trained: Trained, chips: xr.Dataset
+) -> None:
+    save_bundle(folder, trained, chips, SPLIT_TEXT, pixel_size=(30.0, 20.0), pixel_unit="metre")
+    bundle = load_bundle(folder)
+    assert trained.calibration is not None
+    assert bundle.calibration == trained.calibration
+    assert (bundle.pixel_size, bundle.pixel_unit, bundle.chip_size) == ((30.0, 20.0), "metre", 64)
+    assert bundle.positive_only  # each made-up chip holds a landslide
+    label = chips["label"].copy()
+    first = int(np.flatnonzero(chips["part"] == TRAIN)[0])
+    label[first] = label[first].where(label[first] != 1, 0)
+    save_bundle(folder, trained, chips.assign(label=label), SPLIT_TEXT)
+    assert not load_bundle(folder).positive_only
+    assert load_bundle(folder).pixel_size is None
+
+
+def _described(folder: str, change: Callable[[dict[str, Any]], None]) -> None:
+    description = json.loads(read_bytes(f"{folder}/{DESCRIPTION}"))
+    change(description)
+    write_whole(f"{folder}/{DESCRIPTION}", json.dumps(description).encode())
+
+
+def test_another_version_says_which(folder: str, trained: Trained, chips: xr.Dataset) -> None:
+    save_bundle(folder, trained, chips, SPLIT_TEXT)
+    for version, said in ((None, 1), (3, 3)):
+        _described(folder, lambda d, v=version: d.update(version=v) if v else d.pop("version"))
+        with pytest.raises(ValueError, match=f"a bundle of version {said}, .* for version 2: tr"):
+            load_bundle(folder)
+
+
+def test_a_pickle_under_the_name_of_weights_is_never_loaded(
+    folder: str, trained: Trained, chips: xr.Dataset
+) -> None:
+    class Trap:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return pytest.fail, ("the pickle was loaded",)
+
+    save_bundle(folder, trained, chips, SPLIT_TEXT)
+    trap = pickle.dumps(Trap())
+    write_whole(f"{folder}/{WEIGHTS}", trap)
+    _described(folder, lambda d: d.update(weights_sha256=hashlib.sha256(trap).hexdigest()))
+    with pytest.raises(ValueError, match=r"holds no safetensors .* nothing else is safe") as caught:
+        load_bundle(folder)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"calibration": {"temperature": 1.0}}, "not a description that this version wrote"),
+        ({"pixel_size": [0, 10]}, "not a description that this version wrote"),
+        ({"config": {"inputs": "nothing"}}, "not a description that this version wrote"),
+        ({"normalization": {"channels": [], "mean": [], "std": []}}, "not a description that"),
+    ],
+)
+def test_a_damaged_description_is_no_bundle(
+    change: dict[str, Any], said: str, tmp_path: Path, trained: Trained, chips: xr.Dataset
+) -> None:
+    save_bundle(str(tmp_path), trained, chips, SPLIT_TEXT)
+    _described(str(tmp_path), lambda d: d.update(change))
+    with pytest.raises(ValueError, match=said) as caught:
+        load_bundle(str(tmp_path))
+    assert "\n" not in str(caught.value)
+
+
+def test_weights_of_another_network_are_refused(
+    tmp_path: Path, trained: Trained, chips: xr.Dataset
+) -> None:
+    save_bundle(str(tmp_path), trained, chips, SPLIT_TEXT)
+    _described(str(tmp_path), lambda d: d["config"].update(network="Unet/resnet18"))
+    with pytest.raises(ValueError, match="do not fit its network 'Unet/resnet18'"):
+        load_bundle(str(tmp_path))
+
+
 def test_a_model_with_weights_from_a_file_needs_the_file_no_more(
     tmp_path: Path, chips: xr.Dataset, small: Small
 ) -> None:
@@ -127,7 +205,7 @@ def test_no_folder_is_no_bundle(tmp_path: Path) -> None:
         load_bundle(f"{tmp_path}/nowhere")
 
 
-@pytest.mark.parametrize("text", ["[1,\n2", "[]", "{}", '{"weights_sha256": "0"}'])
+@pytest.mark.parametrize("text", ["[1,\n2", "[]", "{}", '{"version": 2, "weights_sha256": "0"}'])
 def test_another_description_is_no_bundle(text: str, tmp_path: Path) -> None:
     write_whole(f"{tmp_path}/{WEIGHTS}", b"")
     write_whole(f"{tmp_path}/{DESCRIPTION}", text.encode())

@@ -1,0 +1,122 @@
+"""Which part of a cube is mapped, and whether its pixels are those that a model knows."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import xarray as xr
+
+from landslide.cube.georeference import geobox_of, pixel_size, unit_of
+from landslide.training.bundle import Bundle
+
+Area = tuple[tuple[int, int], tuple[int, int]]
+"""Rows and columns, each first and end."""
+TOLERANCE = 0.02  # of a pixel's size
+
+
+def require_crs(cube: xr.Dataset, *, no_crs: bool) -> None:
+    """Raise a ValueError where a cube does not say where it lies, unless that is wanted."""
+    if not no_crs and geobox_of(cube) is None:
+        raise ValueError(
+            f"the cube {cube.encoding.get('source', 'given')} names no coordinate reference "
+            "system, so nobody could say where its landslides are: write one into it, or map it "
+            "all the same with --no-crs"
+        )
+
+
+def area_of(cube: xr.Dataset, bbox: Sequence[float] | None) -> Area:
+    """Return the rows and columns of a cube that a box covers; all of them without one.
+
+    Parameters
+    ----------
+    cube : Dataset
+    bbox : sequence of 4 float, optional
+        West, south, east and north: longitudes and latitudes [degrees, WGS 84] of a cube that
+        names its coordinate reference system, else in the cube's own coordinates.
+
+    Raises
+    ------
+    ValueError
+        Where the box is none, or covers nothing of the cube.
+    """
+    height, width = cube.sizes["y"], cube.sizes["x"]
+    if bbox is None:
+        return (0, height), (0, width)
+    west, south, east, north = bbox
+    said = f"--bbox {' '.join(f'{side:g}' for side in bbox)}"
+    if not all(map(math.isfinite, bbox)) or west >= east or south >= north:
+        raise ValueError(f"{said} covers no area: give WEST SOUTH EAST NORTH")
+    geobox = geobox_of(cube)
+    if geobox is not None:
+        from odc.geo.geom import BoundingBox  # noqa: PLC0415 - with odc-geo
+
+        degrees = BoundingBox(west, south, east, north, crs="EPSG:4326")
+        assert geobox.crs is not None
+        west, south, east, north = degrees.to_crs(geobox.crs).bbox
+    size = pixel_size(cube)
+    if size is None:
+        raise ValueError(f"{said}: the cube has no coordinates along y and x to find it by")
+    y, x = cube["y"].to_numpy(), cube["x"].to_numpy()
+    rows = np.flatnonzero((y - size[0] / 2 < north) & (y + size[0] / 2 > south))
+    columns = np.flatnonzero((x + size[1] / 2 > west) & (x - size[1] / 2 < east))
+    if not rows.size or not columns.size:
+        where = _extent(cube, geobox)
+        raise ValueError(f"{said} covers nothing of the cube, which lies at {where}")
+    return (int(rows[0]), int(rows[-1]) + 1), (int(columns[0]), int(columns[-1]) + 1)
+
+
+def _extent(cube: xr.Dataset, geobox: object) -> str:
+    if geobox is not None:
+        box = geobox.geographic_extent.boundingbox  # type: ignore[attr-defined]
+        return " ".join(f"{side:.4f}" for side in box.bbox)
+    y, x = cube["y"].to_numpy(), cube["x"].to_numpy()
+    return f"{x.min():g} {y.min():g} {x.max():g} {y.max():g}"
+
+
+def grown(area: Area, size: int, overlap: int, shape: tuple[int, int]) -> Area:
+    """Return an area with the ground around it that its chips see, as far as there is any.
+
+    Chips then lie where they lie in the whole scene: a part of it is mapped as the whole is.
+    """
+    step = size - overlap
+    rows, columns = (
+        (
+            max((start - overlap) // step * step, 0),
+            min(-(-max(stop + overlap - size, 0) // step) * step + size, length),
+        )
+        for (start, stop), length in zip(area, shape, strict=True)
+    )
+    return rows, columns
+
+
+def fits(cube: xr.Dataset, bundle: Bundle) -> bool:
+    """Say whether a cube's pixels are of the size that a model knows; where unknown, they are.
+
+    Raises
+    ------
+    ValueError
+        Where the two are in other units, and cannot be compared.
+    """
+    size, unit = pixel_size(cube), unit_of(cube)
+    if bundle.pixel_size is None or size is None:
+        return True
+    if None not in (unit, bundle.pixel_unit) and unit != bundle.pixel_unit:
+        raise ValueError(
+            f"the cube's pixels are in {unit}s and those of the model at {bundle.address} in "
+            f"{bundle.pixel_unit}s: reproject the cube"
+        )
+    return all(abs(a / b - 1) <= TOLERANCE for a, b in zip(size, bundle.pixel_size, strict=True))
+
+
+def require_fit(cube: xr.Dataset, bundle: Bundle) -> None:
+    """Raise a ValueError where a cube's pixels are of another size than a model knows."""
+    if fits(cube, bundle):
+        return
+    size, known = pixel_size(cube), bundle.pixel_size
+    assert size is not None
+    assert known is not None
+    raise ValueError(
+        f"the cube's pixels are {size[0]:g} x {size[1]:g} and those of the model at "
+        f"{bundle.address} {known[0]:g} x {known[1]:g}: --resample the cube to the model's, or "
+        "train on pixels of this size"
+    )

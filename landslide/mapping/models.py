@@ -1,0 +1,98 @@
+"""Trained models on the device, and the logits that they give chips."""
+
+import functools
+import logging
+from dataclasses import dataclass
+
+import torch
+
+from landslide.training.bundle import Bundle, load_bundle
+from landslide.training.config import TrainingConfig
+from landslide.training.normalization import Normalization
+from landslide.training.run import predict, working_precision
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Model:
+    """One member of a map, ready to be run."""
+
+    network: torch.nn.Module
+    """On the device, in evaluation mode."""
+    mean: torch.Tensor
+    """float32 (channel, 1, 1)"""
+    std: torch.Tensor
+    """float32 (channel, 1, 1)"""
+    temperature: float
+    """What its logits are divided by to be calibrated; 1 where it knows none."""
+    precision: torch.dtype
+
+    @torch.no_grad()
+    def logits(self, chips: torch.Tensor, batch_size: int) -> torch.Tensor:
+        """Return the logits of landslide over none: (chip, channel, y, x) to (chip, y, x).
+
+        Channels come as composites; what has no data becomes the mean, as in training.
+        """
+        # In training's order of operations: the same bits as `normalize` gives.
+        x = (chips - self.mean) / self.std
+        x = torch.where(torch.isfinite(x), x, 0.0)
+        x = x.contiguous(memory_format=torch.channels_last)
+        return predict(self.network, x, batch_size, self.precision)
+
+
+def map_device() -> torch.device:
+    """Return the device that maps are made on: a GPU where there is one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def on_device(
+    network: torch.nn.Module,
+    normalization: Normalization,
+    config: TrainingConfig,
+    temperature: float,
+    device: torch.device,
+) -> Model:
+    """Return a network as a model on a device."""
+    network = network.to(device)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # as documented
+    mean, std = (
+        torch.tensor(values, dtype=torch.float32, device=device)[:, None, None]
+        for values in (normalization.mean, normalization.std)
+    )
+    precision = working_precision(config.precision, device)
+    return Model(network.eval(), mean, std, temperature, precision)
+
+
+def models_of(bundles: tuple[Bundle, ...], device: torch.device) -> tuple[Model, ...]:
+    """Return bundles as models on a device."""
+    return tuple(
+        on_device(
+            bundle.network,
+            bundle.normalization,
+            bundle.config,
+            bundle.calibration.temperature if bundle.calibration else 1.0,
+            device,
+        )
+        for bundle in bundles
+    )
+
+
+@functools.lru_cache(maxsize=2)
+def models_at(members: tuple[tuple[str, str], ...]) -> tuple[Model, ...]:
+    """Load models once in each process that maps, by address and digest of the weights.
+
+    Raises
+    ------
+    ValueError, OSError
+        As `load_bundle` does; or where another model lies there by now.
+    """
+    bundles = []
+    for address, digest in members:
+        bundle = load_bundle(address)
+        if bundle.digest != digest:
+            raise ValueError(
+                f"the model at {address} was replaced while the map was made: map anew"
+            )
+        bundles.append(bundle)
+    return models_of(tuple(bundles), map_device())

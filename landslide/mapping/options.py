@@ -1,0 +1,93 @@
+"""Options of `landslide map`, which the script that spreads it over a cluster shares."""
+
+import argparse
+from typing import Any
+
+import xarray as xr
+
+from landslide.cube.store import open_cube
+from landslide.options import add_reading_options
+
+
+def add_map_options(parser: argparse.ArgumentParser) -> None:
+    """Add what says which model maps what, and into which products."""
+    parser.add_argument("model", help="folder that `landslide train --out` wrote")
+    parser.add_argument("cube", help="address: a path, gs://, s3://, https://, .zip")
+    parser.add_argument("out", help="folder for the products; one that is not there yet")
+    parser.add_argument(
+        "--members",
+        nargs="+",
+        default=[],
+        metavar="MODEL",
+        help="more models, of other seeds: the map is the mean, and their spread a product",
+    )
+    parser.add_argument("--event", help="a published event's name or a TOML file")
+    parser.add_argument("--orbit", help="a relative orbit, ascending, descending, or any (mixed)")
+    parser.add_argument(
+        "--bbox",
+        nargs=4,
+        type=float,
+        metavar=("WEST", "SOUTH", "EAST", "NORTH"),
+        help="degrees; without a CRS, the cube's coordinates; default: the whole cube",
+    )
+    parser.add_argument(
+        "--resample", action="store_true", help="bring the cube to the model's pixel size"
+    )
+    parser.add_argument(
+        "--no-crs", action="store_true", help="map a cube that does not say where it lies"
+    )
+
+    products = parser.add_argument_group("products")
+    products.add_argument(
+        "--threshold",
+        default="auto",
+        metavar="T|auto",
+        help="probability from which on ground is a landslide; auto: of the best F1 on validation",
+    )
+    products.add_argument(
+        "--min-area", type=float, default=400.0, help="smallest polygon [m2], default 400"
+    )
+    products.add_argument(
+        "--formats",
+        nargs="+",
+        default=["gpkg", "qgis", "report"],
+        help="some of gpkg, geojson, parquet, qgis, report",
+    )
+
+    passing = parser.add_argument_group("reading and passing")
+    add_reading_options(passing)
+    passing.add_argument(
+        "--skip-damaged", action="store_true", help="leave out what damaged chunks held"
+    )
+    passing.add_argument("--overlap", type=int, help="pixels that chips share; default half a chip")
+    passing.add_argument("--batch-size", type=int, help="chips that pass together")
+    passing.add_argument("--threads", type=int, help="CPU threads of the network")
+
+
+def map_choices(args: argparse.Namespace) -> dict[str, Any]:
+    """Return what the options say, as `map_landslides` takes it."""
+    return {
+        "event": args.event,
+        "bbox": args.bbox,
+        "threshold": args.threshold,
+        "minimum_area": args.min_area,
+        "formats": tuple(args.formats),
+        "no_crs": args.no_crs,
+        "resample": args.resample,
+        "orbit": args.orbit,
+        "overlap": args.overlap,
+        "batch_size": args.batch_size,
+        "threads": args.threads,
+        "skip_damaged": args.skip_damaged,
+    }
+
+
+def cube_to_map(args: argparse.Namespace) -> xr.Dataset:
+    """Open the cube that the options name; it needs no labels.
+
+    Raises
+    ------
+    ValueError, OSError
+        As `open_cube` does.
+    """
+    return open_cube(args.cube, reader=args.reader, missing=args.missing)

@@ -1,0 +1,207 @@
+"""Strips and seams of a scene mapped into the work store: reading, passing and writing overlap."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from landslide.mapping.models import Model, map_device, models_at
+from landslide.mapping.strips import ScenePlan, Strip
+from landslide.mapping.sweep import Columns, Finished, sweep
+from landslide.mapping.tiles import Tile, as_columns, read_strips
+from landslide.mapping.work import COLUMNS, Rows, Work
+
+PROBABILITY, SPREAD = "probability", "spread"
+WRITES = 4  # finished columns that wait to be written, at most
+
+
+@dataclass(frozen=True)
+class Job:
+    """What whoever maps a part of a scene needs to know; picklable."""
+
+    plan: ScenePlan
+    members: tuple[tuple[str, str], ...]
+    """Address and weights' digest of each model."""
+    work: Work
+    batch_size: int
+    """Chips that pass through a network together, at most."""
+    threads: int
+    """CPU threads of the networks."""
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of the planes that are made."""
+        return (PROBABILITY, SPREAD) if len(self.members) > 1 else (PROBABILITY,)
+
+
+def strip_name(number: int) -> str:
+    """Return the name of a strip in the work store."""
+    return f"strips/{number:05d}"
+
+
+def seam_name(number: int) -> str:
+    """Return the name of a seam in the work store."""
+    return f"seams/{number:05d}"
+
+
+def map_strips(job: Job, numbers: Sequence[int]) -> Iterator[int]:
+    """Map some strips in one pass over the cube; give the number of each when it is done.
+
+    Raises
+    ------
+    ValueError, OSError
+        Where the cube, a model or the work store cannot be read or written.
+    """
+    models, device = models_at(job.members), map_device()
+    torch.set_num_threads(job.threads)
+    for number, columns in read_strips(job.plan, numbers):
+        counts = {"rejected": 0, "damaged": 0, "tiles": 0}
+        arriving = _counted(columns, counts)
+        strip, plan = job.plan.strips[number], job.plan
+        start, stop = strip.rows
+        own = plan.own_rows(number)
+        height, name = stop - start, strip_name(number)
+        inside = slice(own[0] - start, own[1] - start)
+        parts = {"above": slice(0, inside.start), "below": slice(inside.stop, height)}
+        edges = {
+            f"{side}-{what}": job.work.create(
+                f"{name}/{side}-{what}", (count, rows.stop - rows.start, plan.shape[1])
+            )
+            for side, rows in parts.items()
+            if rows.stop > rows.start
+            for what, count in (("channels", len(plan.channels)), ("logits", len(models)))
+        }
+        out = _outputs(job, name, own)
+
+        def write(
+            done: Finished,
+            out: dict[str, Rows] = out,
+            edges: dict[str, Rows] = edges,
+            parts: dict[str, slice] = parts,
+            inside: slice = inside,
+        ) -> int:
+            logits = done.logits.cpu().numpy()
+            for side, rows in parts.items():
+                if f"{side}-logits" in edges:
+                    edges[f"{side}-logits"].append(logits[:, rows])
+                    edges[f"{side}-channels"].append(done.columns.channels[:, rows])
+            return _write_outputs(out, models, logits[:, inside], done.columns.valid[inside])
+
+        chips, valid = _run(job, models, device, arriving, strip, start, write)
+        job.work.finish(name, counts | {"chips": chips, "valid": valid})
+        yield number
+
+
+def map_strip(job: Job, number: int) -> int:
+    """Map one strip, wherever this is called; return its number."""
+    (done,) = map_strips(job, [number])
+    return done
+
+
+def map_seam(job: Job, number: int) -> int:
+    """Map one seam, from what the strips on both sides of it kept; return its number.
+
+    Raises
+    ------
+    ValueError, OSError
+        Where a model or the work store cannot be read or written.
+    """
+    models, device = models_at(job.members), map_device()
+    torch.set_num_threads(job.threads)
+    seam, name = job.plan.seams[number], seam_name(number)
+    out = _outputs(job, name, seam.rows)
+
+    def write(done: Finished) -> int:
+        return _write_outputs(out, models, done.logits.cpu().numpy(), done.columns.valid)
+
+    arriving = _edges(job, number)
+    chips, valid = _run(job, models, device, arriving, seam, seam.rows[0], write)
+    job.work.finish(name, {"chips": chips, "valid": valid})
+    return number
+
+
+def _run(
+    job: Job,
+    models: Sequence[Model],
+    device: torch.device,
+    arriving: Iterable[Columns],
+    strip: Strip,
+    start: int,
+    write: Callable[[Finished], int],
+) -> tuple[int, int]:
+    """Sweep over a strip and write what is finished meanwhile; return chips and valid pixels."""
+    along, across = job.plan.across
+    rows = [(along.starts[n] - start, along.weights[n]) for n in strip.chips]
+    chips = valid = 0
+    waiting: deque[Future[int]] = deque()
+    with ThreadPoolExecutor(1, "write") as pool:
+        for finished in sweep(
+            arriving,
+            models,
+            rows,
+            across,
+            width=job.plan.shape[1],
+            batch_size=job.batch_size,
+            device=device,
+        ):
+            chips += finished.chips
+            if len(waiting) == WRITES:
+                valid += waiting.popleft().result()
+            waiting.append(pool.submit(write, finished))
+        valid += sum(each.result() for each in waiting)
+    return chips, valid
+
+
+def _outputs(job: Job, name: str, rows: tuple[int, int]) -> dict[str, Rows]:
+    shape = (rows[1] - rows[0], job.plan.shape[1])
+    return {out: job.work.create(f"{name}/{out}", shape) for out in job.outputs}
+
+
+def _write_outputs(
+    out: dict[str, Rows],
+    models: Sequence[Model],
+    logits: NDArray[np.float32],
+    valid: NDArray[np.bool_],
+) -> int:
+    """Write mean and spread of the models' probabilities; return how many pixels have any."""
+    members = np.stack(
+        [
+            torch.sigmoid(torch.from_numpy(plane) / model.temperature).numpy()
+            for plane, model in zip(logits, models, strict=True)
+        ]
+    )
+    planes = {PROBABILITY: members.mean(axis=0), SPREAD: members.std(axis=0)}
+    for name, rows in out.items():
+        rows.append(np.where(valid, planes[name], np.float32(np.nan)))
+    return int(valid.sum())
+
+
+def _counted(columns: Iterable[list[Tile]], counts: dict[str, int]) -> Iterator[Columns]:
+    for column in columns:
+        counts["rejected"] += sum(tile.rejected for tile in column)
+        counts["damaged"] += sum(tile.damaged for tile in column)
+        counts["tiles"] += len(column)
+        yield as_columns(column)
+
+
+def _edges(job: Job, number: int) -> Iterator[Columns]:
+    """Read the columns of a seam from the edges of the strips that it lies between."""
+    sides = ((strip_name(number), "below"), (strip_name(number + 1), "above"))
+    width = job.plan.shape[1]
+    arrays = {
+        what: [job.work.open(f"{name}/{side}-{what}") for name, side in sides]
+        for what in ("channels", "logits")
+    }
+    judged = job.plan.judged
+    for start in range(0, width, COLUMNS):
+        columns = slice(start, min(start + COLUMNS, width))
+        channels, logits = (
+            np.concatenate([np.asarray(array[:, :, columns]) for array in arrays[what]], axis=1)
+            for what in ("channels", "logits")
+        )
+        valid = np.isfinite(channels[judged]).all(axis=0)
+        yield Columns(start, channels, valid, logits)

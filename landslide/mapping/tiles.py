@@ -1,0 +1,124 @@
+"""A scene read tile by tile, each stored chunk once, and put together into columns of strips."""
+
+import functools
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from landslide.chips.passing import map_chips
+from landslide.mapping.strips import ScenePlan
+from landslide.mapping.sweep import Columns
+
+
+@dataclass(frozen=True, eq=False)
+class Tile:
+    """A square of the scene, as far as it lies in the scene."""
+
+    strip: int
+    row: int
+    """First row, in the scene."""
+    column: int
+    channels: NDArray[np.float32]
+    """(channel, y, x), as the networks receive them but for the normalisation."""
+    valid: NDArray[np.bool_]
+    """(y, x): whether every channel has data."""
+    rejected: int
+    """Samples that are no backscatter."""
+    damaged: bool
+    """Whether a chunk that it needs is damaged."""
+
+
+def read_strips(
+    plan: ScenePlan, strips: Sequence[int], *, threads: int | None = None
+) -> Iterator[tuple[int, Iterator[list[Tile]]]]:
+    """Read some strips in one pass, ahead of who takes them; give each, column by column of tiles.
+
+    Parameters
+    ----------
+    plan : ScenePlan
+    strips : sequence of int
+        Ascending.
+    threads : int, optional
+        As for `map_chips`.
+
+    Raises
+    ------
+    DamagedChunkError, ConnectionError, PermissionError
+        As `cut_block` does.
+    """
+    tops = np.array([strip.rows[0] for strip in plan.strips])
+    (top, _), _ = plan.area
+    corners = plan.tiles.chips["corner_y"].to_numpy()
+
+    def strip_of(row: NDArray[np.int64] | int) -> NDArray[np.int64]:
+        return np.maximum(np.searchsorted(tops, np.asarray(row) - top, side="right") - 1, 0)
+
+    stream = plan.tiles.only(np.flatnonzero(np.isin(strip_of(corners), strips)))
+    corner = [block.corner for _, block in stream.blocks()]
+    order = sorted(
+        range(len(corner)), key=lambda n: (int(strip_of(corner[n][0])), corner[n][1], corner[n][0])
+    )
+    function = functools.partial(_tiles, plan, tuple(tops.tolist()))
+    batches = map_chips(stream, function, order=order, threads=threads)
+    arriving = (tile for batch in batches for tile in batch)
+    for strip, tiles in groupby(arriving, key=lambda tile: tile.strip):
+        yield strip, _columns(tiles, _tiles_high(plan, strip_of(corners), strip))
+
+
+def _tiles_high(plan: ScenePlan, strip_of: NDArray[np.int64], strip: int) -> int:
+    return len(np.unique(plan.tiles.chips["corner_y"].to_numpy()[strip_of == strip]))
+
+
+def _tiles(plan: ScenePlan, tops: tuple[int, ...], batch: xr.Dataset) -> list[Tile]:
+    """Make tiles of what was read, where it was read."""
+    (top, bottom), (left, right) = plan.area
+    size = plan.tiles.readings[0].size
+    tiles = []
+    for chip in range(batch.sizes["chip"]):
+        y, x = (int(batch[f"corner_{axis}"][chip]) for axis in "yx")
+        inside = (
+            slice(max(top - y, 0), min(bottom - y, size)),
+            slice(max(left - x, 0), min(right - x, size)),
+        )
+        sar, static = (batch[name].to_numpy()[chip] for name in ("sar", "static"))
+        channels = np.concatenate([sar[0][:, *inside], static[:, *inside]])
+        row, column = y + inside[0].start - top, x + inside[1].start - left
+        tiles.append(
+            Tile(
+                strip=int(np.searchsorted(tops, row, side="right")) - 1,
+                row=row,
+                column=column,
+                channels=channels,
+                valid=np.isfinite(channels[plan.judged]).all(axis=0),
+                rejected=int(batch["rejected"][chip]),
+                damaged=bool(batch["damaged"][chip]),
+            )
+        )
+    return tiles
+
+
+def _columns(tiles: Iterable[Tile], high: int) -> Iterator[list[Tile]]:
+    """Give the tiles of each column together, from left to right."""
+    waiting: dict[int, list[Tile]] = {}
+    following = 0
+    for tile in tiles:
+        waiting.setdefault(tile.column, []).append(tile)
+        while len(waiting.get(following, ())) == high:
+            column = sorted(waiting.pop(following), key=lambda tile: tile.row)
+            following += column[0].valid.shape[1]
+            yield column
+
+
+def as_columns(column: Sequence[Tile]) -> Columns:
+    """Put the tiles of one column together."""
+    if len(column) == 1:
+        return Columns(column[0].column, column[0].channels, column[0].valid)
+    return Columns(
+        column[0].column,
+        np.concatenate([tile.channels for tile in column], axis=1),
+        np.concatenate([tile.valid for tile in column], axis=0),
+    )

@@ -1,0 +1,169 @@
+"""The work store of a map: what of it is there, and the scene once all of it is.
+
+Each strip and each seam writes arrays of its own, so that workers never write the same chunk, and
+says so in a record when it is done: what has no record is mapped again.
+"""
+
+import json
+import shutil
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import dask.array as da
+import fsspec
+import numpy as np
+import xarray as xr
+import zarr
+from fsspec.implementations.local import LocalFileSystem
+from numpy.typing import NDArray
+
+from landslide.cube.address import writable_store
+from landslide.storage import probe_folder, read_bytes, write_whole
+
+FOLDER = ".landslide-map"
+"""Of the work store in a map's folder."""
+PLAN = "plan.json"
+COLUMNS = 512  # of a stored chunk
+
+
+@dataclass(frozen=True)
+class Work:
+    """Where a map grows; picklable, and used by each process that maps."""
+
+    address: str
+
+    def begin(self, plan: Mapping[str, Any]) -> None:
+        """Begin a map, or go on with the one that the same plan began.
+
+        Raises
+        ------
+        FileExistsError
+            Where another map was begun here.
+        """
+        wanted = json.loads(json.dumps(plan))
+        try:
+            begun = json.loads(read_bytes(f"{self.address}/{PLAN}"))
+        except FileNotFoundError:
+            write_whole(f"{self.address}/{PLAN}", json.dumps(wanted).encode())
+            return
+        except ValueError:
+            begun = None
+        if begun != wanted:
+            raise FileExistsError(
+                f"{self.address} holds the beginning of another map (other models, cube, event, "
+                "area or options): give the same ones to go on, or another OUT, or remove it"
+            )
+
+    def create(self, name: str, shape: tuple[int, ...], dtype: str = "float32") -> "Rows":
+        """Begin an array anew; a run that was stopped may have left a part of it."""
+        chunks = (*shape[:-2], max(shape[-2], 1), min(COLUMNS, shape[-1]))
+        array = zarr.create_array(
+            writable_store(f"{self.address}/{name}"),
+            shape=shape,
+            chunks=chunks,
+            dtype=dtype,
+            fill_value=np.nan if dtype == "float32" else 0,
+            overwrite=True,
+            config={"write_empty_chunks": True},
+        )
+        return Rows(array)
+
+    def open(self, name: str) -> zarr.Array[Any]:
+        """Open an array for reading."""
+        array = zarr.open_array(writable_store(f"{self.address}/{name}"), mode="r")
+        assert isinstance(array, zarr.Array)
+        return array
+
+    def finish(self, name: str, record: Mapping[str, Any]) -> None:
+        """Say that a strip or a seam is done, once all that it wrote is there."""
+        write_whole(f"{self.address}/{name}.json", json.dumps(dict(record)).encode())
+
+    def record(self, name: str) -> dict[str, Any] | None:
+        """Return the record of a strip or a seam that is done, else None."""
+        try:
+            return dict(json.loads(read_bytes(f"{self.address}/{name}.json")))
+        except FileNotFoundError:
+            return None
+
+    def scene(self, pieces: Mapping[tuple[int, int], str], names: list[str]) -> xr.Dataset:
+        """Return the whole scene, lazily, given the name of what wrote each run of rows."""
+        planes = {}
+        for name in names:
+            parts = [
+                da.from_zarr(self.open(f"{piece}/{name}"))
+                for (start, stop), piece in sorted(pieces.items())
+                if stop > start
+            ]
+            planes[name] = (("y", "x"), da.concatenate(parts))
+        return xr.Dataset(planes)
+
+    def remove(self) -> None:
+        """Remove all of it."""
+        filesystem, path = fsspec.core.url_to_fs(self.address)
+        if isinstance(filesystem, LocalFileSystem):
+            shutil.rmtree(path, ignore_errors=True)
+        elif filesystem.exists(path):
+            filesystem.rm(path, recursive=True)
+
+
+@dataclass
+class Rows:
+    """An array that is written column by column, whole chunks at a time."""
+
+    array: zarr.Array[Any]
+    written: int = 0
+    """Columns that are in the store."""
+
+    def __post_init__(self) -> None:
+        self._held: list[NDArray[Any]] = []
+
+    def append(self, values: NDArray[Any]) -> None:
+        """Add the next columns (..., y, x)."""
+        self._held.append(values)
+        held = sum(v.shape[-1] for v in self._held)
+        end = self.written + held
+        stop = end if end == self.array.shape[-1] else end // COLUMNS * COLUMNS
+        if stop <= self.written:
+            return
+        whole = np.concatenate(self._held, axis=-1)
+        count = stop - self.written
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            self.array[..., self.written : stop] = whole[..., :count]
+        self._held = [whole[..., count:].copy()]
+        self.written = stop
+
+
+def require_free(folder: str) -> None:
+    """Raise a FileExistsError where a folder holds what no unfinished map of ours is."""
+    filesystem, path = fsspec.core.url_to_fs(folder)
+    if not filesystem.exists(path):
+        return
+    if not filesystem.isdir(path):
+        raise FileExistsError(f"{folder} is a file: name a folder for the map")
+    names = {str(name).rstrip("/").rsplit("/", 1)[-1] for name in filesystem.ls(path, detail=False)}
+    if names and FOLDER not in names:
+        raise FileExistsError(
+            f"{folder} holds something already, and no unfinished map: name another folder, or "
+            "remove it"
+        )
+
+
+def require_writable(out: str) -> None:
+    """Raise an OSError where a map cannot be written, before it is made."""
+    try:
+        probe_folder(out)
+    except Exception as error:  # every store has errors of its own
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise OSError(
+            f"cannot write to the map's folder {out}: {reason}; name one that you may write to"
+        ) from error
+
+
+def leave(folder: str) -> None:
+    """Remove a folder that nothing was written into."""
+    filesystem, path = fsspec.core.url_to_fs(folder)
+    if filesystem.exists(path) and not filesystem.ls(path):
+        filesystem.rmdir(path)

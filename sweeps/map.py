@@ -1,0 +1,86 @@
+#!/usr/bin/env python
+"""A landslide map made by many workers: `landslide map`, its strips spread over a cluster.
+
+The products are those of `landslide map`. The workers must reach the models, the cube and the work
+store, which lies in OUT unless --work says another place.
+
+    sweeps/map.py MODEL CUBE OUT --dask tcp://scheduler:8786
+    ray job submit --working-dir . -- python sweeps/map.py gs://…/MODEL gs://…/CUBE OUT \
+        --actors 4 --work gs://…/work
+"""
+
+import argparse
+import sys
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from cluster.dask import dask_client, executor_of
+from cluster.executors import RayActors
+from cluster.ray import Resources, cluster_has_gpus, ray_cluster, require_resources
+from landslide.command import run_command
+from landslide.mapping.options import add_map_options, cube_to_map, map_choices
+from landslide.mapping.run import map_landslides
+from landslide.options import Parser
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+
+def options(arguments: list[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = Parser(description=__doc__.split("\n")[0])
+    add_map_options(parser)
+    cluster = parser.add_argument_group("cluster")
+    cluster.add_argument(
+        "--dask", metavar="ADDRESS", help="a scheduler, or kubernetes:NAMESPACE/NAME"
+    )
+    cluster.add_argument("--actors", type=int, help="instead of Dask: how many Ray actors")
+    cluster.add_argument("--address", help="a running Ray; default: the job's, or a local one")
+    cluster.add_argument("--gpus-per-actor", type=float, help="default: 1 where there are any")
+    cluster.add_argument("--cpus-per-actor", type=float, default=1)
+    cluster.add_argument("--work", help="where the map grows, if workers do not reach OUT")
+    args = parser.parse_args(arguments)
+    if (args.actors is None) == (args.dask is None):
+        parser.error("give either --actors or --dask")
+    if args.actors is not None and args.actors < 1:
+        parser.error("--actors is at least 1")
+    return args
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Map, and print where each product lies."""
+    args = options(arguments)
+    cube = cube_to_map(args)
+    executor: Executor
+    with ExitStack() as opened:
+        if args.actors:
+            opened.enter_context(ray_cluster(args.address))
+            gpus = args.gpus_per_actor
+            gpus = float(cluster_has_gpus()) if gpus is None else gpus
+            resources = Resources(args.cpus_per_actor, gpus)
+            require_resources(resources)
+            executor = opened.enter_context(RayActors(args.actors, resources))
+            ahead = 2 * args.actors
+        else:
+            client = opened.enter_context(dask_client(args.dask))
+            executor, ahead = executor_of(client)
+        written = map_landslides(
+            [args.model, *args.members],
+            cube,
+            args.out,
+            executor=executor,
+            look_ahead=ahead,
+            work=args.work,
+            progress=True,
+            **map_choices(args),
+        )
+    print("\n".join(written.values()))
+
+
+def command(arguments: list[str] | None = None) -> int:
+    """Run `main`; what is wrong with the input is one line on standard error."""
+    return run_command(lambda: main(arguments), verbose=True)
+
+
+if __name__ == "__main__":
+    sys.exit(command())

@@ -1,0 +1,46 @@
+"""Overlapping chips cover a scene, and their weights blend them."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from landslide.mapping.placing import MARGIN, place_chips
+
+
+@given(st.integers(1, 300), st.integers(2, 64), st.data())
+def test_every_pixel_is_covered_and_weights_sum_to_one(
+    length: int, size: int, data: st.DataObject
+) -> None:
+    overlap = data.draw(st.integers(0, size - 1))
+    placing = place_chips(length, size, overlap)
+    total = np.zeros(max(length, size))
+    for start, weight in zip(placing.starts, placing.weights, strict=True):
+        total[start : start + size] += weight
+    np.testing.assert_allclose(total, 1, atol=1e-5)
+    assert placing.weights.min() >= 0
+    assert placing.starts[0] == 0
+    assert placing.starts[-1] == max(length - size, 0)
+    assert all(0 < b - a <= size - overlap for a, b in zip(placing.starts, placing.starts[1:]))  # noqa: B905
+
+
+def test_a_border_counts_for_nothing_but_at_the_edge_of_the_scene() -> None:
+    placing = place_chips(160, 64, 32)
+    assert placing.starts == (0, 32, 64, 96)
+    margin = int(MARGIN * 32)
+    for n, weight in enumerate(placing.weights):
+        assert (weight[:margin] == (n == 0)).all()
+        assert (weight[-margin:] == (n == 3)).all()
+        assert np.abs(np.diff(weight)).max() < 0.1  # smooth: 1 over half an overlap of 32
+
+
+def test_without_an_overlap_each_chip_counts_in_full() -> None:
+    placing = place_chips(30, 10, 0)
+    assert placing.starts == (0, 10, 20)
+    assert (placing.weights == 1).all()
+
+
+@pytest.mark.parametrize("overlap", [-1, 16, 20])
+def test_an_overlap_leaves_a_step(overlap: int) -> None:
+    with pytest.raises(ValueError, match="does not fit chips of 16: give 0 to 15"):
+        place_chips(40, 16, overlap)

@@ -1,0 +1,293 @@
+"""`landslide map` up to its products: what it refuses, and what every product says."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from landslide import open_cube, simulate_cube
+from landslide.cli import main
+from landslide.mapping import run
+from landslide.mapping.facts import MapFacts
+from landslide.mapping.work import FOLDER
+from landslide.storage import read_bytes, write_whole
+
+Said = pytest.CaptureFixture[str]
+BLOCKED = ("--protocol", "blocked", "--block-size", "128", "--buffer", "0")
+SMALL = ("--preset", "quick", "--epochs", "1", "--chip-size", "64")
+VV = ("--inputs", "vv", "--timesteps", "1")
+
+
+@pytest.fixture(scope="module")
+def cube(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Address of a small simulated cube: 6 x 8 chips of 64 pixels."""
+    uri = str(tmp_path_factory.mktemp("cube") / "simulated.zarr")
+    simulate_cube(uri, shape=(384, 512), seed=3, descending=(2, 2), ascending=(0, 0))
+    return uri
+
+
+@pytest.fixture(scope="module")
+def models(cube: str, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Folders of two models of different seeds, and of one by the paper protocol."""
+    folder = tmp_path_factory.mktemp("models")
+    for name, options in (
+        ("a", ("--seed", "0", *BLOCKED)),
+        ("b", ("--seed", "1", *BLOCKED)),
+        ("paper", ("--protocol", "paper")),
+    ):
+        assert main(["train", cube, *SMALL, *VV, *options, "--out", str(folder / name)]) == 0
+    return [str(folder / name) for name in ("a", "b", "paper")]
+
+
+@dataclasses.dataclass
+class Products:
+    """What was to be written."""
+
+    scene: xr.Dataset | None = None
+    facts: MapFacts | None = None
+    options: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+
+@pytest.fixture
+def products(monkeypatch: pytest.MonkeyPatch) -> Products:
+    """Take the scene, and write one file in the place of all products."""
+    taken = Products()
+
+    def write(
+        scene: xr.Dataset, cube: xr.Dataset, facts: MapFacts, out: str, **options: Any
+    ) -> dict[str, str]:
+        taken.scene, taken.facts, taken.options = scene.load(), facts, options
+        write_whole(f"{out}/map.txt", b"map")
+        return {"map": f"{out}/map.txt"}
+
+    monkeypatch.setattr(run, "write_products", write)
+    return taken
+
+
+def test_a_map_carries_what_made_it(
+    cube: str, models: list[str], products: Products, tmp_path: Path, capsys: Said
+) -> None:
+    out = str(tmp_path / "map")
+    assert main(["map", models[0], cube, out]) == 0
+    assert capsys.readouterr().out == f"{out}/map.txt\n"
+    assert [path.name for path in Path(out).iterdir()] == ["map.txt"]  # nothing hidden is left
+    scene, facts = products.scene, products.facts
+    assert scene is not None
+    assert facts is not None
+    assert scene["probability"].shape == (384, 512)
+    opened = open_cube(cube)
+    np.testing.assert_array_equal(scene["y"], opened["y"])
+    np.testing.assert_array_equal(scene["x"], opened["x"])
+    described = json.loads(read_bytes(f"{models[0]}/bundle.json"))
+    calibration = described["calibration"]
+    assert facts.threshold == calibration["threshold"]
+    assert facts.threshold_from == "maximised F1 on the validation part"
+    assert facts.temperature == (calibration["temperature"],)
+    assert facts.reliability is not None
+    before = calibration["reliability"]["validation_before"]["expected_calibration_error"]
+    assert facts.reliability.before == before
+    assert sum(facts.reliability.bins["share"]) == pytest.approx(1)
+    assert (facts.inputs, facts.timesteps, facts.simulated) == ("vv", 1, True)
+    assert facts.members[0].row_key == described["key"]
+    assert len(facts.images_before) == len(facts.images_after) == 1
+    assert "Trained on simulated data." in facts.warnings
+    positive = any(said.startswith("Trained on chips that all") for said in facts.warnings)
+    assert positive == described["positive_only"]
+
+
+def test_several_members_have_a_spread(
+    cube: str, models: list[str], products: Products, tmp_path: Path
+) -> None:
+    out = str(tmp_path / "map")
+    assert main(["map", models[0], cube, out, "--members", models[1], "--threshold", "0.25"]) == 0
+    assert products.scene is not None
+    assert products.facts is not None
+    assert float(products.scene["spread"].max()) > 0
+    assert products.facts.temperature is not None
+    assert len(products.facts.temperature) == len(products.facts.members) == 2
+    assert (products.facts.threshold, products.facts.threshold_from) == (0.25, "given")
+
+
+def test_a_model_of_positive_chips_without_validation_says_so_in_every_product(
+    cube: str, models: list[str], products: Products, tmp_path: Path
+) -> None:
+    assert main(["map", models[2], cube, str(tmp_path / "map")]) == 0
+    facts = products.facts
+    assert facts is not None
+    assert facts.warnings[0].startswith("Trained on chips that all hold landslides")
+    assert facts.warnings[1].startswith("Probabilities are not calibrated")
+    assert (facts.threshold, facts.temperature, facts.reliability) == (0.5, None, None)
+    assert facts.threshold_from == "one half, since no validation part chose one"
+
+
+def test_a_box_is_mapped_as_the_whole_is(
+    cube: str, models: list[str], products: Products, tmp_path: Path
+) -> None:
+    assert main(["map", models[0], cube, str(tmp_path / "whole")]) == 0
+    whole = products.scene
+    from landslide.cube.georeference import geobox_of
+
+    opened = open_cube(cube)
+    geobox = geobox_of(opened[["vv"]].isel(y=slice(100, 200), x=slice(150, 300)))
+    assert geobox is not None
+    box = geobox.geographic_extent.boundingbox.bbox
+    options = ("--bbox", *(f"{side:.6f}" for side in box))
+    assert main(["map", models[0], cube, str(tmp_path / "part"), *options]) == 0
+    part = products.scene
+    assert whole is not None
+    assert part is not None
+    shared = whole["probability"].sel(y=part["y"], x=part["x"])
+    assert shared.shape == part["probability"].shape
+    assert set(opened["y"].to_numpy()[100:200]) <= set(part["y"].to_numpy())
+    np.testing.assert_allclose(part["probability"], shared, atol=1e-4)
+
+
+def test_a_run_that_was_stopped_goes_on_and_another_is_refused(
+    cube: str,
+    models: list[str],
+    products: Products,
+    tmp_path: Path,
+    capsys: Said,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    out = tmp_path / "map"
+    written = run.write_products
+
+    def stopped(*_: Any, **__: Any) -> dict[str, str]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run, "write_products", stopped)
+    assert main(["map", models[0], cube, str(out)]) == 130
+    assert (out / FOLDER).is_dir()
+    monkeypatch.setattr(run, "write_products", written)
+    capsys.readouterr()
+    assert main(["map", models[1], cube, str(out)]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "holds the beginning of another map" in line
+    record = (out / FOLDER / "strips" / "00000.json").stat().st_mtime_ns
+    assert record
+    assert main(["map", models[0], cube, str(out), "--threshold", "0.1"]) == 0
+    capsys.readouterr()
+    assert main(["map", models[0], cube, str(out)]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: {out} holds something already, and no unfinished map")
+
+
+def _without_crs(cube: str, out: Path, **changes: Any) -> str:
+    opened = xr.open_zarr(cube)
+    opened = opened.drop_vars("spatial_ref", errors="ignore").assign(**changes)
+    opened.attrs = {k: v for k, v in opened.attrs.items() if k not in {"crs", "epsg"}}
+    for variable in opened.variables.values():
+        for place in (variable.attrs, variable.encoding):
+            place.pop("grid_mapping", None)
+        variable.encoding = {k: v for k, v in variable.encoding.items() if k == "_FillValue"}
+    opened.to_zarr(out, zarr_format=2, consolidated=False)
+    return str(out)
+
+
+def test_bad_input_is_one_line_and_nothing_is_written(
+    cube: str, models: list[str], products: Products, tmp_path: Path, capsys: Said
+) -> None:
+    bare = _without_crs(cube, tmp_path / "bare.zarr")
+    out = tmp_path / "map"
+    (tmp_path / "file").write_text("")
+    tried: list[tuple[tuple[str, ...], str]] = [
+        (("nowhere", cube), "no trained model at nowhere: name the folder"),
+        ((models[0], "nowhere.zarr"), "no cube at nowhere.zarr"),
+        ((models[0], bare), "names no coordinate reference system, so nobody could say where"),
+        ((models[0], cube, "--bbox", "1", "1", "0", "2"), "--bbox 1 1 0 2 covers no area"),
+        ((models[0], cube, "--bbox", "0", "50", "1", "51"), "covers nothing of the cube, which"),
+        ((models[0], cube, "--threshold", "2"), "the threshold is '2': give a probability"),
+        ((models[0], cube, "--formats", "shp"), "unknown format 'shp': choose some of gpkg"),
+        ((models[0], cube, "--overlap", "64"), "an overlap of 64 pixels does not fit chips of 64"),
+        ((models[0], cube, "--batch-size", "0"), "the batch size and the threads are at least 1"),
+        ((models[0], cube, "--members", models[0]), "hold the same model: give each once"),
+        ((models[0], cube, "--min-area", "-1"), "a smallest area of -1 m2 cannot be"),
+        ((models[0], cube, "--event", "atlantis"), "no event 'atlantis'"),
+        ((models[0], cube, "--orbit", "ascending"), "choose another --orbit"),
+    ]
+    for (model, address, *options), said in tried:
+        assert main(["map", model, address, str(out), *options]) == 1, said
+        (line,) = capsys.readouterr().err.splitlines()
+        assert said in line
+        assert line.startswith("error: ")
+        assert not out.exists(), said
+    assert main(["map", models[0], cube, str(tmp_path / "file")]) == 1
+    assert "is a file: name a folder for the map" in capsys.readouterr().err
+    assert main(["map", models[0], bare, str(out), "--no-crs"]) == 0
+
+
+def test_all_no_data_leaves_nothing(
+    cube: str, models: list[str], products: Products, tmp_path: Path, capsys: Said
+) -> None:
+    vv = xr.open_zarr(cube)["vv"]
+    empty = _without_crs(cube, tmp_path / "empty.zarr", vv=xr.full_like(vv, np.nan))
+    out = tmp_path / "map"
+    assert main(["map", models[0], empty, str(out), "--no-crs", "--missing", "no-data"]) == 1
+    assert (
+        "error: no pixel of the area has data in every channel of 'vv'" in capsys.readouterr().err
+    )
+    assert not out.exists()
+
+
+def test_pixels_of_another_size_are_refused_or_resampled(
+    cube: str,
+    models: list[str],
+    products: Products,
+    tmp_path: Path,
+    capsys: Said,
+) -> None:
+    coarse = str(tmp_path / "coarse")
+    assert main(["map", models[0], cube, str(tmp_path / "as-is")]) == 0
+    fine = products.scene
+    describe = f"{models[0]}/bundle.json"
+    described = json.loads(read_bytes(describe))
+    other = tmp_path / "model"
+    write_whole(f"{other}/weights.safetensors", read_bytes(f"{models[0]}/weights.safetensors"))
+    described["pixel_size"] = [20.0, 20.0]
+    write_whole(f"{other}/bundle.json", json.dumps(described).encode())
+    capsys.readouterr()
+    assert main(["map", str(other), cube, coarse]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "pixels are 10 x 10 and those of the model" in line
+    assert "--resample the cube to the model's" in line
+    assert main(["map", str(other), cube, coarse, "--resample"]) == 0
+    assert products.facts is not None
+    assert products.scene is not None
+    assert fine is not None
+    assert products.scene["probability"].shape == (192, 256)
+    # A coarse pixel has data where any of the four in it has.
+    some = fine["probability"].coarsen(y=2, x=2).count() > 0
+    np.testing.assert_array_equal(np.isfinite(products.scene["probability"]), some)
+    assert any(
+        said.startswith("Resampled from pixels of 10 x 10") for said in products.facts.warnings
+    )
+    y = products.scene["y"].to_numpy()
+    assert y[0] == pytest.approx(float(fine["y"][:2].mean()))
+
+
+def test_backscatter_is_resampled_as_power(cube: str) -> None:
+    from landslide.mapping.resampling import resampled
+
+    class Coarse:
+        address, pixel_size, pixel_unit = "model", (20.0, 20.0), "metre"
+
+    opened = open_cube(cube)
+    found, _ = resampled(opened, Coarse())  # type: ignore[arg-type]
+    wanted = opened["vv"].coarsen(y=2, x=2).mean()
+    np.testing.assert_allclose(found["vv"], wanted, rtol=1e-4)
+    np.testing.assert_array_equal(found["timestep"], opened["timestep"])
+
+
+def test_a_cube_without_the_inputs_is_refused_with_the_reason(
+    cube: str, tmp_path: Path, capsys: Said, products: Products, models: list[str]
+) -> None:
+    lacking = str(tmp_path / "lacking.zarr")
+    opened = xr.open_zarr(cube).drop_vars("vv").drop_encoding()
+    opened.to_zarr(lacking, zarr_format=2, consolidated=False)
+    assert main(["map", models[0], lacking, str(tmp_path / "map"), "--no-crs"]) == 1
+    assert "inputs 'vv' need vv, which the cube lacks: it has" in capsys.readouterr().err

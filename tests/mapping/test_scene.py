@@ -1,0 +1,196 @@
+"""A scene mapped chip by chip is the scene mapped at once, and no chunk is read twice."""
+
+import pickle
+import threading
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+
+from landslide.cube.stored import StoredArray
+from landslide.mapping import rows
+from landslide.mapping.rows import Job, seam_name, strip_name
+from landslide.mapping.scene import map_scene
+
+from .conftest import (
+    CHUNK,
+    HEIGHT,
+    WIDTH,
+    composite,
+    local_model,
+    whole_image,
+    write_cube,
+)
+
+Mapped = Callable[..., xr.Dataset]
+MakeJob = Callable[..., Job]
+
+
+@pytest.mark.parametrize(("chip_size", "overlap"), [(32, 16), (24, 12), (32, 20), (16, 15)])
+def test_stitched_is_the_whole_image(
+    chip_size: int, overlap: int, small_cube: str, mapped: Mapped
+) -> None:
+    scene = mapped(small_cube, chip_size=chip_size, overlap=overlap)
+    wanted = whole_image(local_model(2), composite(small_cube))
+    assert scene["probability"].dims == ("y", "x")
+    assert scene["probability"].dtype == np.float32
+    np.testing.assert_allclose(scene["probability"], wanted, atol=1e-5)
+    assert np.isnan(wanted).sum() == 8 * 37  # and no data where the input has none
+
+
+def test_a_scene_smaller_than_a_chip_is_mapped(small_cube: str, mapped: Mapped) -> None:
+    area = ((20, 41), (3, 30))
+    scene = mapped(small_cube, chip_size=32, overlap=8, area=area)
+    assert scene["probability"].shape == (21, 27)
+    assert np.isfinite(scene["probability"]).all()
+    wanted = whole_image(local_model(2), composite(small_cube)[:, 20:41, 3:30])
+    # What lies beyond is the mean there, and padding here: both are zeros for the first layer.
+    inner = (slice(2, -2), slice(2, -2))
+    np.testing.assert_allclose(scene["probability"][inner], wanted[inner], atol=1e-5)
+
+
+def test_an_area_of_a_cube_is_mapped_as_a_scene_of_its_own(small_cube: str, mapped: Mapped) -> None:
+    scene = mapped(small_cube, area=((30, 221), (17, 140)))
+    wanted = whole_image(local_model(2), composite(small_cube)[:, 30:221, 17:140])
+    np.testing.assert_allclose(scene["probability"], wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize(("upward", "dem_chunk"), [(True, CHUNK), (False, 50), (True, 128)])
+def test_stored_upside_down_or_in_other_chunks_it_is_the_same_map(
+    upward: bool,
+    dem_chunk: int,
+    small_cube: str,
+    mapped: Mapped,
+    tmp_path: Path,
+    fetched: Counter[Any],
+) -> None:
+    other = write_cube(f"{tmp_path}/other.zarr", upward=upward, dem_chunk=dem_chunk)
+    wanted = mapped(small_cube, inputs="vv+elevation", name="a")["probability"]
+    fetched.clear()
+    found = mapped(other, inputs="vv+elevation", name="b")["probability"]
+    np.testing.assert_allclose(found, wanted, atol=1e-5)
+    assert set(fetched.values()) == {1}
+
+
+@pytest.fixture
+def fetched(monkeypatch: pytest.MonkeyPatch) -> Counter[Any]:
+    """Count how often each stored chunk is asked for."""
+    from landslide.cube.selections import chunks_of
+
+    count: Counter[Any] = Counter()
+    lock, start = threading.Lock(), StoredArray.start
+
+    def counted(self: StoredArray, selection: Any) -> Any:
+        with lock:
+            count.update(
+                (self.path, position) for position, *_ in chunks_of(selection, self.chunks)
+            )
+        return start(self, selection)
+
+    monkeypatch.setattr(StoredArray, "start", counted)
+    return count
+
+
+def test_every_chunk_is_read_once(small_cube: str, mapped: Mapped, fetched: Counter[Any]) -> None:
+    mapped(small_cube)
+    planes = {name for name, _ in fetched}
+    assert planes == {"vv"}
+    assert len(fetched) == 4 * 4 * 3  # of two images on either side, rows and columns of chunks
+    assert set(fetched.values()) == {1}
+
+
+class Elsewhere(Executor):
+    """Runs tasks as another process would: all of it pickled."""
+
+    def __init__(self) -> None:
+        self.pool = ThreadPoolExecutor(2)
+        self.tasks: list[str] = []
+
+    def submit(self, fn: Any, /, *args: Any, **_: Any) -> Future[Any]:
+        self.tasks.append(fn.__name__)
+        function, arguments = pickle.loads(pickle.dumps((fn, args)))
+        return self.pool.submit(function, *arguments)
+
+
+def test_spread_over_workers_the_map_is_the_same_to_the_bit(
+    small_cube: str, job_of: MakeJob, fetched: Counter[Any]
+) -> None:
+    here = map_scene(job_of(small_cube, name="here")).load()
+    fetched.clear()
+    executor = Elsewhere()
+    there = map_scene(job_of(small_cube, name="there"), executor, look_ahead=2).load()
+    np.testing.assert_array_equal(there["probability"], here["probability"])
+    assert Counter(executor.tasks) == {"map_strip": 3, "map_seam": 2}
+    assert set(fetched.values()) == {1}
+    executor.pool.shutdown()
+
+
+def test_what_is_done_is_not_mapped_again(
+    small_cube: str, job_of: MakeJob, fetched: Counter[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = map_scene(job_of(small_cube, name="whole")).load()
+    job = job_of(small_cube, name="stopped")
+    seam = rows._edges
+
+    def stopped(job: Job, number: int) -> Any:
+        if number == 1:
+            raise KeyboardInterrupt
+        return seam(job, number)
+
+    monkeypatch.setattr(rows, "_edges", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        map_scene(job)
+    done = [n for n in range(3) if job.work.record(strip_name(n))]
+    assert done == [0, 1, 2]
+    assert job.work.record(seam_name(0))
+    assert not job.work.record(seam_name(1))
+    monkeypatch.setattr(rows, "_edges", seam)
+    Path(f"{job.work.address}/{strip_name(0)}.json").unlink()  # as if it had been stopped there
+    fetched.clear()
+    again = map_scene(job).load()
+    np.testing.assert_array_equal(again["probability"], whole["probability"])
+    assert {position[1] for _, position in fetched} == {0}  # the rows of chunks of that strip
+    assert set(fetched.values()) == {1}
+
+
+def test_several_models_give_a_mean_and_a_spread(small_cube: str, mapped: Mapped) -> None:
+    models = tuple(local_model(2, temperature=t) for t in (1.0, 2.0, 5.0))
+    scene = mapped(small_cube, models)
+    each = np.stack([whole_image(model, composite(small_cube)) for model in models])
+    np.testing.assert_allclose(scene["probability"], each.mean(axis=0), atol=1e-5)
+    np.testing.assert_allclose(scene["spread"], each.std(axis=0), atol=1e-5)
+
+
+def test_no_chip_is_flipped_or_turned(small_cube: str, job_of: MakeJob) -> None:
+    model = local_model(2)
+    seen = []
+    forward = model.network.forward
+
+    def watched(x: torch.Tensor) -> torch.Tensor:
+        seen.append(x.clone())
+        return forward(x)
+
+    model.network.forward = watched
+    map_scene(job_of(small_cube, (model,)))
+    scene = torch.from_numpy(composite(small_cube))
+    normal = (scene - model.mean) / model.std
+    chips = torch.cat(seen)
+    assert len(chips) < HEIGHT * WIDTH
+    first = normal[:, :32, :32]
+    assert torch.allclose(chips[0], first, atol=1e-5)
+
+
+def test_ground_without_any_data_passes_through_no_network(
+    small_cube: str, job_of: MakeJob
+) -> None:
+    job = job_of(small_cube, chip_size=8, overlap=4, area=((100, 108), (44, 76)))
+    assert np.isnan(map_scene(job)["probability"]).all()
+    record = job.work.record(strip_name(0))
+    assert record is not None
+    assert (record["chips"], record["valid"]) == (0, 0)
