@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-# Read by gcsfs and fsspec as they are imported, so set before anything of ours is.
+# Read by Ray, gcsfs and fsspec as they are imported, so set before anything of ours is.
+os.environ["RAY_AUTH_MODE"] = "token"
 os.environ["GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT"] = "false"
 os.environ["NO_GCE_CHECK"] = "true"
 os.environ["FSSPEC_GS_TOKEN"] = "anon"

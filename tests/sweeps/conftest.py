@@ -20,7 +20,6 @@ def cube(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture(scope="session")
 def ray(tmp_path_factory: pytest.TempPathFactory, s3_bucket: str, gs_bucket: str) -> Iterator[None]:
     """A local Ray of two CPUs, with a token of its own; its nodes know the stores, too."""
-    os.environ["RAY_AUTH_MODE"] = "token"
     token = tmp_path_factory.mktemp("ray") / "token"
     token.write_text(secrets.token_hex(32))
     os.environ["RAY_AUTH_TOKEN_PATH"] = str(token)

@@ -9,6 +9,7 @@ from landslide import results_table
 from sweeps.ablation import main
 
 
+@pytest.mark.filterwarnings("ignore:Sending a large body directly:ResourceWarning")  # gcsfs does
 @pytest.mark.parametrize("chips", ["memory", "store"])
 @pytest.mark.parametrize("bucket", ["s3_bucket", "gs_bucket"])
 def test_a_sweep_lives_in_a_bucket_alone(

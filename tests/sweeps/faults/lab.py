@@ -190,7 +190,7 @@ class Lab:
         """Wait for a job's end; return how it ended."""
         until(lambda: self.job(name)["status"] not in ("PENDING", "RUNNING"), f"the end of {name}")
         self.printed.append(self._asked("get", f"/api/jobs/{name}/logs").json()["logs"])
-        print(self.printed[-1])  # for whoever reads of a failure
+        print(self.printed[-1])  # noqa: T201 - for whoever reads of a failure
         return str(self.job(name)["status"])
 
     def driver(self, name: str) -> psutil.Process:
