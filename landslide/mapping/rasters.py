@@ -18,7 +18,7 @@ from landslide.mapping.ground import Ground
 MASK_NO_DATA = 255
 CACHE_MB = 128
 """Of GDAL's blocks in memory, whatever the raster's size."""
-TILE = 512  # pixels; COG's default
+BLOCK_SIDE = 512  # pixels; COG's default
 
 
 @dataclass(frozen=True)
@@ -89,8 +89,8 @@ def plane_writer(path: str, kind: RasterKind, ground: Ground, **tags: str) -> It
         crs=None if ground.crs is None else ground.crs.to_wkt(),
         transform=ground.transform,
         tiled=True,
-        blockxsize=TILE,
-        blockysize=TILE,
+        blockxsize=BLOCK_SIDE,
+        blockysize=BLOCK_SIDE,
         compress="DEFLATE",
         zlevel=1,
         bigtiff="IF_SAFER",
@@ -121,7 +121,7 @@ def to_cog(path: str, cog: str, kind: RasterKind) -> None:
         driver="COG",
         COMPRESS="DEFLATE",
         PREDICTOR="YES",
-        BLOCKSIZE=str(TILE),
+        BLOCKSIZE=str(BLOCK_SIDE),
         OVERVIEW_RESAMPLING=kind.overviews,
         STATISTICS="YES",
         BIGTIFF="IF_SAFER",

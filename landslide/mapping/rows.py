@@ -10,9 +10,9 @@ import torch
 from numpy.typing import NDArray
 
 from landslide.mapping.models import Model, map_device, models_at
+from landslide.mapping.squares import Square, as_columns, read_strips
 from landslide.mapping.strips import ScenePlan, Strip
 from landslide.mapping.sweep import Columns, Finished, sweep
-from landslide.mapping.tiles import Tile, as_columns, read_strips
 from landslide.mapping.work import COLUMNS, Rows, Work
 
 PROBABILITY, SPREAD = "probability", "spread"
@@ -59,7 +59,7 @@ def map_strips(job: Job, numbers: Sequence[int]) -> Iterator[int]:
     models, device = models_at(job.members), map_device()
     torch.set_num_threads(job.threads)
     for number, columns in read_strips(job.plan, numbers):
-        counts = {"rejected": 0, "damaged": 0, "tiles": 0}
+        counts = {"rejected": 0, "damaged": 0, "squares": 0}
         arriving = _counted(columns, counts)
         strip, plan = job.plan.strips[number], job.plan
         start, stop = strip.rows
@@ -180,11 +180,11 @@ def _write_outputs(
     return int(valid.sum())
 
 
-def _counted(columns: Iterable[list[Tile]], counts: dict[str, int]) -> Iterator[Columns]:
+def _counted(columns: Iterable[list[Square]], counts: dict[str, int]) -> Iterator[Columns]:
     for column in columns:
-        counts["rejected"] += sum(tile.rejected for tile in column)
-        counts["damaged"] += sum(tile.damaged for tile in column)
-        counts["tiles"] += len(column)
+        counts["rejected"] += sum(square.rejected for square in column)
+        counts["damaged"] += sum(square.damaged for square in column)
+        counts["squares"] += len(column)
         yield as_columns(column)
 
 

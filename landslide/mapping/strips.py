@@ -42,7 +42,7 @@ class ScenePlan:
 
     area: tuple[tuple[int, int], tuple[int, int]]
     """Rows and columns of the cube that are mapped, each first and end; the scene is these."""
-    tiles: ChipStream
+    squares: ChipStream
     """The squares in which the scene is read, by their corners in the cube."""
     images: Mapping[str, Any]
     """The attributes that name the images of the composites."""
@@ -133,14 +133,14 @@ def plan_scene(
             for x in range(left - (left - first_column) % side, right, side)
         ]
     )
-    tiles = xr.Dataset(
+    squares = xr.Dataset(
         coords={
             "chip": np.arange(len(corners)),
             "corner_y": ("chip", corners[:, 0]),
             "corner_x": ("chip", corners[:, 1]),
         }
     )
-    stream = ChipStream(tiles, tuple(replace(r, size=side) for r in readings))
+    stream = ChipStream(squares, tuple(replace(r, size=side) for r in readings))
     return ScenePlan(area, stream, images, inputs.channels, (rows, columns), strips, seams)
 
 

@@ -81,7 +81,7 @@ def local_model(channels: int, temperature: float = 2.0) -> Model:
 
 @pytest.fixture
 def blocks_of_a_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Read a chunk of 64 pixels at a time, so that a small scene has strips and tiles."""
+    """Read a chunk of 64 pixels at a time, so that a small scene has strips and squares."""
     monkeypatch.setattr("landslide.mapping.strips.BLOCK", CHUNK)
 
 

@@ -1,4 +1,4 @@
-"""A scene read tile by tile, each stored chunk once, and put together into columns of strips."""
+"""A scene read in squares, each stored chunk once, and put together into columns of strips."""
 
 import functools
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,7 +15,7 @@ from landslide.mapping.sweep import Columns
 
 
 @dataclass(frozen=True, eq=False)
-class Tile:
+class Square:
     """A square of the scene, as far as it lies in the scene."""
 
     strip: int
@@ -34,8 +34,8 @@ class Tile:
 
 def read_strips(
     plan: ScenePlan, strips: Sequence[int], *, threads: int | None = None
-) -> Iterator[tuple[int, Iterator[list[Tile]]]]:
-    """Read some strips in one pass, ahead of who takes them; give each, column by column of tiles.
+) -> Iterator[tuple[int, Iterator[list[Square]]]]:
+    """Read some strips in one pass, ahead of who takes them; give each column by column.
 
     Parameters
     ----------
@@ -52,32 +52,32 @@ def read_strips(
     """
     tops = np.array([strip.rows[0] for strip in plan.strips])
     (top, _), _ = plan.area
-    corners = plan.tiles.chips["corner_y"].to_numpy()
+    corners = plan.squares.chips["corner_y"].to_numpy()
 
     def strip_of(row: NDArray[np.int64] | int) -> NDArray[np.int64]:
         return np.maximum(np.searchsorted(tops, np.asarray(row) - top, side="right") - 1, 0)
 
-    stream = plan.tiles.only(np.flatnonzero(np.isin(strip_of(corners), strips)))
+    stream = plan.squares.only(np.flatnonzero(np.isin(strip_of(corners), strips)))
     corner = [block.corner for _, block in stream.blocks()]
     order = sorted(
         range(len(corner)), key=lambda n: (int(strip_of(corner[n][0])), corner[n][1], corner[n][0])
     )
-    function = functools.partial(_tiles, plan, tuple(tops.tolist()))
+    function = functools.partial(_squares, plan, tuple(tops.tolist()))
     batches = map_chips(stream, function, order=order, threads=threads)
-    arriving = (tile for batch in batches for tile in batch)
-    for strip, tiles in groupby(arriving, key=lambda tile: tile.strip):
-        yield strip, _columns(tiles, _tiles_high(plan, strip_of(corners), strip))
+    arriving = (square for batch in batches for square in batch)
+    for strip, squares in groupby(arriving, key=lambda square: square.strip):
+        yield strip, _columns(squares, _squares_high(plan, strip_of(corners), strip))
 
 
-def _tiles_high(plan: ScenePlan, strip_of: NDArray[np.int64], strip: int) -> int:
-    return len(np.unique(plan.tiles.chips["corner_y"].to_numpy()[strip_of == strip]))
+def _squares_high(plan: ScenePlan, strip_of: NDArray[np.int64], strip: int) -> int:
+    return len(np.unique(plan.squares.chips["corner_y"].to_numpy()[strip_of == strip]))
 
 
-def _tiles(plan: ScenePlan, tops: tuple[int, ...], batch: xr.Dataset) -> list[Tile]:
-    """Make tiles of what was read, where it was read."""
+def _squares(plan: ScenePlan, tops: tuple[int, ...], batch: xr.Dataset) -> list[Square]:
+    """Make squares of what was read, where it was read."""
     (top, bottom), (left, right) = plan.area
-    size = plan.tiles.readings[0].size
-    tiles = []
+    size = plan.squares.readings[0].size
+    squares = []
     for chip in range(batch.sizes["chip"]):
         y, x = (int(batch[f"corner_{axis}"][chip]) for axis in "yx")
         inside = (
@@ -87,8 +87,8 @@ def _tiles(plan: ScenePlan, tops: tuple[int, ...], batch: xr.Dataset) -> list[Ti
         sar, static = (batch[name].to_numpy()[chip] for name in ("sar", "static"))
         channels = np.concatenate([sar[0][:, *inside], static[:, *inside]])
         row, column = y + inside[0].start - top, x + inside[1].start - left
-        tiles.append(
-            Tile(
+        squares.append(
+            Square(
                 strip=int(np.searchsorted(tops, row, side="right")) - 1,
                 row=row,
                 column=column,
@@ -98,27 +98,27 @@ def _tiles(plan: ScenePlan, tops: tuple[int, ...], batch: xr.Dataset) -> list[Ti
                 damaged=bool(batch["damaged"][chip]),
             )
         )
-    return tiles
+    return squares
 
 
-def _columns(tiles: Iterable[Tile], high: int) -> Iterator[list[Tile]]:
-    """Give the tiles of each column together, from left to right."""
-    waiting: dict[int, list[Tile]] = {}
+def _columns(squares: Iterable[Square], high: int) -> Iterator[list[Square]]:
+    """Give the squares of each column together, from left to right."""
+    waiting: dict[int, list[Square]] = {}
     following = 0
-    for tile in tiles:
-        waiting.setdefault(tile.column, []).append(tile)
+    for square in squares:
+        waiting.setdefault(square.column, []).append(square)
         while len(waiting.get(following, ())) == high:
-            column = sorted(waiting.pop(following), key=lambda tile: tile.row)
+            column = sorted(waiting.pop(following), key=lambda square: square.row)
             following += column[0].valid.shape[1]
             yield column
 
 
-def as_columns(column: Sequence[Tile]) -> Columns:
-    """Put the tiles of one column together."""
+def as_columns(column: Sequence[Square]) -> Columns:
+    """Put the squares of one column together."""
     if len(column) == 1:
         return Columns(column[0].column, column[0].channels, column[0].valid)
     return Columns(
         column[0].column,
-        np.concatenate([tile.channels for tile in column], axis=1),
-        np.concatenate([tile.valid for tile in column], axis=0),
+        np.concatenate([square.channels for square in column], axis=1),
+        np.concatenate([square.valid for square in column], axis=0),
     )
