@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ray import tune
+from ray.tune.logger import JsonLoggerCallback
 from tqdm import tqdm
 
 from cluster.ray import Resources
@@ -169,7 +170,7 @@ def run_trials(
     share = {
         "experiment": experiment, "chips": chips, "table": table, "runs": runs, "keep": keep,
     }  # fmt: skip
-    # Nobody needs Tune's own records: a sweep goes on from the table and its checkpoints.
+    # Tune reads its own records once, at the end: a sweep goes on from the table and checkpoints.
     with tempfile.TemporaryDirectory(prefix="sweep-") as records:
         results = tune.Tuner(
             tune.with_resources(tune.with_parameters(body, **share), resources.request()),
@@ -180,7 +181,7 @@ def run_trials(
             run_config=tune.RunConfig(
                 storage_path=records,
                 failure_config=tune.FailureConfig(max_failures=MAX_FAILURES),
-                callbacks=[Progress(list(configs.values()))],
+                callbacks=[Progress(list(configs.values())), JsonLoggerCallback()],
                 verbose=0,
             ),
         ).fit()
