@@ -117,8 +117,9 @@ class Lab:
                 stdout=out, stderr=subprocess.STDOUT, env=self.environment, cwd=self.folder,
                 start_new_session=True,
             )  # fmt: skip
-        until(lambda: says in log.read_text(), f"{program} that says {says!r}")
         self.started.append(process)
+        until(lambda: says in log.read_text() or process.poll() is not None, f"{program}: {says}")
+        assert process.poll() is None, f"{program} has ended: {log.read_text()[-2000:]}"
         return process
 
     def _ray_options(self, name: str) -> tuple[str, ...]:

@@ -15,14 +15,12 @@ from landslide import results_table
 from .conftest import QUICK, stored
 from .lab import BUCKET, MARK, Lab, until
 
+pytestmark = pytest.mark.long  # a minute or two each, on two cores with nothing beside
+
 CUBE = f"s3://{BUCKET}/cube.zarr"
 MEASURED = ["seconds", "chips_per_second", "written_at"]
 """What of a row differs from run to run."""
-WAYS = [
-    "memory",
-    pytest.param("store", marks=pytest.mark.long),
-    pytest.param("stream", marks=pytest.mark.long),
-]
+WAYS = ["memory", "store", "stream"]
 
 
 class Sweep:
