@@ -19,6 +19,8 @@ import ray  # noqa: E402 - it reads the environment
 from ray import ObjectRef  # noqa: E402
 from ray.exceptions import RayError  # noqa: E402
 
+ROUNDING = 1e-6
+
 
 @dataclass(frozen=True)
 class Resources:
@@ -168,8 +170,9 @@ def trials_at_once(resources: Resources) -> tuple[int, int]:
 
 
 def _fitting(resources: Resources, node: dict[str, float]) -> int:
+    """Return how many trials fit on a node; ten of 0.1 GPU on one, where 1 // 0.1 is 9."""
     request = resources.request()
-    return int(min(node.get(name, 0) // amount for name, amount in request.items()))
+    return min(int(node.get(name, 0) / amount + ROUNDING) for name, amount in request.items())
 
 
 def _nodes() -> list[dict[str, float]]:

@@ -311,3 +311,66 @@ def quantity(text: str) -> int:
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_the_page_tells_of_each_overlay(overlay: str) -> None:
     assert f"kubectl apply -k k8s/overlays/{overlay}" in (K8S / "README.md").read_text()
+
+
+def test_an_apply_can_leave_the_sweep_and_nothing_else_out(objects: Objects) -> None:
+    key, value = "app.kubernetes.io/component", "sweep"
+    labelled = [n for n, o in objects.items() if o["metadata"].get("labels", {}).get(key) == value]
+    assert labelled == [("RayJob", "ablation")]
+    assert f"--selector {key}!={value}\n" in (K8S / "README.md").read_text()
+
+
+SYSTEM = (1.2, 1 << 30)
+"""CPUs and bytes that the pods of kube-system and of the operators ask for on a node."""
+
+
+def asked(objects: Objects) -> tuple[list[float], list[int]]:
+    """CPUs and bytes of all pods at their most replicas but those with a GPU, the largest first."""
+    ray, dask = objects["RayCluster", "landslide"]["spec"], objects["DaskCluster", "landslide"]
+    scaler = ray["autoscalerOptions"]
+    pods = [
+        [scaler, *ray["headGroupSpec"]["template"]["spec"]["containers"]],
+        dask["spec"]["scheduler"]["spec"]["containers"],
+        objects["RayJob", "ablation"]["spec"]["submitterPodTemplate"]["spec"]["containers"],
+    ]
+    most = objects["DaskAutoscaler", "landslide"]["spec"]["maximum"]
+    pods += [dask["spec"]["worker"]["spec"]["containers"]] * most
+    for group in ray["workerGroupSpecs"]:
+        pods += [group["template"]["spec"]["containers"]] * group["maxReplicas"]
+    pods += [
+        thing["spec"]["template"]["spec"]["containers"]
+        for (kind, _), thing in objects.items()
+        if kind == "Deployment"
+    ]
+    requests = [
+        [each["resources"]["requests"] for each in pod]
+        for pod in pods
+        if not any("nvidia.com/gpu" in each["resources"]["requests"] for each in pod)
+    ]
+    return (
+        sorted((sum(cpus(each["cpu"]) for each in pod) for pod in requests), reverse=True),
+        [sum(quantity(each["memory"]) for each in pod) for pod in requests],
+    )
+
+
+def cpus(text: str) -> float:
+    return float(text[:-1]) / 1000 if text.endswith("m") else float(text)
+
+
+def test_all_pods_fit_on_the_machines_that_the_page_asks_for(objects: Objects) -> None:
+    """At the most replicas: what does not fit would wait as Pending."""
+    page = (K8S / "README.md").read_text()
+    if ("Deployment", "store") in objects:  # the local overlay
+        (machine,) = re.findall(r"with (\d+) CPUs and (\d+) GB", page)
+        nodes, cores, memory = 1, float(machine[0]), int(machine[1]) * 10**9
+    else:
+        (machine,) = re.findall(r"--machine-type e2-standard-(\d+).*\n.*--max-nodes (\d+)", page)
+        nodes, cores = int(machine[1]), float(machine[0])
+        memory = int(cores) * 4 << 30
+    wanted, held = asked(objects)
+    free = [cores - SYSTEM[0]] * nodes
+    for amount in wanted:  # first fit
+        number = next((n for n, left in enumerate(free) if left >= amount), None)
+        assert number is not None, (wanted, free)
+        free[number] -= amount
+    assert sum(held) <= nodes * (memory - SYSTEM[1])
