@@ -1,6 +1,7 @@
 """Options that `landslide train` and the sweeps share."""
 
 import argparse
+import math
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -31,6 +32,22 @@ def seed(text: str) -> int:
     number = int(text)
     if not 0 <= number < 2**32:
         raise argparse.ArgumentTypeError(f"{text} is not a seed: give 0 to {2**32 - 1}")
+    return number
+
+
+def positive(text: str) -> float:
+    """Return the number above 0 that `text` says."""
+    number = float(text)
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} cannot be: give a number above 0")
+    return number
+
+
+def gpus(text: str) -> float:
+    """Return the GPUs of a trial that `text` says: a share of one, or whole ones, as Ray has it."""
+    number = float(text)
+    if not 0 <= number < math.inf or (number > 1 and number != int(number)):
+        raise argparse.ArgumentTypeError(f"{text} GPUs cannot be: give 0, a share, or whole ones")
     return number
 
 

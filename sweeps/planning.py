@@ -20,7 +20,9 @@ from landslide.options import (
     add_experiment_options,
     chipping_of,
     config_of,
+    gpus,
     opened_cube,
+    positive,
     seed,
     split_text,
 )
@@ -44,12 +46,12 @@ def add_sweep_options(
     sweep.add_argument("--force", action="store_true", help="train what the table holds, too")
     sweep.add_argument("--storage", help="folder of checkpoints; runs/ beside the table")
     cluster = parser.add_argument_group("cluster")
-    cluster.add_argument("--gpus-per-trial", type=float, help="default: 1 where there are any")
+    cluster.add_argument("--gpus-per-trial", type=gpus, help="default: 1 where there are any")
     cluster.add_argument("--cpus-per-trial", type=int, help="default: the preset's threads")
     cluster.add_argument("--address", help="a running Ray; default: the job's, or a local one")
     cluster.add_argument(
         "--deadline",
-        type=float,
+        type=positive,
         default=DEADLINE,
         help=f"seconds in which an autoscaler must add the first node; default: {DEADLINE}",
     )

@@ -240,7 +240,7 @@ def test_labels_outside_the_three(
 @pytest.mark.parametrize(("inputs", "thing"), [("vv+hh", "'hh'"), ("", "''"), ("sar", "'sar'")])
 def test_an_unknown_input(inputs: str, thing: str, refused: Refused, cube: str) -> None:
     line = refused(cube, *PAPER, "--inputs", inputs)
-    assert f"unknown input {thing} in '{inputs}': join terms of vv, vh, dem, " in line
+    assert f"unknown input {thing} in '{inputs}': join terms of vv, vh, opposite, dem, " in line
 
 
 def test_an_input_named_twice(refused: Refused, cube: str) -> None:
@@ -347,7 +347,7 @@ def test_a_table_where_nobody_may_write(
     def refuse(address: str, _: bytes) -> None:
         raise PermissionError(f"read-only file system: '{address}'")
 
-    monkeypatch.setattr("landslide.storage.write_whole", refuse)
+    monkeypatch.setattr("landslide.storage._write_whole", refuse)
     line = refused(cube, *PAPER)
     assert f"cannot write to the table folder {tmp_path / 'table'}: read-only" in line
 

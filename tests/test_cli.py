@@ -108,10 +108,11 @@ def test_every_command_stands_in_the_help(capsys: Said) -> None:
     ("arguments", "thing"),
     [
         ([], "COMMAND"),
-        (["map"], "'map'"),
+        (["draw"], "'draw'"),
         (["simulate"], "out"),
         (["simulate", "x.zarr", "--seed", "-1"], "--seed: -1 is not a seed"),
         (["table", "table", "--format", "html"], "'html'"),
+        (["optimize", "a", "b", "--threads", "0"], "--threads: 0 is too few"),
         (["train", "x.zarr"], "--out"),
     ],
 )

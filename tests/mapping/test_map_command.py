@@ -12,7 +12,6 @@ from landslide import open_cube, simulate_cube
 from landslide.cli import main
 
 SMALL = ("--preset", "quick", "--epochs", "2", "--chip-size", "64", "--block-size", "128")
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
