@@ -184,7 +184,7 @@ def test_a_store_that_goes_away_while_chips_are_read_costs_nothing_but_time(
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_full_disk_of_a_worker_does_not_matter(
+def test_a_disk_that_fills_up_under_a_trial_does_not_matter(
     cluster: Lab, undisturbed: pd.DataFrame, way: str
 ) -> None:
     if not cluster.can_mount:
@@ -193,11 +193,12 @@ def test_a_full_disk_of_a_worker_does_not_matter(
     lost.kill()
     folder = cluster.worker_node(disk="64m")
     until(lambda: len(cluster.worker_nodes()) == 2, "two nodes")
+    sweep = Sweep(cluster, f"disk-{way}", "--chips", way)
+    sweep.trained()
     full = folder / "full"
     with contextlib.suppress(OSError), full.open("wb") as file:
         while True:
             file.write(bytes(1 << 16))
-    sweep = Sweep(cluster, f"disk-{way}", "--chips", way)
     assert sweep.finish() == ["SUCCEEDED"]
     pd.testing.assert_frame_equal(sweep.rows(), undisturbed)
     full.unlink()
