@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ray import tune
+from ray.tune.execution import class_cache
 from ray.tune.logger import JsonLoggerCallback
 from tqdm import tqdm
 
@@ -21,6 +22,12 @@ from landslide.storage import remove
 from landslide.training.config import TrainingConfig
 
 log = logging.getLogger(__name__)
+
+# Tune would hand the driver's AWS keys to trials in a runtime environment, which Ray writes into its
+# logs. Every node has its own from its environment or platform.
+class_cache.ENV_VARS_TO_PROPAGATE = {
+    name for name in class_cache.ENV_VARS_TO_PROPAGATE if not name.startswith("AWS_")
+}
 
 MAX_FAILURES = 2  # restarts of a trial whose worker died
 
