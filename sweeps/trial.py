@@ -23,8 +23,8 @@ from landslide.training.config import TrainingConfig
 
 log = logging.getLogger(__name__)
 
-# Tune would hand the driver's AWS keys to trials in a runtime environment, which Ray writes into its
-# logs. Every node has its own from its environment or platform.
+# Tune would hand the driver's AWS keys to trials in a runtime environment, which Ray writes into
+# its logs. Every node has its own from its environment or platform.
 class_cache.ENV_VARS_TO_PROPAGATE = {
     name for name in class_cache.ENV_VARS_TO_PROPAGATE if not name.startswith("AWS_")
 }
