@@ -35,8 +35,9 @@ from landslide.storage import read_bytes
 from landslide.training.config import TrainingConfig, determining
 from landslide.training.labelled import training_chips
 from landslide.training.metrics import change_baselines
+from landslide.training.run import Report
 from landslide.training.start import keep_weights
-from landslide.training.train import Report, Trained, train
+from landslide.training.train import Trained, train
 
 PACKAGES = ("torch", "segmentation-models-pytorch", "xarray", "zarr", "xbatcher", "dask", "ray")
 

@@ -16,10 +16,9 @@ from landslide.chips.split import TRAIN, VALIDATION
 from landslide.cube.labels import NO_DATA
 from landslide.training.config import TrainingConfig
 from landslide.training.network import build_network
-from landslide.training.run import Run, threads_of, working_precision
+from landslide.training.run import Report, Run, threads_of, working_precision
 from landslide.training.sources import feed_parts
 from landslide.training.start import keep_weights
-from landslide.training.train import Report
 
 SQUARE = 16
 """Side of a hidden square [pixels]."""
@@ -99,14 +98,7 @@ def pretrain(
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # as documented
         _, parts = feed_parts(chips, config, device)
         run = Reconstruction(network, config, precision, device)
-        if checkpoint is not None:
-            run.resume(checkpoint)
-        while run.epoch < config.epochs:
-            record = run.advance(parts[TRAIN], parts[VALIDATION])
-            if report is not None:
-                report(record)
-            if checkpoint is not None and run.epoch % config.checkpoint_every == 0:
-                run.save(checkpoint)
+        run.complete(parts[TRAIN], parts[VALIDATION], checkpoint=checkpoint, report=report)
     keep_weights(network, address, head=False)
     return run.history[-1]["train_loss"]
 

@@ -3,7 +3,7 @@
 import contextlib
 import io
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,9 @@ from landslide.training.compiling import Forward
 from landslide.training.config import TrainingConfig, determining
 from landslide.training.feeding import Feed
 from landslide.training.metrics import average_precision
+
+Report = Callable[[dict[str, float]], None]
+"""Told each epoch's record."""
 
 
 class Run:
@@ -55,6 +58,19 @@ class Run:
         self.history: list[dict[str, float]] = []
         self.best_epoch, self.best_score = 0, -np.inf
         self.best_weights: dict[str, torch.Tensor] = {}
+
+    def complete(
+        self, chips: Feed, validation: Feed, *, checkpoint: str | None, report: Report | None
+    ) -> None:
+        """Go on from a checkpoint, where there is one, and train the epochs that are left."""
+        if checkpoint is not None:
+            self.resume(checkpoint)
+        while self.epoch < self.config.epochs:
+            record = self.advance(chips, validation)
+            if report is not None:
+                report(record)
+            if checkpoint is not None and self.epoch % self.config.checkpoint_every == 0:
+                self.save(checkpoint)
 
     def advance(self, chips: Feed, validation: Feed) -> dict[str, float]:
         """Train one epoch over the training chips, and validate."""

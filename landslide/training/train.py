@@ -1,6 +1,5 @@
 """Train one configuration on chips and score it: the paper's experiment, top to bottom."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +17,7 @@ from landslide.training.config import TrainingConfig
 from landslide.training.metrics import average_precision
 from landslide.training.network import build_network, count_parameters, require_fit
 from landslide.training.normalization import Normalization
-from landslide.training.run import Run, threads_of, working_precision
+from landslide.training.run import Report, Run, threads_of, working_precision
 from landslide.training.sources import feed_parts
 from landslide.training.start import begin_with
 
@@ -51,9 +50,6 @@ class Trained:
     """Time spent in training, over all resumptions."""
     calibration: Calibration | None
     """Fitted on the validation part after training; None where there is no such part."""
-
-
-Report = Callable[[dict[str, float]], None]
 
 
 def train(
@@ -110,14 +106,7 @@ def train(
             sample = sample.contiguous(memory_format=torch.channels_last)
             forward = compiled(network, sample, precision)
         run = Run(network, config, precision, device, forward)
-        if checkpoint is not None:
-            run.resume(checkpoint)
-        while run.epoch < config.epochs:
-            record = run.advance(parts[TRAIN], parts[VALIDATION])
-            if report is not None:
-                report(record)
-            if checkpoint is not None and run.epoch % config.checkpoint_every == 0:
-                run.save(checkpoint)
+        run.complete(parts[TRAIN], parts[VALIDATION], checkpoint=checkpoint, report=report)
         run.restore_best()
         validated = run.score(parts[VALIDATION]), parts[VALIDATION].labels
         scores, labels = run.score(parts[TEST]), parts[TEST].labels

@@ -151,29 +151,14 @@ def test_a_sweep_whose_driver_was_killed_goes_on_when_it_is_submitted_again(
     pd.testing.assert_frame_equal(sweep.rows(), undisturbed)
 
 
+@pytest.mark.parametrize("request_", [b".checkpoint", b"GET /faults/cube.zarr/vh/c/"])
 @pytest.mark.parametrize("way", WAYS)
 def test_a_store_that_is_away_for_twenty_seconds_costs_nothing_but_time(
-    cluster: Lab, undisturbed: pd.DataFrame, way: str
+    cluster: Lab, undisturbed: pd.DataFrame, way: str, request_: bytes
 ) -> None:
-    with cluster.door.holding(b".checkpoint") as held:
-        sweep = Sweep(cluster, f"store-{way}", "--chips", way)
-        until(held.is_set, "a checkpoint on its way")
-        cluster.door.shut()
-    try:
-        threading.Event().wait(20)
-    finally:
-        cluster.door.open()
-    assert sweep.finish() == ["SUCCEEDED"]
-    pd.testing.assert_frame_equal(sweep.rows(), undisturbed)
-
-
-@pytest.mark.parametrize("way", WAYS)
-def test_a_store_that_goes_away_while_chips_are_read_costs_nothing_but_time(
-    cluster: Lab, undisturbed: pd.DataFrame, way: str
-) -> None:
-    with cluster.door.holding(b"GET /faults/cube.zarr/vh/c/") as held:
-        sweep = Sweep(cluster, f"reading-{way}", "--chips", way)
-        until(held.is_set, "a chunk on its way")
+    with cluster.door.holding(request_) as held:
+        sweep = Sweep(cluster, f"store-{way}-{len(request_)}", "--chips", way)
+        until(held.is_set, "a request on its way")
         cluster.door.shut()
     try:
         threading.Event().wait(20)
