@@ -17,7 +17,6 @@ from cluster.dask import dask_client, executor_of
 from cluster.ray import (
     ask_for_node,
     await_node,
-    in_job,
     ray_cluster,
     require_resources,
     smallest_node_bytes,
@@ -32,7 +31,7 @@ from landslide.results.summary import report
 from landslide.results.table import check_writable, results_table, row_keys
 from landslide.retries import patiently
 from landslide.storage import write_whole
-from sweeps.planning import add_sweep_options, plan_sweep, resources_of
+from sweeps.planning import add_sweep_options, parsed, plan_sweep, resources_of
 from sweeps.trial import run_trials
 
 
@@ -42,10 +41,7 @@ def options(
     """Read the command line of a sweep over these inputs, unless it names others."""
     parser = Parser(description=what.split("\n", maxsplit=1)[0])
     add_sweep_options(parser, inputs)
-    args = parser.parse_args(arguments)
-    if args.table is None and in_job():
-        parser.error("a submitted job needs --table, an address that every worker can reach")
-    return args
+    return parsed(parser, arguments)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from cluster.ray import Resources, cluster_has_gpus
+from cluster.ray import Resources, cluster_has_gpus, in_job
 from landslide.chips.inputs import PAPER_INPUTS, PAPER_TIMESTEPS
 from landslide.chips.passing import ChipStream
 from landslide.chips.stream import plan_stream
@@ -66,6 +66,14 @@ def add_sweep_options(
         metavar=("LEAST", "MOST"),
         help="Dask workers to scale between; a scheduler's own autoscaler finds work for the most",
     )
+
+
+def parsed(parser: argparse.ArgumentParser, arguments: list[str] | None) -> argparse.Namespace:
+    """Read a command line; a submitted job, which has no folder of its own, must name its table."""
+    args = parser.parse_args(arguments)
+    if args.table is None and in_job():
+        parser.error("a submitted job needs --table, an address that every worker can reach")
+    return args
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from typing import Any
 import xarray as xr
 
 from cluster.dask import dask_client, executor_of
-from cluster.ray import Resources, in_job, ray_cluster, require_resources, smallest_node_bytes
+from cluster.ray import Resources, ray_cluster, require_resources, smallest_node_bytes
 from landslide.chips.gathering import gather_chips
 from landslide.chips.loading import load_chips
 from landslide.chips.plan import plan_unlabelled
@@ -34,7 +34,7 @@ from landslide.storage import exists, remove
 from landslide.training.config import TrainingConfig
 from landslide.training.labelled import with_labels
 from landslide.training.pretraining import HIDDEN, SQUARE, pretrain
-from sweeps.planning import Sweep, add_sweep_options, plan_sweep, resources_of
+from sweeps.planning import Sweep, add_sweep_options, parsed, plan_sweep, resources_of
 from sweeps.trial import MAX_FAILURES, run_trials
 
 LABELLED = (2, 10, 50)
@@ -54,9 +54,7 @@ def options(arguments: list[str] | None) -> argparse.Namespace:
         "--pretraining-epochs", type=int, help="passes over the unlabelled chips; default: --epochs"
     )
     parser.set_defaults(timesteps=[4])
-    args = parser.parse_args(arguments)
-    if args.table is None and in_job():
-        parser.error("a submitted job needs --table, an address that every worker can reach")
+    args = parsed(parser, arguments)
     if min(args.labelled) < 1 or (args.pretraining_epochs or 1) < 1:
         parser.error("--labelled and --pretraining-epochs are numbers from 1 on")
     return args

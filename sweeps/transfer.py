@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 import xarray as xr
 
 from cluster.dask import dask_client, executor_of
-from cluster.ray import Resources, in_job, ray_cluster, require_resources, smallest_node_bytes
+from cluster.ray import Resources, ray_cluster, require_resources, smallest_node_bytes
 from landslide.chips.gathering import gather_chips
 from landslide.chips.joining import join_cubes
 from landslide.chips.sizes import MEMORY, memory_bytes
@@ -31,7 +31,7 @@ from landslide.results.table import check_writable, results_table, row_keys
 from landslide.storage import exists
 from landslide.training.config import TrainingConfig
 from landslide.training.labelled import with_labels
-from sweeps.planning import Sweep, add_sweep_options, plan_sweep, resources_of
+from sweeps.planning import Sweep, add_sweep_options, parsed, plan_sweep, resources_of
 from sweeps.trial import run_trials, weights_of
 
 LABELLED = (1, 4, 16, 64)
@@ -55,9 +55,7 @@ def options(arguments: list[str] | None) -> argparse.Namespace:
         "--fine-tuning-rate", type=float, help="initial learning rate; default: a tenth of the rest"
     )
     parser.set_defaults(timesteps=[4])
-    args = parser.parse_args(arguments)
-    if args.table is None and in_job():
-        parser.error("a submitted job needs --table, an address that every worker can reach")
+    args = parsed(parser, arguments)
     if min(args.labelled) < 1:
         parser.error("--labelled are numbers from 1 on: without labels is tried in any case")
     if args.chips not in {"auto", MEMORY}:
