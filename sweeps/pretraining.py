@@ -16,7 +16,14 @@ from typing import Any
 import xarray as xr
 
 from cluster.dask import dask_client, executor_of
-from cluster.ray import Resources, ray_cluster, require_resources, smallest_node_bytes
+from cluster.ray import (
+    Resources,
+    ask_for_node,
+    await_node,
+    ray_cluster,
+    require_resources,
+    smallest_node_bytes,
+)
 from landslide.chips.gathering import gather_chips
 from landslide.chips.loading import load_chips
 from landslide.chips.plan import plan_unlabelled
@@ -30,6 +37,7 @@ from landslide.options import Parser, opened_cube
 from landslide.results.figures import label_figure
 from landslide.results.labels import label_report
 from landslide.results.table import check_writable, results_table, row_keys
+from landslide.retries import patiently
 from landslide.storage import exists, remove
 from landslide.training.config import TrainingConfig
 from landslide.training.labelled import with_labels
@@ -68,7 +76,9 @@ def main(arguments: list[str] | None = None) -> int:
     with ray_cluster(args.address):
         resources = resources_of(args, sweep.base)
         require_resources(resources)
+        node = ask_for_node(resources)  # it may come while the chips are read
         unlabelled, chips = load(args, sweep)
+        await_node(node, resources, args.deadline)
         known = known_of(chips)
         count = int((known["part"] == TRAIN).sum())
         begun = pretrained(args, sweep, unlabelled, resources)
@@ -88,7 +98,7 @@ def main(arguments: list[str] | None = None) -> int:
                 sweep.experiment, waiting, chips, resources, table=sweep.table, runs=sweep.runs
             )
 
-    rows = results_table(sweep.table)
+    rows = patiently(lambda: results_table(sweep.table))
     rows = rows[rows["key"].isin(keyed)]
     figure = f"{sweep.beside}/labels.png"
     print(label_report(rows), end="")

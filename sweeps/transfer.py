@@ -16,7 +16,14 @@ from dataclasses import dataclass, replace
 import xarray as xr
 
 from cluster.dask import dask_client, executor_of
-from cluster.ray import Resources, ray_cluster, require_resources, smallest_node_bytes
+from cluster.ray import (
+    Resources,
+    ask_for_node,
+    await_node,
+    ray_cluster,
+    require_resources,
+    smallest_node_bytes,
+)
 from landslide.chips.gathering import gather_chips
 from landslide.chips.joining import join_cubes
 from landslide.chips.sizes import MEMORY, memory_bytes
@@ -28,6 +35,7 @@ from landslide.options import Parser
 from landslide.results.figures import label_figure
 from landslide.results.labels import label_report
 from landslide.results.table import check_writable, results_table, row_keys
+from landslide.retries import patiently
 from landslide.storage import exists
 from landslide.training.config import TrainingConfig
 from landslide.training.labelled import with_labels
@@ -84,7 +92,9 @@ def main(arguments: list[str] | None = None) -> int:
     with ray_cluster(args.address):
         resources = resources_of(args, target.base)
         require_resources(resources)
+        node = ask_for_node(resources)  # it may come while the chips are read
         own, *others = (load(args, sweep) for sweep in (target, *sources))
+        await_node(node, resources, args.deadline)
         keys, failures = [], 0
         first = list(joint_stages(target, sources, names[1:], own, others))
         for stage in first:
@@ -106,7 +116,7 @@ def main(arguments: list[str] | None = None) -> int:
         keys += found
         failures += failed
 
-    rows = results_table(target.table)
+    rows = patiently(lambda: results_table(target.table))
     rows = rows[rows["key"].isin(keys)]
     figure = f"{target.beside}/transfer.png"
     print(label_report(rows), end="")

@@ -91,7 +91,7 @@ def check_places(
     for name, answer in tried.items():
         told = (("GPUs", False, answer),) if isinstance(answer, str) else answer
         yield from (Check(f"node {name}", *each) for each in told)
-    workers = on_workers(client, examine, *order) if client else {}
+    workers = on_workers(client, examine, *order, seconds=args.deadline) if client else {}
     if client is not None and not workers:
         yield Check("Dask", "workers", passed=True, said="none yet: they come with the work")
     for name, place in workers.items():
@@ -157,7 +157,7 @@ def estimates(
     said += f"; {now} trials at once, {most} with all nodes that may be added"
     if step is not None and waiting:
         seconds = training_seconds(sweep.stream, waiting, step.seconds, most)
-        said += f"; their steps take {duration(seconds)}"
+        said += f"; training takes {duration(seconds)} and each trial's start"
     yield Check("sweep", "training", passed=True, said=said)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from landslide.chips.cutting import Reading
 from landslide.chips.passing import ChipStream
 from landslide.chips.sizes import COPIES, MEMORY, chip_bytes, choose_chips
-from landslide.chips.split import TRAIN
+from landslide.chips.split import TRAIN, VALIDATION
 from landslide.training.config import TrainingConfig
 
 
@@ -62,7 +62,9 @@ def fit(stream: ChipStream, wanted: str, memory: float) -> tuple[str, bool, str]
 def training_seconds(
     stream: ChipStream, configs: Mapping[str, TrainingConfig], step: float, at_once: int
 ) -> float:
-    """Return how long the steps of all configurations take, so many at once.
+    """Return how long all configurations train and validate, so many at once.
+
+    A forward pass is a third of a step, whose backward pass is twice that.
 
     Parameters
     ----------
@@ -74,8 +76,12 @@ def training_seconds(
     at_once : int
         Trials that the cluster runs at a time.
     """
-    chips = int((stream.chips["part"] == TRAIN).sum())
-    trials = [c.epochs * math.ceil(chips / c.batch_size) * step for c in configs.values()]
+    trained, validated = (int((stream.chips["part"] == part).sum()) for part in (TRAIN, VALIDATION))
+    trials = [
+        c.epochs * step * math.ceil(trained / c.batch_size)
+        + c.epochs * step / 3 * math.ceil(validated / c.batch_size)
+        for c in configs.values()
+    ]
     return math.ceil(len(trials) / at_once) * max(trials, default=0.0)
 
 

@@ -1,10 +1,12 @@
 """Run a function at every place of a sweep: each node of Ray, each worker of Dask."""
 
+import contextlib
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import ray
-from distributed import Client
+from distributed import Client, wait
 from ray.exceptions import GetTimeoutError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -47,7 +49,10 @@ def on_nodes[Result](
         where = NodeAffinitySchedulingStrategy(node, soft=False)
         task = ray.remote(num_cpus=0, num_gpus=(gpus or {}).get(name, 0), max_retries=0)(function)
         tasks[name] = task.options(scheduling_strategy=where).remote(*args)
-    return {name: _result(task, seconds) for name, task in tasks.items()}
+    end = time.monotonic() + seconds
+    return {
+        name: _result(task, seconds, max(end - time.monotonic(), 0)) for name, task in tasks.items()
+    }
 
 
 def on_a_trial[Result](
@@ -59,12 +64,12 @@ def on_a_trial[Result](
     task = ray.remote(
         num_cpus=resources.cpus, num_gpus=resources.gpus, resources=rest, max_retries=0
     )(function)
-    return _result(task.remote(*args), seconds)
+    return _result(task.remote(*args), seconds, seconds)
 
 
-def _result(task: Any, seconds: float) -> Any:
+def _result(task: Any, seconds: float, left: float) -> Any:
     try:
-        return ray.get(task, timeout=seconds)
+        return ray.get(task, timeout=left)
     except GetTimeoutError:
         ray.cancel(task)
         return f"no answer within {seconds:g} s: lost, busy, or not added by the autoscaler"
@@ -73,11 +78,23 @@ def _result(task: Any, seconds: float) -> Any:
 
 
 def on_workers[Result](
-    client: Client, function: Callable[..., Result], *args: Any
+    client: Client, function: Callable[..., Result], *args: Any, seconds: float
 ) -> dict[str, Result | str]:
-    """Run a function on every worker of Dask; a string says why there is no result."""
-    found: dict[str, Any] = client.run(function, *args, on_error="return")
-    return {
-        worker: one_line(result) if isinstance(result, BaseException) else result
-        for worker, result in found.items()
+    """Run a function on every worker of Dask; a string says why there is no result.
+
+    A worker that has not answered after so many seconds counts as lost, or as too busy.
+    """
+    tasks = {
+        worker: client.submit(function, *args, workers=[worker], pure=False)
+        for worker in client.scheduler_info(n_workers=-1)["workers"]
     }
+    with contextlib.suppress(TimeoutError):
+        wait(list(tasks.values()), timeout=seconds)
+    return {worker: _answer(task, seconds) for worker, task in tasks.items()}
+
+
+def _answer(task: Any, seconds: float) -> Any:
+    if not task.done():
+        task.cancel()
+        return f"no answer within {seconds:g} s: lost, or busy"
+    return task.result() if task.status == "finished" else one_line(task.exception())

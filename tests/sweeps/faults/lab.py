@@ -27,9 +27,11 @@ PATIENCE = 300  # seconds
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port below those that systems hand out, which another process may get meanwhile."""
+    while True:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", 20_000 + secrets.randbelow(12_000)))
+            return int(probe.getsockname()[1])
 
 
 def until(true: Callable[[], object], what: str) -> Any:
@@ -40,6 +42,20 @@ def until(true: Callable[[], object], what: str) -> Any:
             return found
         pause.wait(0.1)
     raise AssertionError(f"{what} has not come to be")
+
+
+def shared_memory() -> set[str]:
+    """Return the pieces of shared memory that there are."""
+    return {str(path) for path in Path("/dev/shm").iterdir()}
+
+
+def held_by_others(pieces: set[str]) -> set[str]:
+    """Return the pieces that a living process has mapped."""
+    held: set[str] = set()
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            held |= pieces & {mapped.path for mapped in process.memory_maps()}
+    return held
 
 
 @dataclass
@@ -56,9 +72,7 @@ class Lab:
     """What jobs have printed."""
     started: list["subprocess.Popen[bytes]"] = field(default_factory=list)
     can_mount: bool = field(default_factory=lambda: _runs("unshare", "--mount", "true"))
-    shared_before: set[str] = field(
-        default_factory=lambda: {path.name for path in Path("/dev/shm").iterdir()}
-    )
+    shared_before: set[str] = field(default_factory=shared_memory)
     """Shared memory that others had when the cluster began."""
 
     def begin(self) -> None:
@@ -129,6 +143,9 @@ class Lab:
             "--node-ip-address=127.0.0.1",
             f"--temp-dir={folder}",
             f"--dashboard-agent-listen-port={free_port()}",
+            # Any free ports: by themselves all nodes of a machine take the same.
+            "--min-worker-port=0",
+            "--max-worker-port=0",
             "--object-store-memory=100000000",
             "--disable-usage-stats",
         )
@@ -154,6 +171,14 @@ class Lab:
         """Return the raylets of the worker nodes."""
         raylets = [each for each in self.processes("raylet") if each.name() == "raylet"]
         return [each for each in raylets if "/head/" not in each.cmdline()[1]]
+
+    def lose(self, raylet: psutil.Process) -> None:
+        """Kill all processes of a node at once, as when its machine goes away."""
+        start = raylet.parent()
+        assert start is not None
+        for process in [start, *start.children(recursive=True)]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
 
     def dask_worker(self) -> None:
         """Start a worker of the scheduler."""

@@ -3,7 +3,6 @@
 import contextlib
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 
 import fsspec
 import pandas as pd
@@ -13,14 +12,12 @@ import pytest
 from landslide import results_table
 
 from .conftest import QUICK, stored
-from .lab import BUCKET, MARK, Lab, until
-
-pytestmark = pytest.mark.long  # a minute or two each, on two cores with nothing beside
+from .lab import BUCKET, MARK, Lab, held_by_others, shared_memory, until
 
 CUBE = f"s3://{BUCKET}/cube.zarr"
 MEASURED = ["seconds", "chips_per_second", "written_at"]
 """What of a row differs from run to run."""
-WAYS = ["memory", "store", "stream"]
+WAYS = ["memory", *(pytest.param(way, marks=pytest.mark.long) for way in ("store", "stream"))]
 
 
 class Sweep:
@@ -113,7 +110,7 @@ def test_trials_of_a_node_that_is_lost_go_on_elsewhere(
     sweep = Sweep(cluster, f"node-{way}", "--chips", way)
     trial = sweep.trained()[0]
     (node,) = [each for each in trial.parents() if each.name() == "raylet"]
-    node.kill()
+    cluster.lose(node)
     assert sweep.finish() == ["SUCCEEDED"]
     pd.testing.assert_frame_equal(sweep.rows(), undisturbed)
     cluster.worker_node()
@@ -175,7 +172,7 @@ def test_a_disk_that_fills_up_under_a_trial_does_not_matter(
     if not cluster.can_mount:
         pytest.skip("a small disk needs the right to mount one")
     (lost, *_) = cluster.worker_nodes()
-    lost.kill()
+    cluster.lose(lost)
     folder = cluster.worker_node(disk="64m")
     until(lambda: len(cluster.worker_nodes()) == 2, "two nodes")
     sweep = Sweep(cluster, f"disk-{way}", "--chips", way)
@@ -221,5 +218,5 @@ def test_no_process_or_shared_memory_stays(cluster: Lab, undisturbed: pd.DataFra
     assert cluster.processes()[0].environ()[MARK]
     cluster.close()
     assert not cluster.processes()
-    left = {path.name for path in Path("/dev/shm").iterdir()} - cluster.shared_before
-    assert not left
+    left = shared_memory() - cluster.shared_before
+    assert not left - held_by_others(left)

@@ -1,0 +1,42 @@
+"""A function at every worker of Dask, as the preflight runs it."""
+
+import os
+
+from distributed import Client, Event, LocalCluster
+
+from cluster.preflight.places import on_workers
+
+
+def test_each_worker_answers_and_what_it_raises_is_said() -> None:
+    def refuse(what: str) -> None:
+        raise PermissionError(what)
+
+    with (
+        LocalCluster(
+            n_workers=3, processes=False, dashboard_address="127.0.0.1:0",
+            worker_dashboard_address="127.0.0.1:0",
+        ) as cluster,
+        Client(cluster) as client,
+    ):  # fmt: skip
+        workers = set(client.scheduler_info(n_workers=-1)["workers"])
+        assert on_workers(client, os.getpid, seconds=60) == dict.fromkeys(workers, os.getpid())
+        answers = on_workers(client, refuse, "no entry", seconds=60)
+        assert set(answers) == workers
+        assert all("no entry" in answer for answer in answers.values())
+
+
+def test_a_worker_that_does_not_answer_is_waited_for_so_long_and_no_longer() -> None:
+    with (
+        LocalCluster(
+            n_workers=2, processes=False, threads_per_worker=1, dashboard_address="127.0.0.1:0",
+            worker_dashboard_address="127.0.0.1:0",
+        ) as cluster,
+        Client(cluster) as client,
+    ):  # fmt: skip
+        busy, idle = client.scheduler_info(n_workers=-1)["workers"]
+        held = client.submit(lambda: Event("released").wait(), workers=[busy])
+        answers = on_workers(client, os.getpid, seconds=1)
+        assert answers[idle] == os.getpid()
+        assert answers[busy] == "no answer within 1 s: lost, or busy"
+        Event("released", client=client).set()
+        assert held.result()
