@@ -24,6 +24,8 @@ BIN = Path(sys.executable).parent
 MARK = "LANDSLIDE_TEST_CLUSTER"
 BUCKET = "faults"
 PATIENCE = 300  # seconds
+STARTS = 3
+"""Of a node: Ray gives up after 30 seconds, which a busy machine may need."""
 
 
 def free_port() -> int:
@@ -133,7 +135,8 @@ class Lab:
             )  # fmt: skip
         self.started.append(process)
         until(lambda: says in log.read_text() or process.poll() is not None, f"{program}: {says}")
-        assert process.poll() is None, f"{program} has ended: {log.read_text()[-2000:]}"
+        if process.poll() is not None:
+            raise ChildProcessError(f"{program} has ended: {log.read_text()[-2000:]}")
         return process
 
     def _ray_options(self, name: str) -> tuple[str, ...]:
@@ -155,16 +158,23 @@ class Lab:
 
         With `disk` the folder is a disk of that size.
         """
-        name = uuid.uuid4().hex[:4]
-        options = self._ray_options(name)
-        mount = f'mount -t tmpfs -o size={disk} tmpfs {self.folder / name} && exec "$@"'
-        process = self.start(
-            *("ray", "start", "--block", f"--address={self.gcs}", "--num-cpus=1", "--num-gpus=1"),
-            *options,
-            says="Ray runtime started",
-            before=("unshare", "--mount", "sh", "-c", mount, "sh") if disk else (),
-        )
-        folder = self.folder / name
+        for attempt in range(1, STARTS + 1):
+            name = uuid.uuid4().hex[:4]
+            options, folder = self._ray_options(name), self.folder / name
+            mount = f'mount -t tmpfs -o size={disk} tmpfs {folder} && exec "$@"'
+            try:
+                process = self.start(
+                    *("ray", "start", "--block", f"--address={self.gcs}"),
+                    *("--num-cpus=1", "--num-gpus=1", *options),
+                    says="Ray runtime started",
+                    before=("unshare", "--mount", "sh", "-c", mount, "sh") if disk else (),
+                )
+            except ChildProcessError:
+                _kill(self.processes(str(folder)))
+                if attempt == STARTS:
+                    raise
+            else:
+                break
         return Path(f"/proc/{process.pid}/root{folder}") if disk else folder
 
     def worker_nodes(self) -> list[psutil.Process]:
@@ -176,9 +186,7 @@ class Lab:
         """Kill all processes of a node at once, as when its machine goes away."""
         start = raylet.parent()
         assert start is not None
-        for process in [start, *start.children(recursive=True)]:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
+        _kill([start, *start.children(recursive=True)])
 
     def dask_worker(self) -> None:
         """Start a worker of the scheduler."""
@@ -231,12 +239,16 @@ class Lab:
     def close(self) -> None:
         """End all processes that belong to the cluster, by their ids."""
         while left := self.processes():
-            for process in left:
-                with contextlib.suppress(psutil.Error):
-                    process.kill()
-            psutil.wait_procs(left, timeout=10)
+            _kill(left)
         for child in self.started:
             child.wait()
+
+
+def _kill(processes: list[psutil.Process]) -> None:
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(processes, timeout=10)
 
 
 def _runs(*command: str) -> bool:
