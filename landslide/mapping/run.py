@@ -1,40 +1,17 @@
 """From a trained model and a cube to the products of a map, whole or not at all."""
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Executor
-from datetime import UTC, datetime
-from typing import Any
 
-import torch
 import xarray as xr
 
-from landslide.chips.inputs import parse_inputs
-from landslide.cube.digest import cube_digest
-from landslide.cube.events import Event, event_to_attribute, find_event
-from landslide.experiment import versions
-from landslide.mapping.area import area_of, grown, require_crs, require_fit
-from landslide.mapping.facts import MapFacts
-from landslide.mapping.members import (
-    AUTO,
-    load_members,
-    member_facts,
-    reliability_facts,
-    temperatures_of,
-    threshold_of,
-    warnings_of,
-)
-from landslide.mapping.products import FORMATS, write_products
-from landslide.mapping.resampling import resampled
-from landslide.mapping.rows import Job, seam_name, strip_name
-from landslide.mapping.scene import map_scene
-from landslide.mapping.strips import ScenePlan, plan_scene
-from landslide.mapping.work import FOLDER, Work, leave, require_free, require_writable
+from landslide.mapping.inference.scene import map_scene, scene_counts
+from landslide.mapping.inference.work import leave
+from landslide.mapping.members import AUTO
+from landslide.mapping.plan import MapPlan, plan_map
+from landslide.mapping.telling import facts_of
+from landslide.mapping.write import require_products, write_products
 from landslide.storage import absolute
-from landslide.training.bundle import Bundle
-
-BATCH = {"cpu": 16, "cuda": 64}
-"""Chips that pass through a network together."""
 
 
 def map_landslides(
@@ -106,161 +83,51 @@ def map_landslides(
         Where a model, the cube, the options or the folder are wrong: before anything is mapped.
         Where no pixel has data: then nothing is left in `out`.
     """
-    _require_options(formats, minimum_area, batch_size, threads)
-    bundles = load_members(models)
-    first = bundles[0]
-    found = find_event(cube, event)
-    require_crs(cube, no_crs=no_crs)
-    chosen, origin = threshold_of(bundles, threshold)
-    said = warnings_of(bundles)
-    original = cube
-    if resample:
-        cube, how = resampled(cube, first)
-        said += how
-    require_fit(cube, first)
-    area = area_of(cube, bbox)
-    inputs = parse_inputs(first.config.inputs)
-    shared = first.chip_size // 2 if overlap is None else overlap
-    if not 0 <= shared < first.chip_size:
-        raise ValueError(
-            f"an overlap of {shared} pixels does not fit chips of {first.chip_size}: give less"
-        )
-    shape = (cube.sizes["y"], cube.sizes["x"])
-    plan = plan_scene(
+    require_products(formats, minimum_area)
+    plan = plan_map(
+        models,
         cube,
-        found,
-        inputs,
-        first.config.timesteps,
-        chip_size=first.chip_size,
-        overlap=shared,
-        area=grown(area, first.chip_size, shared, shape),
+        out,
+        event=event,
+        bbox=bbox,
+        threshold=threshold,
+        no_crs=no_crs,
+        resample=resample,
         orbit=orbit,
+        overlap=overlap,
+        batch_size=batch_size,
+        threads=threads,
         skip_damaged=skip_damaged,
+        work=work,
     )
-    folder = absolute(out)
-    place = Work(absolute(work) if work else f"{folder}/{FOLDER}")
-    require_free(folder)
-    require_writable(out)
-    digest = _digest(original, skip_damaged=skip_damaged)
-    place.begin(_identity(bundles, digest, found, plan, resample=resample))
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    job = Job(
-        plan,
-        tuple((absolute(bundle.address), bundle.digest) for bundle in bundles),
-        place,
-        batch_size or BATCH[device],
-        threads or torch.get_num_threads(),
-    )
+    job = plan.job
     scene = map_scene(job, executor, look_ahead=look_ahead, progress=progress)
-    counts = _counts(job)
+    counts = scene_counts(job)
     if not counts["valid"]:
-        place.remove()
-        leave(folder)
+        job.work.remove()
+        leave(absolute(out))
         raise ValueError(
-            f"no pixel of the area has data in every channel of {inputs.name!r}: check the cube's "
-            "no-data values and the --bbox"
+            "no pixel of the area has data in every channel of "
+            f"{plan.inputs!r}: check the cube's no-data values and the --bbox"
         )
-    images = plan.images
-    facts = MapFacts(
-        event=found,
-        inputs=inputs.name,
-        timesteps=first.config.timesteps,
-        images_before=tuple(sorted(images.get("images_before", ()))),
-        images_after=tuple(sorted(images.get("images_after", ()))),
-        orbit=images.get("orbit", ""),
-        cube=str(cube.encoding.get("source", "in memory")),
-        members=tuple(member_facts(bundle) for bundle in bundles),
-        threshold=chosen,
-        threshold_from=origin,
-        temperature=temperatures_of(bundles),
-        reliability=reliability_facts(bundles),
-        warnings=tuple(said + _found(counts)),
-        simulated=bool(cube.attrs.get("simulated", False)),
-        provenance={
-            "cube digest": digest,
-            "model digests": ", ".join(bundle.digest for bundle in bundles),
-            "mapped at": datetime.now(UTC).isoformat(timespec="seconds"),
-            "chips": f"{counts['chips']} of {first.chip_size} pixels, {shared} shared",
-            "device": torch.cuda.get_device_name() if device == "cuda" else "cpu",
-        },
-        versions=versions(),
-    )
     written = write_products(
-        _window(scene, cube, plan, area),
-        cube,
-        facts,
+        _asked_for(scene, plan),
+        plan.cube,
+        facts_of(plan, counts),
         out,
         minimum_area=minimum_area,
         formats=formats,
         no_crs=no_crs,
     )
-    place.remove()
+    job.work.remove()
     return written
 
 
-def _require_options(
-    formats: Sequence[str], minimum_area: float, batch_size: int | None, threads: int | None
-) -> None:
-    unknown = [name for name in formats if name not in FORMATS]
-    if unknown:
-        raise ValueError(f"unknown format {unknown[0]!r}: choose some of {', '.join(FORMATS)}")
-    if not 0 <= minimum_area < math.inf:
-        raise ValueError(f"a smallest area of {minimum_area:g} m2 cannot be: give 0 or more")
-    if any(number is not None and number < 1 for number in (batch_size, threads)):
-        raise ValueError("the batch size and the threads are at least 1")
-
-
-def _window(
-    scene: xr.Dataset, cube: xr.Dataset, plan: ScenePlan, area: tuple[tuple[int, int], ...]
-) -> xr.Dataset:
+def _asked_for(scene: xr.Dataset, plan: MapPlan) -> xr.Dataset:
     """Return what was asked for of what was mapped, with its coordinates."""
-    inside = {}
-    for axis, (start, stop), (first, _) in zip("yx", area, plan.area, strict=True):
+    inside, mapped = {}, plan.job.plan.area
+    for axis, (start, stop), (first, end) in zip("yx", plan.area, mapped, strict=True):
         inside[axis] = slice(start - first, stop - first)
-        if axis in cube.coords:
-            scene = scene.assign_coords({axis: cube[axis][slice(*plan.area["yx".index(axis)])]})
+        if axis in plan.cube.coords:
+            scene = scene.assign_coords({axis: plan.cube[axis][first:end]})
     return scene.isel(inside)
-
-
-def _digest(cube: xr.Dataset, *, skip_damaged: bool) -> str:
-    source = cube.encoding.get("source")
-    read_as = [str(cube.encoding.get("missing"))] + ["skip-damaged"] * skip_damaged
-    return "in memory" if source is None else cube_digest(str(source), None, read_as)
-
-
-def _identity(
-    bundles: Sequence[Bundle], digest: str, event: Event, plan: ScenePlan, *, resample: bool
-) -> Mapping[str, Any]:
-    """Return what determines a map's probabilities."""
-    return {
-        "models": [bundle.digest for bundle in bundles],
-        "temperatures": temperatures_of(bundles),
-        "cube": digest,
-        "event": event_to_attribute(event),
-        "images": dict(plan.images),
-        "area": plan.area,
-        "chips": [plan.across[0].size, [placing.starts for placing in plan.across]],
-        "strips": [strip.rows for strip in plan.strips],
-        "resample": resample,
-    }
-
-
-def _counts(job: Job) -> dict[str, int]:
-    """Add up what strips and seams say they did."""
-    names = [strip_name(n) for n in range(len(job.plan.strips))]
-    names += [seam_name(n) for n in range(len(job.plan.seams))]
-    records = [job.work.record(name) or {} for name in names]
-    keys = ("chips", "valid", "rejected", "damaged")
-    return {key: sum(int(record.get(key, 0)) for record in records) for key in keys}
-
-
-def _found(counts: Mapping[str, int]) -> list[str]:
-    said = []
-    if counts["rejected"]:
-        said.append(
-            f"{counts['rejected']} backscatter samples are infinite, zero or negative: taken as "
-            "no data."
-        )
-    if counts["damaged"]:
-        said.append("Some of the cube's chunks are damaged: what they held is left out.")
-    return said

@@ -13,12 +13,12 @@ import xarray as xr
 from landslide import open_cube
 from landslide.chips.inputs import parse_inputs
 from landslide.cube.events import Event, event_to_attribute
-from landslide.mapping import rows
-from landslide.mapping.models import Model
-from landslide.mapping.rows import Job
-from landslide.mapping.scene import map_scene
-from landslide.mapping.strips import plan_scene
-from landslide.mapping.work import Work
+from landslide.mapping.inference import rows
+from landslide.mapping.inference.models import Model
+from landslide.mapping.inference.rows import Job
+from landslide.mapping.inference.scene import map_scene
+from landslide.mapping.inference.strips import plan_scene
+from landslide.mapping.inference.work import Work
 
 QUAKE = np.datetime64("2018-09-05T18:08", "ns")
 EVENT = Event("quake", QUAKE, QUAKE)
@@ -82,7 +82,7 @@ def local_model(channels: int, temperature: float = 2.0) -> Model:
 @pytest.fixture
 def blocks_of_a_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
     """Read a chunk of 64 pixels at a time, so that a small scene has strips and squares."""
-    monkeypatch.setattr("landslide.mapping.strips.BLOCK", CHUNK)
+    monkeypatch.setattr("landslide.mapping.inference.strips.BLOCK", CHUNK)
 
 
 @pytest.fixture(scope="session")

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from landslide.mapping.blocks import Block
-from landslide.mapping.density import add_to_cells, cell_of, density, no_cells
-from landslide.mapping.ground import blocks_of, ground_of, pixel_areas
-from landslide.mapping.summary import class_areas, slope_class_names
-from landslide.mapping.uncertainty import (
+from landslide.mapping.products.blocks import Block
+from landslide.mapping.products.density import add_to_cells, cell_of, density, no_cells
+from landslide.mapping.products.ground import blocks_of, ground_of, pixel_areas
+from landslide.mapping.products.summary import class_areas, slope_class_names
+from landslide.mapping.products.uncertainty import (
     expected_area,
     expected_cells,
     labelled_cells,

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from landslide.mapping.placing import MARGIN, place_chips
+from landslide.mapping.inference.placing import MARGIN, place_chips
 
 
 @given(st.integers(1, 300), st.integers(2, 64), st.data())

@@ -9,16 +9,16 @@ from hypothesis import given, settings
 from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 
-from landslide.mapping.ground import Ground, blocks_of, ground_of
-from landslide.mapping.planes import ONE_OR_NONE
-from landslide.mapping.polygons import (
+from landslide.mapping.products.ground import Ground, blocks_of, ground_of
+from landslide.mapping.products.planes import ONE_OR_NONE
+from landslide.mapping.products.polygons import (
     burnt,
     large_enough,
     outlines,
     planimetric_areas,
     simplified,
 )
-from landslide.mapping.rasters import plane_writer, write_block
+from landslide.mapping.products.rasters import plane_writer, write_block
 
 from .synthetic import make_ground
 

@@ -21,7 +21,7 @@ from rio_cogeo.cogeo import cog_validate
 from scipy import ndimage
 
 from landslide.mapping.facts import UNVALIDATED
-from landslide.mapping.products import FORMATS, write_products
+from landslide.mapping.write import FORMATS, write_products
 from landslide.training.metrics import average_precision
 
 from .synthetic import make_facts, make_ground, make_scene

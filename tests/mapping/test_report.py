@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from landslide.mapping.products import write_products
-from landslide.mapping.report import area_text
+from landslide.mapping.report.page import area_text
+from landslide.mapping.write import write_products
 
 from .synthetic import make_facts, make_ground, make_scene
 

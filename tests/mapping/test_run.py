@@ -13,7 +13,7 @@ from landslide import open_cube, simulate_cube
 from landslide.cli import main
 from landslide.mapping import run
 from landslide.mapping.facts import MapFacts
-from landslide.mapping.work import FOLDER
+from landslide.mapping.inference.work import FOLDER
 from landslide.storage import read_bytes, write_whole
 
 Said = pytest.CaptureFixture[str]

@@ -14,9 +14,9 @@ import torch
 import xarray as xr
 
 from landslide.cube.stored import StoredArray
-from landslide.mapping import rows
-from landslide.mapping.rows import Job, seam_name, strip_name
-from landslide.mapping.scene import map_scene
+from landslide.mapping.inference import rows
+from landslide.mapping.inference.rows import Job, seam_name, strip_name
+from landslide.mapping.inference.scene import map_scene
 
 from .conftest import (
     CHUNK,

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from scipy import ndimage
 from sklearn.metrics import f1_score, jaccard_score
 
-from landslide.mapping.blocks import Block
-from landslide.mapping.scoring import (
+from landslide.mapping.products.blocks import Block
+from landslide.mapping.products.scoring import (
     Counted,
     add_counts,
     confusion,

@@ -4,9 +4,9 @@ import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
 
-from landslide.mapping.blocks import Block
-from landslide.mapping.ground import Ground
-from landslide.mapping.rasters import RasterKind
+from landslide.mapping.products.blocks import Block
+from landslide.mapping.products.ground import Ground
+from landslide.mapping.products.rasters import RasterKind
 
 CELL_M = 1000.0
 CELL_PIXELS = 100

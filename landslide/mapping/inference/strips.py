@@ -19,7 +19,7 @@ from landslide.chips.inputs import Inputs
 from landslide.chips.passing import ChipStream
 from landslide.chips.readings import plan_readings, require_variables
 from landslide.cube.events import Event
-from landslide.mapping.placing import Placing, place_chips
+from landslide.mapping.inference.placing import Placing, place_chips
 
 UNJUDGED = "dem_aspect"
 """Flat ground has none, which excludes no pixel."""

@@ -6,7 +6,7 @@ import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from landslide.mapping.ground import Ground
+from landslide.mapping.products.ground import Ground
 
 VERSION = "3.34.0-Prizren"
 """Of QGIS, whose form of project and style this is; later ones read it."""

@@ -10,14 +10,16 @@ import numpy as np
 import rasterio
 import rasterio.shutil
 from numpy.typing import NDArray
+from rasterio.env import get_gdal_config, set_gdal_config
 from rasterio.windows import Window
 
 from landslide.mapping.facts import MapFacts
-from landslide.mapping.ground import Ground
+from landslide.mapping.products.ground import Ground
 
 MASK_NO_DATA = 255
-CACHE_MB = 128
-"""Of GDAL's blocks in memory, whatever the raster's size."""
+CACHE = 32 * 2**20
+"""Bytes of GDAL's blocks in memory, whatever the size of a raster: a row of a mask's blocks fits
+that is 65,000 pixels wide."""
 BLOCK_SIDE = 512  # pixels; COG's default
 
 
@@ -69,9 +71,14 @@ def statement_tags(facts: MapFacts) -> dict[str, str]:
 
 @contextmanager
 def gdal_within_bounds() -> Iterator[None]:
-    """Keep GDAL's cache small, and leave no sidecar files."""
-    with rasterio.Env(GDAL_CACHEMAX=CACHE_MB, GDAL_PAM_ENABLED=False, GDAL_NUM_THREADS="2"):
-        yield
+    """Keep GDAL's cache small for a while, and leave no sidecar files."""
+    before = get_gdal_config("GDAL_CACHEMAX")
+    try:
+        # rasterio takes bytes here, not megabytes, and gives no value back that it found.
+        with rasterio.Env(GDAL_CACHEMAX=CACHE, GDAL_PAM_ENABLED=False, GDAL_NUM_THREADS="2"):
+            yield
+    finally:
+        set_gdal_config("GDAL_CACHEMAX", before)
 
 
 @contextmanager

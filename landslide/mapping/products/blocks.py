@@ -12,10 +12,10 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from landslide.cube.labels import NO_DATA
-from landslide.mapping.ground import Ground, blocks_of, pixel_areas
-from landslide.mapping.planes import Planes
-from landslide.mapping.polygons import burnt
-from landslide.mapping.rasters import read_block
+from landslide.mapping.products.ground import Ground, blocks_of, pixel_areas
+from landslide.mapping.products.planes import Planes
+from landslide.mapping.products.polygons import burnt
+from landslide.mapping.products.rasters import read_block
 
 TERRAIN = ("dem", "dem_slope_radians", "dem_aspect")
 

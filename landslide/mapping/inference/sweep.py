@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from landslide.mapping.models import Model
-from landslide.mapping.placing import Placing
+from landslide.mapping.inference.models import Model
+from landslide.mapping.inference.placing import Placing
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from landslide.mapping.blocks import Block, scored_pixels
+from landslide.mapping.products.blocks import Block, scored_pixels
 
 MATCH = 0.1
 """IoU from which on two objects are the same landslide."""

@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from landslide.mapping.models import Model, map_device, models_at
-from landslide.mapping.squares import Square, as_columns, read_strips
-from landslide.mapping.strips import ScenePlan, Strip
-from landslide.mapping.sweep import Columns, Finished, sweep
-from landslide.mapping.work import COLUMNS, Rows, Work
+from landslide.mapping.inference.models import Model, map_device, models_at
+from landslide.mapping.inference.squares import Square, as_columns, read_strips
+from landslide.mapping.inference.strips import ScenePlan, Strip
+from landslide.mapping.inference.sweep import Columns, Finished, sweep
+from landslide.mapping.inference.work import COLUMNS, Rows, Work
 
 PROBABILITY, SPREAD = "probability", "spread"
 WRITES = 4  # finished columns that wait to be written, at most

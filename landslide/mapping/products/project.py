@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from landslide.mapping.density import cells_ground, density, density_kind
 from landslide.mapping.facts import MapFacts
-from landslide.mapping.ground import Ground
-from landslide.mapping.planes import Planes
-from landslide.mapping.rasters import (
+from landslide.mapping.products.density import cells_ground, density, density_kind
+from landslide.mapping.products.ground import Ground
+from landslide.mapping.products.planes import Planes
+from landslide.mapping.products.rasters import (
     MASK,
     PROBABILITY,
     SPREAD,
@@ -19,7 +19,7 @@ from landslide.mapping.rasters import (
     to_cog,
     write_plane,
 )
-from landslide.mapping.styles import (
+from landslide.mapping.products.styles import (
     PROBABILITY_STOPS,
     ProjectLayer,
     mask_style,
@@ -50,7 +50,7 @@ def write_rasters(
         On disk.
     planes : Planes
     cells : float64 (3, y, x)
-        As `landslide.mapping.density.add_to_cells` adds them up.
+        As `landslide.mapping.products.density.add_to_cells` adds them up.
     ground, facts
         Of the map.
 

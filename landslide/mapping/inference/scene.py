@@ -7,7 +7,14 @@ from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 import xarray as xr
 from tqdm import tqdm
 
-from landslide.mapping.rows import Job, map_seam, map_strip, map_strips, seam_name, strip_name
+from landslide.mapping.inference.rows import (
+    Job,
+    map_seam,
+    map_strip,
+    map_strips,
+    seam_name,
+    strip_name,
+)
 
 LOOK_AHEAD = 16  # strips under way on an executor of unknown size
 
@@ -109,3 +116,19 @@ def _there(
     finally:
         for future in under_way:
             future.cancel()
+
+
+def scene_counts(job: Job) -> dict[str, int]:
+    """Add up what strips and seams say they did.
+
+    Returns
+    -------
+    dict
+        `chips` that passed through each network, `valid` pixels, `rejected` samples of
+        backscatter, and squares with `damaged` chunks.
+    """
+    names = [strip_name(n) for n in range(len(job.plan.strips))]
+    names += [seam_name(n) for n in range(len(job.plan.seams))]
+    records = [job.work.record(name) or {} for name in names]
+    keys = ("chips", "valid", "rejected", "damaged")
+    return {key: sum(int(record.get(key, 0)) for record in records) for key in keys}

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from rasterio.errors import NotGeoreferencedWarning
 from rasterio.io import MemoryFile
 
-from landslide.mapping.ground import BLOCK, Ground, blocks_of
+from landslide.mapping.products.ground import BLOCK, Ground, blocks_of
 
 LONGEST = 1400  # pixels on a picture's longer side, at most
 CLIPPED = 2.0  # per cent of pixels beyond either end of a grey scale

@@ -13,9 +13,9 @@ import rasterio.features
 import shapely
 
 from landslide.mapping.facts import MapFacts
-from landslide.mapping.ground import Ground
-from landslide.mapping.polygons import on_the_ground
-from landslide.mapping.styles import FILLS, polygon_style
+from landslide.mapping.products.ground import Ground
+from landslide.mapping.products.polygons import on_the_ground
+from landslide.mapping.products.styles import FILLS, polygon_style
 
 FOOTPRINT_PIXELS = 1024
 """Side of the coarser raster that the footprint is drawn from, at most."""

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from landslide.mapping.blocks import Block
+from landslide.mapping.products.blocks import Block
 
 SUMS = (
     "pixels", "probability", "slope", "slopes", "secant", "east", "north", "aspects",

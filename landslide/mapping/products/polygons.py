@@ -11,7 +11,7 @@ import shapely
 from numpy.typing import NDArray
 
 from landslide.mapping.facts import MapFacts
-from landslide.mapping.ground import ASSUMED_M2, Ground
+from landslide.mapping.products.ground import ASSUMED_M2, Ground
 
 CONNECTIVITY = 4
 """Pixels that share a side are one landslide; those that touch at a corner are two."""
@@ -144,7 +144,7 @@ def polygon_table(
     polygons : GeoDataFrame
         As `large_enough` gives them.
     zones : DataFrame
-        What `landslide.mapping.zones.combine` gives for them.
+        What `landslide.mapping.products.zones.combine` gives for them.
     """
     planimetric, along_slope = area_columns(ground)
     table = pd.DataFrame({"id": polygons["id"].to_numpy()})

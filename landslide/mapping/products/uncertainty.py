@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from landslide.mapping.blocks import Block, scored_pixels
-from landslide.mapping.ground import COHERENT
+from landslide.mapping.products.blocks import Block, scored_pixels
+from landslide.mapping.products.ground import COHERENT
 
 CONFIDENCE = 1.96  # standard errors on either side that hold 95 % of a normal distribution
 

@@ -13,12 +13,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from landslide.mapping.blocks import Block
 from landslide.mapping.facts import MapFacts, facts_to_json
-from landslide.mapping.ground import Ground
-from landslide.mapping.polygons import area_columns
-from landslide.mapping.scoring import MATCH, Scores
-from landslide.mapping.uncertainty import AreaEstimate
+from landslide.mapping.products.blocks import Block
+from landslide.mapping.products.ground import Ground
+from landslide.mapping.products.polygons import area_columns
+from landslide.mapping.products.scoring import MATCH, Scores
+from landslide.mapping.products.uncertainty import AreaEstimate
 
 SLOPE_EDGES = (0, 10, 20, 30, 40, 50, 90)
 """Edges of the slope classes [degrees]."""

@@ -10,8 +10,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from landslide.chips.passing import map_chips
-from landslide.mapping.strips import ScenePlan
-from landslide.mapping.sweep import Columns
+from landslide.mapping.inference.strips import ScenePlan
+from landslide.mapping.inference.sweep import Columns
 
 
 @dataclass(frozen=True, eq=False)

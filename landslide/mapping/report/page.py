@@ -11,11 +11,11 @@ import numpy as np
 import shapely
 import xarray as xr
 
-from landslide.mapping import previews
 from landslide.mapping.facts import MapFacts
-from landslide.mapping.ground import Ground
-from landslide.mapping.planes import Planes
-from landslide.mapping.polygons import area_columns
+from landslide.mapping.products.ground import Ground
+from landslide.mapping.products.planes import Planes
+from landslide.mapping.products.polygons import area_columns
+from landslide.mapping.report import previews
 
 OUTLINED = 300
 """Largest landslides whose outlines are drawn; all others show in the probability."""
@@ -36,7 +36,7 @@ def area_text(area: float | None, unit: str) -> str:
 
 @functools.cache
 def _template() -> jinja2.Template:
-    text = (files("landslide.mapping") / "report.html").read_text(encoding="utf-8")
+    text = (files("landslide.mapping.report") / "report.html").read_text(encoding="utf-8")
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )

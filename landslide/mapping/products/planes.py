@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from landslide.cube.labels import decode_label_values
 from landslide.mapping.facts import MapFacts
-from landslide.mapping.ground import Ground, blocks_of
-from landslide.mapping.rasters import (
+from landslide.mapping.products.ground import Ground, blocks_of
+from landslide.mapping.products.rasters import (
     MASK,
     MASK_NO_DATA,
     PROBABILITY,

@@ -10,22 +10,22 @@ import rasterio
 import xarray as xr
 from numpy.typing import NDArray
 
-from landslide.mapping import scoring
-from landslide.mapping.blocks import Layers, map_blocks
-from landslide.mapping.density import add_to_cells, no_cells
 from landslide.mapping.facts import MapFacts
-from landslide.mapping.ground import Ground, blocks_of
-from landslide.mapping.planes import Planes
-from landslide.mapping.rasters import read_block
-from landslide.mapping.summary import class_areas, plain_areas
-from landslide.mapping.uncertainty import (
+from landslide.mapping.products import scoring
+from landslide.mapping.products.blocks import Layers, map_blocks
+from landslide.mapping.products.density import add_to_cells, no_cells
+from landslide.mapping.products.ground import Ground, blocks_of
+from landslide.mapping.products.planes import Planes
+from landslide.mapping.products.rasters import read_block
+from landslide.mapping.products.summary import class_areas, plain_areas
+from landslide.mapping.products.uncertainty import (
     AreaEstimate,
     expected_area,
     expected_cells,
     labelled_cells,
     stratified_area,
 )
-from landslide.mapping.zones import combine, zone_sums
+from landslide.mapping.products.zones import combine, zone_sums
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,9 @@ class Survey:
     """What a pass over a map found."""
 
     zones: pd.DataFrame
-    """Statistics of each polygon, by its number; see `landslide.mapping.zones.combine`."""
+    """Statistics of each polygon, by its number; see `landslide.mapping.products.zones.combine`."""
     cells: NDArray[np.float64]
-    """Areas of each cell of the density, see `landslide.mapping.density.no_cells`."""
+    """Areas of each cell of the density, see `landslide.mapping.products.density.no_cells`."""
     areas: dict[str, float]
     classes: NDArray[np.float64]
     estimates: dict[str, AreaEstimate]

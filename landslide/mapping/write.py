@@ -1,6 +1,7 @@
 """From a map of probabilities to what a responder opens: rasters, polygons, numbers, a page."""
 
 import logging
+import math
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -9,17 +10,16 @@ from pathlib import Path
 import geopandas
 import xarray as xr
 
-from landslide.mapping.blocks import Layers
 from landslide.mapping.facts import MapFacts
-from landslide.mapping.ground import Ground, cube_window, ground_of
-from landslide.mapping.planes import Planes, write_planes
-from landslide.mapping.polygons import large_enough, outlines, polygon_table, smallest_area
-from landslide.mapping.project import map_project, write_rasters
-from landslide.mapping.rasters import gdal_within_bounds
-from landslide.mapping.report import report_page
-from landslide.mapping.summary import summary_of, summary_to_csv, summary_to_json
-from landslide.mapping.survey import survey
-from landslide.mapping.vectors import (
+from landslide.mapping.products.blocks import Layers
+from landslide.mapping.products.ground import Ground, cube_window, ground_of
+from landslide.mapping.products.planes import Planes, write_planes
+from landslide.mapping.products.polygons import large_enough, outlines, polygon_table, smallest_area
+from landslide.mapping.products.project import map_project, write_rasters
+from landslide.mapping.products.rasters import gdal_within_bounds
+from landslide.mapping.products.summary import summary_of, summary_to_csv, summary_to_json
+from landslide.mapping.products.survey import survey
+from landslide.mapping.products.vectors import (
     area_of_interest,
     image_footprint,
     sources,
@@ -27,6 +27,7 @@ from landslide.mapping.vectors import (
     write_geopackage,
     write_geoparquet,
 )
+from landslide.mapping.report.page import report_page
 from landslide.storage import file_written_whole, probe_folder
 
 FORMATS = ("gpkg", "geojson", "parquet", "qgis", "report")
@@ -81,10 +82,7 @@ def write_products(
     OSError
         Where the folder cannot be written.
     """
-    if unknown := sorted(set(formats) - set(FORMATS)):
-        raise ValueError(f"unknown format {unknown[0]!r}: choose among {', '.join(FORMATS)}")
-    if not minimum_area >= 0:
-        raise ValueError(f"the minimum area is {minimum_area}: it is 0 or more")
+    require_products(formats, minimum_area)
     beneath = cube_window(scene, cube)
     ground = ground_of(beneath, no_crs=no_crs)
     notes: tuple[str, ...] = ()
@@ -113,6 +111,15 @@ def write_products(
             notes=notes,
         )
         return _place(made, Path(folder), facts, out)
+
+
+def require_products(formats: Sequence[str], minimum_area: float) -> None:
+    """Raise a ValueError for products that cannot be."""
+    unknown = [name for name in formats if name not in FORMATS]
+    if unknown:
+        raise ValueError(f"unknown format {unknown[0]!r}: choose some of {', '.join(FORMATS)}")
+    if not 0 <= minimum_area < math.inf:
+        raise ValueError(f"a smallest area of {minimum_area:g} m2 cannot be: give 0 or more")
 
 
 def check_folder(out: str) -> None:

@@ -1,0 +1,169 @@
+"""What a map is to be, checked before anything is mapped."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import xarray as xr
+
+from landslide.chips.inputs import parse_inputs
+from landslide.cube.digest import cube_digest
+from landslide.cube.events import Event, event_to_attribute, find_event
+from landslide.mapping.area import Area, area_of, grown, require_crs, require_fit
+from landslide.mapping.inference.rows import Job
+from landslide.mapping.inference.strips import ScenePlan, plan_scene
+from landslide.mapping.inference.work import FOLDER, Work, require_free, require_writable
+from landslide.mapping.members import (
+    AUTO,
+    load_members,
+    temperatures_of,
+    threshold_of,
+    warnings_of,
+)
+from landslide.mapping.resampling import resampled
+from landslide.storage import absolute
+from landslide.training.bundle import Bundle
+
+BATCH = {"cpu": 16, "cuda": 64}
+"""Chips that pass through a network together."""
+
+
+@dataclass(frozen=True, eq=False)
+class MapPlan:
+    """One map that can be made."""
+
+    cube: xr.Dataset
+    """In pixels of the models' size."""
+    digest: str
+    """Of the cube as it is stored."""
+    event: Event
+    bundles: tuple[Bundle, ...]
+    inputs: str
+    """Channels, by the name that the paper's table uses, such as `vv+vh`."""
+    area: Area
+    """Rows and columns that were asked for; what is mapped is grown by what their chips see."""
+    job: Job
+    overlap: int
+    """Pixels that neighbouring chips share."""
+    threshold: float
+    threshold_from: str
+    """In words."""
+    warnings: tuple[str, ...]
+    """Sentences that every product must carry, as far as they are known before it is mapped."""
+
+
+def plan_map(
+    models: Sequence[str],
+    cube: xr.Dataset,
+    out: str,
+    *,
+    event: str | None = None,
+    bbox: Sequence[float] | None = None,
+    threshold: str | float = AUTO,
+    no_crs: bool = False,
+    resample: bool = False,
+    orbit: str | None = None,
+    overlap: int | None = None,
+    batch_size: int | None = None,
+    threads: int | None = None,
+    skip_damaged: bool = False,
+    work: str | None = None,
+) -> MapPlan:
+    """Check all that can be known of a map, and begin its work store or go on with it.
+
+    Parameters
+    ----------
+    models, cube, out
+        As for `landslide.mapping.run.map_landslides`; so are the options.
+
+    Raises
+    ------
+    ValueError, OSError
+        Where a model, the cube, the options or the folder are wrong; then nothing is written.
+    """
+    _require_numbers(batch_size, threads)
+    bundles = load_members(models)
+    first = bundles[0]
+    found = find_event(cube, event)
+    require_crs(cube, no_crs=no_crs)
+    chosen, origin = threshold_of(bundles, threshold)
+    said = warnings_of(bundles)
+    original = cube
+    if resample:
+        cube, how = resampled(cube, first)
+        said += how
+    require_fit(cube, first)
+    area = area_of(cube, bbox)
+    inputs = parse_inputs(first.config.inputs)
+    shared = first.chip_size // 2 if overlap is None else overlap
+    if not 0 <= shared < first.chip_size:
+        raise ValueError(
+            f"an overlap of {shared} pixels does not fit chips of {first.chip_size}: give less"
+        )
+    shape = (cube.sizes["y"], cube.sizes["x"])
+    scene = plan_scene(
+        cube,
+        found,
+        inputs,
+        first.config.timesteps,
+        chip_size=first.chip_size,
+        overlap=shared,
+        area=grown(area, first.chip_size, shared, shape),
+        orbit=orbit,
+        skip_damaged=skip_damaged,
+    )
+    folder = absolute(out)
+    place = Work(absolute(work) if work else f"{folder}/{FOLDER}")
+    require_free(folder)
+    require_writable(out)
+    digest = _digest(original, skip_damaged=skip_damaged)
+    place.begin(_identity(bundles, digest, found, scene, resample=resample))
+    job = Job(
+        scene,
+        tuple((absolute(bundle.address), bundle.digest) for bundle in bundles),
+        place,
+        batch_size or BATCH["cuda" if torch.cuda.is_available() else "cpu"],
+        threads or torch.get_num_threads(),
+    )
+    return MapPlan(
+        cube=cube,
+        digest=digest,
+        event=found,
+        bundles=bundles,
+        inputs=inputs.name,
+        area=area,
+        job=job,
+        overlap=shared,
+        threshold=chosen,
+        threshold_from=origin,
+        warnings=tuple(said),
+    )
+
+
+def _require_numbers(batch_size: int | None, threads: int | None) -> None:
+    if any(number is not None and number < 1 for number in (batch_size, threads)):
+        raise ValueError("the batch size and the threads are at least 1")
+
+
+def _digest(cube: xr.Dataset, *, skip_damaged: bool) -> str:
+    source = cube.encoding.get("source")
+    read_as = [str(cube.encoding.get("missing"))] + ["skip-damaged"] * skip_damaged
+    return "in memory" if source is None else cube_digest(str(source), None, read_as)
+
+
+def _identity(
+    bundles: Sequence[Bundle], digest: str, event: Event, plan: ScenePlan, *, resample: bool
+) -> Mapping[str, Any]:
+    """Return what determines a map's probabilities."""
+    return {
+        "models": [bundle.digest for bundle in bundles],
+        "temperatures": temperatures_of(bundles),
+        "cube": digest,
+        "event": event_to_attribute(event),
+        "images": dict(plan.images),
+        "area": plan.area,
+        "chips": [plan.across[0].size, [placing.starts for placing in plan.across]],
+        "strips": [strip.rows for strip in plan.strips],
+        "resample": resample,
+    }

@@ -1,0 +1,61 @@
+"""What a map says of itself once it is mapped."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+import torch
+
+from landslide.experiment import versions
+from landslide.mapping.facts import MapFacts
+from landslide.mapping.members import member_facts, reliability_facts, temperatures_of
+from landslide.mapping.plan import MapPlan
+
+
+def facts_of(plan: MapPlan, counts: Mapping[str, int]) -> MapFacts:
+    """Return the facts of a map, from its plan and what mapping it counted.
+
+    Parameters
+    ----------
+    plan : MapPlan
+    counts : mapping
+        As `landslide.mapping.inference.scene.scene_counts` gives them.
+    """
+    bundles, images = plan.bundles, plan.job.plan.images
+    first = bundles[0]
+    size = f"{first.chip_size} pixels, {plan.overlap} shared"
+    return MapFacts(
+        event=plan.event,
+        inputs=plan.inputs,
+        timesteps=first.config.timesteps,
+        images_before=tuple(sorted(images.get("images_before", ()))),
+        images_after=tuple(sorted(images.get("images_after", ()))),
+        orbit=images.get("orbit", ""),
+        cube=str(plan.cube.encoding.get("source", "in memory")),
+        members=tuple(member_facts(bundle) for bundle in bundles),
+        threshold=plan.threshold,
+        threshold_from=plan.threshold_from,
+        temperature=temperatures_of(bundles),
+        reliability=reliability_facts(bundles),
+        warnings=(*plan.warnings, *_found(counts)),
+        simulated=bool(plan.cube.attrs.get("simulated", False)),
+        provenance={
+            "cube digest": plan.digest,
+            "model digests": ", ".join(bundle.digest for bundle in bundles),
+            "mapped at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "chips": f"{counts['chips']} of {size}",
+            "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
+        },
+        versions=versions(),
+    )
+
+
+def _found(counts: Mapping[str, int]) -> list[str]:
+    said = []
+    if counts["rejected"]:
+        said.append(
+            f"{counts['rejected']} backscatter samples are infinite, zero or negative: taken as "
+            "no data."
+        )
+    if counts["damaged"]:
+        said.append("Some of the cube's chunks are damaged: what they held is left out.")
+    return said
