@@ -12,7 +12,8 @@ from pyogrio.errors import DataLayerError, DataSourceError
 from pyproj import CRS, Transformer
 from pyproj.exceptions import CRSError
 
-from landslide.build.rasters import outline, shown
+from landslide.build.access import shown
+from landslide.build.rasters import outline
 
 type Polygons = NDArray[np.object_]
 
