@@ -70,7 +70,13 @@ def raster_errors(address: str, what: str = "") -> Iterator[None]:
 
 
 def _said(error: RasterioError) -> str:
-    return " ".join(f"{error} {error.__cause__ or ''}".split())
+    """Return what GDAL says, and cut its own errors off.
+
+    They do not pickle, and a Dask worker could not send back what is raised from them.
+    """
+    said = " ".join(f"{error} {error.__cause__ or ''}".split())
+    error.__cause__ = error.__context__ = None
+    return said
 
 
 def reason(address: str, said: str, what: str = "") -> Exception:

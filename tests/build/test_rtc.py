@@ -1,5 +1,6 @@
 """Backscatter on a grid, read by the loader as it is, from files served with range requests."""
 
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -172,6 +173,12 @@ def test_an_address_that_stays_refused_is_named_without_its_signature(served: An
         cube["vv"].compute()
     assert "secret" not in str(said.value)
     assert "\n" not in str(said.value)
+    # A Dask worker must be able to send it back, and what it was raised from.
+    chain = [said.value]
+    while (cause := chain[-1].__cause__ or chain[-1].__context__) is not None:
+        chain.append(cause)
+    assert len(chain) > 1
+    assert [str(pickle.loads(pickle.dumps(one))) for one in chain] == list(map(str, chain))
 
 
 @pytest.mark.parametrize("content", [b"<html><body>Maintenance</body></html>", b"II*\0"])
