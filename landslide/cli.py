@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from landslide import options
+from landslide.build.options import add_build_options
 from landslide.command import run_command
 from landslide.mapping.options import add_map_options, cube_to_map, map_choices
 
@@ -120,17 +121,7 @@ def _add_figures(commands: Any) -> None:
 
 def _add_build(commands: Any) -> None:
     build = commands.add_parser("build", help="build a cube from archives; run again to go on")
-    build.add_argument("event", help="a TOML file of an event with a [build] table")
-    build.add_argument("out", help="a path, or an address such as gs://BUCKET/NAME.zarr")
-    build.add_argument(
-        "--until",
-        choices=("sar", "terrain", "insar", "labels"),
-        default="labels",
-        help="the last layer that is built",
-    )
-    build.add_argument(
-        "--dry-run", action="store_true", help="search, and say passes, download and size"
-    )
+    add_build_options(build)
     build.set_defaults(run=_build)
 
 
@@ -194,15 +185,17 @@ def _simulate(args: argparse.Namespace) -> None:
 
 
 def _build(args: argparse.Namespace) -> None:
-    from landslide.build.assemble import build_cube
+    from landslide.build.assemble import build_cube, check_sources
     from landslide.build.plan import plan_build
     from landslide.build.recipe import load_recipe
 
     plan = plan_build(load_recipe(args.event))
     print(plan.text)
-    if not args.dry_run:
-        build_cube(plan, args.out, until=args.until, said=print)
-        print(args.out)
+    if args.dry_run:
+        check_sources(plan, args.until)
+        return
+    build_cube(plan, args.out, until=args.until, said=print)
+    print(args.out)
 
 
 def _optimize(args: argparse.Namespace) -> None:

@@ -9,6 +9,8 @@ from collections.abc import Callable
 INTERRUPTED = 130
 """Exit status of a command that Ctrl-C ended, as shells have it."""
 
+EXTRAS = "install what it needs, pip install 'landslide-sar-datacubes[training,building,mapping]'"
+
 
 def run_command(run: Callable[[], int | None], *, verbose: bool = False) -> int:
     """Run a command; warnings, and what is wrong with the input, are a line on standard error.
@@ -30,6 +32,9 @@ def run_command(run: Callable[[], int | None], *, verbose: bool = False) -> int:
         warnings.showwarning = _show_warning
         try:
             return int(run() or 0)
+        except ModuleNotFoundError as error:
+            print(f"error: {error}: {EXTRAS}", file=sys.stderr)
+            return 1
         except (ValueError, OSError, ImportError) as error:  # fsspec's for a store not installed
             print(f"error: {error}", file=sys.stderr)
             return 1

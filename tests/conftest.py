@@ -205,6 +205,8 @@ class Archive:
     """What a file's address must carry as `?sig=`."""
     statuses: dict[str, int] = field(default_factory=dict)
     """Answers other than 200, by path."""
+    busy: dict[str, int] = field(default_factory=dict)
+    """How often a path is still answered with 503."""
     asked: list[tuple[str, str]] = field(default_factory=list)
     """Path and Range header of each request."""
 
@@ -244,6 +246,9 @@ class ArchiveHandler(QuietHandler):
         archive.asked.append((self.path, self.headers.get("Range", "")))
         if status := archive.statuses.get(path):
             self.fail(status)
+        elif archive.busy.get(path):
+            archive.busy[path] -= 1
+            self.fail(503)
         elif path.startswith("/files/"):
             if archive.signature and query != f"sig={archive.signature}":
                 self.fail(403)

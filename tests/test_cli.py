@@ -552,3 +552,16 @@ def test_figure5_that_cannot_be_drawn_is_an_error(
     assert line.startswith("error: ")
     assert said in line
     assert not list(tmp_path.iterdir())
+
+
+def test_an_extra_that_is_not_installed_is_named_with_what_installs_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: Said
+) -> None:
+    monkeypatch.delitem(sys.modules, "landslide.build.assemble", raising=False)
+    monkeypatch.setitem(sys.modules, "odc.geo.geobox", None)  # as Python marks what is not there
+    monkeypatch.delitem(sys.modules, "landslide.build.catalogue", raising=False)
+    assert main(["build", "event.toml", "out.zarr"]) == 1
+    error = capsys.readouterr().err
+    assert "odc.geo.geobox" in error
+    assert "pip install 'landslide-sar-datacubes[training,building,mapping]'" in error
+    assert error.count("\n") == 1

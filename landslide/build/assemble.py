@@ -3,7 +3,7 @@
 import importlib.metadata
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -12,6 +12,7 @@ import xarray as xr
 from odc.geo.geobox import GeoBox
 from odc.geo.xr import xr_coords
 
+from landslide.build.access import without_secrets
 from landslide.build.catalogue import cube_item, item_address
 from landslide.build.plan import BuildPlan
 from landslide.build.stages import LABELS, Stage, stages
@@ -26,6 +27,7 @@ from landslide.storage import write_whole
 
 log = logging.getLogger(__name__)
 
+CHIP_PIXELS = Layout().chip_size
 GRID_NAMES = ("y", "x", "spatial_ref")
 PACKAGES = ("landslide-sar-datacubes", "odc-stac", "odc-geo", "rasterio", "xarray", "zarr")
 
@@ -36,12 +38,15 @@ def build_cube(
     *,
     until: str = LABELS,
     layout: Layout | None = None,
+    blocks_at_once: int | None = None,
     said: Callable[[str], object] = log.info,
 ) -> xr.Dataset:
     """Build the cube of a plan, or go on with one that an earlier run began.
 
     Layers that are there and whose sources are the same stay. Dask computes with whatever
-    scheduler is set: threads of this process, or a cluster that reaches sources and `out`.
+    scheduler is set: threads of this process, or those of a `distributed.Client`, whose workers
+    must reach sources and `out`; `sweeps/build.py` makes one. Every source is opened before the
+    first is read, so that what is wrong with the last of them is told at once.
 
     Parameters
     ----------
@@ -51,7 +56,11 @@ def build_cube(
     until : str
         The last layer that is wanted: `sar`, `terrain`, `insar` or `labels`.
     layout : Layout, optional
-        Chips, images in a chunk, shards and packing, as `landslide optimize` takes them.
+        Chips, images in a chunk, shards and packing, as `landslide optimize` takes them; by default
+        its defaults, with smaller chunks for a scene that is smaller than one.
+    blocks_at_once : int, optional
+        How many blocks Dask is given at once: what bounds the memory of all its workers together.
+        By default what 256 MB hold, unpacked, for this process; a cluster can be given more.
     said : callable
         Is told what becomes of each layer.
 
@@ -69,20 +78,19 @@ def build_cube(
     OSError
         Where a source cannot be read, or the cube cannot be written.
     """
-    layout = layout or Layout()
+    layout = layout or Layout(chip_size=min(CHIP_PIXELS, max(plan.grid.shape)))
     target = target_at(out)
     wanted = list(stages(plan, until, block_pixels=layout.shard_side))
     digests = {one.name: _digest(one, plan.grid, layout) for one in wanted}
     _drop_changed(target, plan, digests, said)
-    for stage in wanted:
-        if stage.name not in target.layers():
-            stage.ready()  # before an hour is spent on the others
+    opened = _open(stage for stage in wanted if stage.name not in target.layers())
     for stage in wanted:
         if stage.name in target.layers():
             said(f"{stage.name}: is there")
             continue
         said(f"{stage.name}: is built")
-        _build(target, stage, plan, digests[stage.name], layout)
+        layer = opened.pop(stage.name) if stage.name in opened else stage.load()
+        _build(target, stage, layer, plan, digests[stage.name], layout, blocks_at_once)
     target.clear(PROGRESS)
     cube = open_cube(target.address)
     item = cube_item(plan, target, cube)
@@ -90,6 +98,28 @@ def build_cube(
     with plain_write_errors(beside):
         write_whole(beside, json.dumps(item.to_dict(), indent=1).encode())
     return cube
+
+
+def check_sources(plan: BuildPlan, until: str = LABELS) -> None:
+    """Open every source that a plan names; nothing but headers and polygons is read.
+
+    Raises
+    ------
+    ValueError, OSError
+        As `build_cube` does, for what can be known before a pixel is read.
+    """
+    _open(stages(plan, until))
+
+
+def _open(wanted: Iterable[Stage]) -> dict[str, xr.Dataset]:
+    """Open the sources of layers; a processor, which takes hours, is asked whether it can start."""
+    opened = {}
+    for stage in wanted:
+        if stage.ready is None:
+            opened[stage.name] = stage.load()
+        else:
+            stage.ready()
+    return opened
 
 
 def _digest(stage: Stage, grid: GeoBox, layout: Layout) -> str:
@@ -111,9 +141,19 @@ def _drop_changed(
             target.clear(name)
 
 
-def _build(target: Target, stage: Stage, plan: BuildPlan, digest: str, layout: Layout) -> None:
-    layer = on_grid(stage.load(), plan.grid, stage.name)
-    objects, counts = write_layer(target, stage.name, layer, plan.recipe.event, digest, layout)
+def _build(
+    target: Target,
+    stage: Stage,
+    layer: xr.Dataset,
+    plan: BuildPlan,
+    digest: str,
+    layout: Layout,
+    blocks_at_once: int | None,
+) -> None:
+    layer = on_grid(layer, plan.grid, stage.name)
+    objects, counts = write_layer(
+        target, stage.name, layer, plan.recipe.event, digest, layout, blocks_at_once
+    )
     entry = {
         **stage.about,
         "digest": digest,
@@ -166,5 +206,5 @@ def cube_attributes(plan: BuildPlan) -> dict[str, Any]:
         "event": event_to_attribute(plan.recipe.event),
         "crs": grid["crs"],
         "transform": grid["transform"],
-        "event_file": plan.recipe.text,
+        "event_file": without_secrets(plan.recipe.text),
     }

@@ -5,7 +5,7 @@ import pystac
 import shapely
 import xarray as xr
 from odc.geo.geobox import GeoBox
-from pyproj import Transformer
+from pyproj import CRS, Transformer
 from pystac.extensions.datacube import DatacubeExtension
 from pystac.extensions.projection import ProjectionExtension
 
@@ -68,7 +68,10 @@ def cube_item(plan: BuildPlan, target: Target, cube: xr.Dataset) -> pystac.Item:
         transform=[float(number) for number in list(plan.grid.affine)[:6]],
     )
     item.stac_extensions.append(DatacubeExtension.get_schema_uri())
-    item.properties |= {"cube:dimensions": _dimensions(cube), "cube:variables": _variables(cube)}
+    item.properties |= {
+        "cube:dimensions": _dimensions(cube, plan.grid),
+        "cube:variables": _variables(cube),
+    }
     return item
 
 
@@ -79,7 +82,8 @@ def _outline(grid: GeoBox) -> shapely.Polygon:
     return shapely.transform(dense, along.transform, interleaved=False)
 
 
-def _dimensions(cube: xr.Dataset) -> dict[str, object]:
+def _dimensions(cube: xr.Dataset, grid: GeoBox) -> dict[str, object]:
+    crs = CRS.from_user_input(str(grid.crs))
     found: dict[str, object] = {}
     for axis in ("y", "x"):
         values = cube[axis].to_numpy()
@@ -87,7 +91,9 @@ def _dimensions(cube: xr.Dataset) -> dict[str, object]:
             "type": "spatial",
             "axis": axis,
             "extent": [float(values.min()), float(values.max())],
-            "step": float(abs(values[1] - values[0])) if values.size > 1 else None,
+            "step": float(abs(grid.resolution.y)),
+            # The extension takes metres for degrees where this is not said.
+            "reference_system": crs.to_epsg() or crs.to_wkt(),
         }
     if "timestep" in cube.coords:
         values = np.datetime_as_string(cube["timestep"].to_numpy(), "s")

@@ -17,16 +17,16 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from rasterio.enums import Resampling
 
+from landslide.build.access import shown
 from landslide.build.rasters import (
     Raster,
     describe_raster,
-    open_raster,
     outline,
     resample,
-    shown,
     touches,
     window_over,
 )
+from landslide.build.signing import Signer, unsigned
 
 LOWEST, HIGHEST = -600.0, 9000.0
 """No ground is lower or higher [m]: such values are voids that the file does not declare."""
@@ -49,9 +49,11 @@ def covered_share(pieces: Sequence[Raster], grid: GeoBox) -> float:
 
 
 def described_dem(
-    sources: Sequence[str], grid: GeoBox, least_cover: float = 1.0
+    sources: Sequence[str], grid: GeoBox, least_cover: float = 1.0, sign: Signer = unsigned
 ) -> tuple[tuple[Raster, ...], Raster]:
     """Return the pieces of a DEM as they describe themselves, and the finest of them.
+
+    `sign` makes an address one that can be read, whenever it is.
 
     Raises
     ------
@@ -63,13 +65,14 @@ def described_dem(
     """
     if not sources:
         raise ValueError("no DEM is given: name its GeoTIFFs, or a collection that holds one")
-    pieces = tuple(describe_raster(source, "DEM") for source in sources)
+    pieces = tuple(describe_raster(source, "DEM", sign=sign) for source in sources)
     share = covered_share(pieces, grid)
     if share < least_cover - ROUNDING:
         west, south, east, north = outline(grid, "EPSG:4326").bounds
         raise ValueError(
             f"the DEM covers {share:.1%} of the area ({west:.4f}, {south:.4f}, {east:.4f}, "
-            f"{north:.4f}): add the pieces that lack, or choose a smaller area "
+            f"{north:.4f}): add the pieces that lack, choose a smaller area, or lower "
+            "`min_coverage` under [build.terrain] where the rest is open sea "
             f"(given: {', '.join(shown(source) for source in sources[:3])}"
             f"{', ...' if len(sources) > 3 else ''})"
         )
@@ -106,7 +109,7 @@ def _laid(pieces: Sequence[Raster], onto: GeoBox, resampling: Resampling) -> NDA
         if not gaps.any():
             break
         void = piece.nodata if piece.nodata is not None else USUAL_VOID.get(piece.dtype)
-        with open_raster(piece.address, "DEM") as source:
+        with piece.open("DEM") as source:
             values = resample(rasterio.band(source, 1), onto, resampling, nodata=void)
         values[(values < LOWEST) | (values > HIGHEST)] = np.nan
         mosaic[gaps] = values[gaps]

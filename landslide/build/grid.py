@@ -67,6 +67,16 @@ def project(area: BaseGeometry, crs: CRS | str) -> BaseGeometry:
     return shapely.transform(dense, along.transform, interleaved=False)
 
 
+def north_on(grid: GeoBox) -> float:
+    """Return where north lies at a grid's middle [degrees clockwise from the grid's own north]."""
+    box = grid.boundingbox
+    middle = (box.left + box.right) / 2, (box.bottom + box.top) / 2
+    along = Transformer.from_crs(LONGITUDE_LATITUDE, str(grid.crs), always_xy=True)
+    longitude, latitude = along.transform(*middle, direction="INVERSE")
+    (x, beyond_x), (y, beyond_y) = along.transform([longitude] * 2, [latitude, latitude + 1e-3])
+    return math.degrees(math.atan2(beyond_x - x, beyond_y - y))
+
+
 def area_grid(
     area: BaseGeometry, crs: str | int | CRS | None = None, resolution: float = RESOLUTION
 ) -> GeoBox:

@@ -18,7 +18,8 @@ from landslide.build.blocks import BLOCK_PIXELS, by_block, metric_grid, plane
 from landslide.build.elevation import covered_share, described_dem, read_elevation
 from landslide.build.labels import burn
 from landslide.build.polygons import read_polygons
-from landslide.build.rasters import Raster, describe_raster, open_raster, resample, touches
+from landslide.build.rasters import Raster, describe_raster, resample, touches
+from landslide.build.signing import Signer, unsigned
 from landslide.build.viewing import View, hidden
 from landslide.cube.schema import VARIABLES
 
@@ -37,6 +38,7 @@ def observed_layers(
     water_values: Sequence[float] | None = None,
     water_above: float | None = None,
     block_pixels: int = BLOCK_PIXELS,
+    sign: Signer = unsigned,
 ) -> xr.Dataset:
     """Return `observed` (y, x), bool, lazily: False in layover, in shadow and on water.
 
@@ -46,8 +48,8 @@ def observed_layers(
         The grid: metric, north up.
     dem, views
         A DEM's GeoTIFFs, as `terrain_layers` takes them, and from where the radar looks; ground
-        that is hidden in any of the views is not observed. `View` takes the incidence angle at
-        the middle of the area: over 10 km on the ground Sentinel-1's changes by half a degree.
+        that is hidden in any of the views is not observed. A view's incidence angle is that at
+        the middle of the grid; it grows away from the radar, by 0.6 degrees over 10 km.
     relief_m
         Ground is searched for what hides it as far as a flank of this height [m] reaches; the
         elevation is read as far beyond each block and beyond the grid.
@@ -62,6 +64,8 @@ def observed_layers(
         The value above which it is water: 50 (per cent) of JRC's water occurrence, say.
     block_pixels
         Side [pixels] of the Dask blocks.
+    sign
+        What makes a DEM's address one that can be read, at the time of reading.
 
     Raises
     ------
@@ -76,7 +80,7 @@ def observed_layers(
             "what is observed takes a DEM with the radar's incidence angle and look direction, "
             "or water, or both"
         )
-    planes = _seen(dem, views, grid, relief_m, least_cover, block_pixels) if dem else []
+    planes = _seen(dem, views, grid, relief_m, least_cover, block_pixels, sign) if dem else []
     if water:
         files = [water] if isinstance(water, str) else list(water)
         planes.append(~_water(files, grid, water_values, water_above, block_pixels))
@@ -91,8 +95,12 @@ def _seen(
     relief_m: float,
     least_cover: float,
     block_pixels: int,
+    sign: Signer,
 ) -> list[da.Array]:
-    pieces, finest = described_dem(dem, grid, least_cover)
+    pieces, finest = described_dem(dem, grid, least_cover, sign)
+    box = grid.boundingbox
+    middle = (box.left + box.right) / 2, (box.bottom + box.top) / 2
+    aside = math.hypot(box.span_x, box.span_y) / 2
     return [
         by_block(
             see,
@@ -101,7 +109,8 @@ def _seen(
             name="see_ground",
             block_pixels=block_pixels,
             view=view,
-            halo=math.ceil(view.reach(relief_m) / abs(grid.resolution.x)) + 1,
+            halo=math.ceil(view.reach(relief_m, aside) / abs(grid.resolution.x)) + 1,
+            middle=middle,
             pieces=pieces,
             finest=finest,
         )
@@ -110,12 +119,32 @@ def _seen(
 
 
 def see(
-    block: GeoBox, view: View, halo: int, pieces: tuple[Raster, ...], finest: Raster
+    block: GeoBox,
+    view: View,
+    halo: int,
+    middle: tuple[float, float],
+    pieces: tuple[Raster, ...],
+    finest: Raster,
 ) -> NDArray[np.bool_]:
-    """Return which (y, x) pixels of a block a view shows, looking `halo` pixels beyond it."""
-    elevation = read_elevation(block.pad(halo), pieces, finest)
+    """Return which (y, x) pixels of a block a view shows, looking `halo` pixels beyond it.
+
+    `middle` is where the view's incidence angle holds, x and y [m].
+    """
+    around = block.pad(halo)
+    elevation = read_elevation(around, pieces, finest)
+    beyond = distance_along(around, view.look_degrees, middle)
     inside = slice(halo, -halo)
-    return ~hidden(elevation, view, abs(block.resolution.x))[inside, inside]
+    return ~hidden(elevation, view, abs(block.resolution.x), beyond)[inside, inside]
+
+
+def distance_along(
+    grid: GeoBox, direction_degrees: float, origin: tuple[float, float]
+) -> NDArray[np.float64]:
+    """Return how far [m] from an origin along a direction the pixels (y, x) of a grid lie."""
+    direction = math.radians(direction_degrees)
+    east = grid.coordinates["x"].values - origin[0]
+    north = grid.coordinates["y"].values - origin[1]
+    return np.add.outer(math.cos(direction) * north, math.sin(direction) * east)
 
 
 def _water(
@@ -158,7 +187,7 @@ def wet(
     how = Resampling.nearest if values is not None else Resampling.bilinear
     for piece in pieces:
         if touches(piece, block):
-            with open_raster(piece.address, "water raster") as source:
+            with piece.open("water raster") as source:
                 found = resample(rasterio.band(source, 1), block, how, nodata=piece.nodata)
             water |= np.isin(found, values) if values is not None else found > above
     return water

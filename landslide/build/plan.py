@@ -1,21 +1,27 @@
 """What a build will read and write, said before a pixel of it is read."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from odc.geo.geobox import GeoBox
 
+from landslide.build.access import shown
 from landslide.build.finding import find_scenes
 from landslide.build.grid import area_grid, project
+from landslide.build.insar import find_pairs
 from landslide.build.passes import Choice, Pass, choose_passes, group_passes
 from landslide.build.recipe import Recipe
-from landslide.chips.optimize.plan import SPECKLE
+from landslide.build.sources import PROCESSORS, InsarSource, LabelSource, ObservedSource
+from landslide.chips.optimize.plan import SPECKLE, size_text
 
 FLOAT_BYTES = 4
+LAYERS = ("terrain", "observed", "insar", "labels")
+"""Beside backscatter."""
 PLANES = {"terrain": 4, "observed": 0.25, "labels": 0.5}
 """Float planes that a layer's variables make: labels and their mask are bytes."""
-PAIR_PLANES = 3
-"""Float planes of each pair: coherence, and a complex interferogram."""
+COHERENCE_PLANES, INTERFEROGRAM_PLANES = 1, 2
+"""Float planes of each pair; an interferogram is complex."""
 
 
 @dataclass(frozen=True)
@@ -44,12 +50,14 @@ class BuildPlan:
 
     @property
     def cube_bytes(self) -> float:
-        """Of backscatter, terrain and labels as they are stored, estimated."""
+        """Of all layers as they are stored, estimated; at most, where pixels have no data."""
         rows, columns = self.grid.shape
         images = len(self.choice.passes) * len(self.choice.polarisations)
         planes = images * SPECKLE["ln"]
         for name, count in PLANES.items():
             planes += count if getattr(self.recipe, name) is not None else 0
+        if self.recipe.insar is not None:
+            planes += _pair_planes(self.recipe.insar, len(self.choice.passes))
         return float(rows * columns * FLOAT_BYTES * planes)
 
     @property
@@ -62,7 +70,7 @@ class BuildPlan:
         lines = [
             f"event: {event.name}, {np.datetime_as_string(event.start, 's')}Z",
             f"grid: {rows} x {columns} pixels of {side:g} m, {self.grid.crs}",
-            f"backscatter: {names} of {len(self.choice.passes)} passes, {recipe.sar.source}",
+            f"backscatter: {names} of {len(self.choice.passes)} passes, {shown(recipe.sar.source)}",
         ]
         tracks = sorted({one.track for one in self.choice.passes})
         for track in tracks:
@@ -71,17 +79,38 @@ class BuildPlan:
             lines.append(f"  {track}: {before} before, {len(ones) - before} after")
             lines += [f"    {_pass_line(one)}" for one in ones]
         lines += [f"  dropped: {one.text}: {reason}" for one, reason in self.choice.dropped]
-        for name in ("terrain", "insar", "labels"):
-            source = getattr(recipe, name)
-            where = "none" if source is None else getattr(source, "source", None)
-            if where is None:
-                where = source.inventory
-            lines.append(f"{name}: {where if isinstance(where, str) else ', '.join(where)}")
+        lines += [f"{name}: {_where(getattr(recipe, name))}" for name in LAYERS]
         lines += [
-            f"download: at most {_size(self.download_bytes)} of backscatter",
-            f"cube: about {_size(self.cube_bytes)}",
+            f"download: at most {size_text(self.download_bytes)} of backscatter",
+            f"cube: about {size_text(self.cube_bytes)}",
         ]
         return "\n".join(lines)
+
+
+def _pair_planes(source: InsarSource, passes: int) -> int:
+    """Return the float planes of all interferometric pairs; a processor makes consecutive ones."""
+    if source.source in PROCESSORS:
+        return (passes - 1) * (COHERENCE_PLANES + INTERFEROGRAM_PLANES)
+    pairs = find_pairs(source.source)
+    each = COHERENCE_PLANES * any(pair.coherence for pair in pairs)
+    each += INTERFEROGRAM_PLANES * any(pair.interferogram for pair in pairs)
+    return len(pairs) * each
+
+
+def _where(source: Any) -> str:
+    """Return where a layer comes from, for people."""
+    match source:
+        case None:
+            return "none"
+        case ObservedSource(incidence_degrees=degrees, water=water):
+            parts = [] if degrees is None else [f"layover and shadow at {degrees:g} degrees"]
+            files = [water] if isinstance(water, str) else list(water or ())
+            return ", ".join([*parts, *map(shown, files)])
+        case LabelSource(inventory=inventory):
+            return shown(inventory)
+        case _:
+            files = [source.source] if isinstance(source.source, str) else source.source
+            return ", ".join(map(shown, files))
 
 
 def _pass_line(one: Pass) -> str:
@@ -90,14 +119,6 @@ def _pass_line(one: Pass) -> str:
         f"{np.datetime_as_string(one.start, 's')}Z {one.platform}, {scenes}, "
         f"{one.coverage:.0%} of the area"
     )
-
-
-def _size(count: float) -> str:
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.3g} {unit}"
-        count /= 1000
-    return f"{count:.3g} TB"
 
 
 def plan_build(recipe: Recipe) -> BuildPlan:

@@ -12,7 +12,8 @@ from pyogrio.errors import DataLayerError, DataSourceError
 from pyproj import CRS, Transformer
 from pyproj.exceptions import CRSError
 
-from landslide.build.rasters import outline, shown
+from landslide.build.access import shown
+from landslide.build.rasters import outline
 
 type Polygons = NDArray[np.object_]
 
@@ -118,8 +119,8 @@ def _refuse_points_and_lines(geometries: Polygons, what: str, name: str) -> None
 def _origin(declared: str | None, given: str | None, what: str, name: str) -> CRS:
     if declared is None and given is None:
         raise ValueError(
-            f"the {what} {name} declares no CRS (a shapefile's is in its .prj): "
-            "give it, such as EPSG:4326"
+            f"the {what} {name} declares no CRS (a shapefile's is in its .prj): add that, or set "
+            '`crs`, such as "EPSG:4326", under [build.labels]'
         )
     try:
         origin = CRS.from_user_input(declared if declared is not None else given)

@@ -15,15 +15,11 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 from rasterio.enums import Resampling
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.errors import NotGeoreferencedWarning
 from rasterio.warp import reproject
 
-REMOTE = ("http://", "https://", "/vsicurl", "s3://", "gs://", "az://")
-REMOTE_OPTIONS = {
-    "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",  # a signed address lists nothing
-    "GDAL_HTTP_MAX_RETRY": "4",
-    "GDAL_HTTP_RETRY_DELAY": "0.5",
-}
+from landslide.build.access import gdal_options, raster_errors, require_place, signed
+from landslide.build.signing import Signer, unsigned
 
 # rasterio hushes this one about its arrays in memory, in a way that threads undo for each other.
 warnings.filterwarnings("ignore", "Dataset has no geotransform", NotGeoreferencedWarning)
@@ -34,7 +30,7 @@ class Raster:
     """One raster file, as it describes itself."""
 
     address: str
-    """Local path or address; an https one may carry a signature."""
+    """Local path or address, not signed."""
     geobox: GeoBox
     """Its grid, CRS included."""
     nodata: float | None
@@ -45,41 +41,34 @@ class Raster:
     """How many it has."""
     tags: tuple[tuple[str, str], ...] = ()
     """What its maker wrote into it, by name."""
+    sign: Signer = unsigned
+    """What makes its address one that can be read, at the time of reading."""
 
-
-def shown(address: str) -> str:
-    """Return an address as it may be printed: without the signature."""
-    return address.partition("?")[0]
+    def open(self, what: str) -> contextlib.AbstractContextManager[Any]:
+        """Open it, as `open_raster` does."""
+        return open_raster(self.address, what, self.sign)
 
 
 @contextlib.contextmanager
-def open_raster(address: str, what: str) -> Iterator[Any]:
+def open_raster(address: str, what: str, sign: Signer = unsigned) -> Iterator[Any]:
     """Open a raster with GDAL; what fails, also while it is read, is one line with its address.
 
     Raises
     ------
-    OSError
-        Where there is no such file, it cannot be reached, or it is none that GDAL reads.
+    ValueError, OSError
+        As `landslide.build.access.reason` says.
     """
-    options = REMOTE_OPTIONS if address.startswith(REMOTE) else {}
-    try:
-        with rasterio.Env(**options), rasterio.open(address) as source:
-            yield source
-    except RasterioError as problem:
-        reason = _reason(problem, address)
-        raise OSError(
-            f"cannot read the {what} {shown(address)}: {reason}; see that it exists, is whole, "
-            "and that its address has not expired"
-        ) from problem
+    with (
+        rasterio.Env(**gdal_options(address)),
+        raster_errors(address, what),
+        signed(address, sign, rasterio.open, what) as source,
+    ):
+        yield source
 
 
-def _reason(problem: BaseException, address: str) -> str:
-    """Return what GDAL says of a raster, on one line and without the address it was asked for."""
-    said = " ".join(str(problem.__cause__ or problem).split())
-    return said.replace(f"'{address}'", "it").replace(address, "it").rstrip(".")
-
-
-def describe_raster(address: str, what: str, crs: str | None = None) -> Raster:
+def describe_raster(
+    address: str, what: str, crs: str | None = None, *, sign: Signer = unsigned
+) -> Raster:
     """Return what a raster declares; `what` names it in errors ("DEM", "coherence").
 
     `crs` is what files of its kind are in where they declare none.
@@ -89,18 +78,13 @@ def describe_raster(address: str, what: str, crs: str | None = None) -> Raster:
     OSError
         As `open_raster` does.
     ValueError
-        Where it says not where it lies, or is rotated.
+        Where it does not say where it lies.
     """
-    with open_raster(address, what) as source:
-        declared = source.crs.to_wkt() if source.crs is not None else crs
-        if declared is None or source.transform.is_identity:
-            missing = "CRS" if declared is None else "georeference"
-            raise ValueError(
-                f"the {what} {shown(address)} declares no {missing}: set it "
-                "(`gdal_edit.py -a_srs EPSG:… -a_ullr …`), or leave the file out"
-            )
+    with open_raster(address, what, sign) as source:
+        declared = require_place(source, address, what, crs)
         return Raster(
             address=address,
+            sign=sign,
             geobox=GeoBox(source.shape, source.transform, declared),
             nodata=source.nodata,
             dtype=source.dtypes[0],

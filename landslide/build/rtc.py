@@ -7,7 +7,8 @@ from odc.geo.geobox import GeoBox
 from odc.geo.xr import xr_coords
 
 from landslide.build.passes import Pass
-from landslide.build.reading import Signer, SigningDriver, unsigned
+from landslide.build.reading import SigningDriver
+from landslide.build.signing import Signer, unsigned
 from landslide.cube.coordinates import ORBIT_STATE, RELATIVE_ORBIT
 from landslide.cube.schema import VARIABLES
 

@@ -1,9 +1,7 @@
 """The layers of a cube, each with what determines it, and how it is loaded when it is wanted."""
 
-import glob
 import hashlib
 import json
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,14 +12,17 @@ import xarray as xr
 from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 
+from landslide.build.access import shown
+from landslide.build.fingerprint import fingerprint
+from landslide.build.grid import north_on
 from landslide.build.insar import find_pairs, insar_layers
 from landslide.build.labels import label_layers
 from landslide.build.observed import observed_layers
 from landslide.build.plan import BuildPlan
 from landslide.build.processing import processed
-from landslide.build.reading import signer
 from landslide.build.rtc import load_backscatter
 from landslide.build.search import search_elevation
+from landslide.build.signing import signer
 from landslide.build.sources import PROCESSORS, TerrainSource
 from landslide.build.terrain import terrain_layers
 from landslide.build.viewing import View, sentinel1_look
@@ -42,8 +43,9 @@ class Stage:
     """What it is built from: sources, licences and options; another one is another layer."""
     load: Callable[[], xr.Dataset]
     """Opens the sources, and gives the variables lazily."""
-    ready: Callable[[], object] = lambda: None
-    """Raises where a program or a login is not there that it will need."""
+    ready: Callable[[], object] | None = None
+    """Of a layer that takes hours to load, as a processor makes it: raises where a program or a
+    login is not there that it will need."""
 
     def digest(self, grid: GeoBox) -> str:
         """Return the SHA-256 (hexadecimal) of what determines the layer."""
@@ -72,7 +74,7 @@ def _sar(plan: BuildPlan, block_pixels: int) -> Stage:
     source, choice = plan.recipe.sar, plan.choice
     scenes = [scene for one in choice.passes for scene in one.scenes]
     about = {
-        "source": plain(source.source),
+        "source": shown(source.source),
         "items": [scene.name for scene in scenes],
         "files": [fingerprint(a) for scene in scenes for a in scene.addresses.values()],
         "licences": sorted({scene.licence for scene in scenes if scene.licence}),
@@ -99,19 +101,19 @@ def _terrain(plan: BuildPlan, block_pixels: int) -> Stage:
     assert source is not None
     items, addresses, licence = _elevation(source, plan.grid)
     about = {
-        "source": [plain(one) for one in _several(source.source)],
+        "source": [shown(one) for one in _several(source.source)],
         "items": items,
         "files": [fingerprint(address) for address in addresses],
         "licences": [licence] if licence else [],
     }
 
     def load() -> xr.Dataset:
-        sign = signer(source.signing)
         return terrain_layers(
-            [sign(address, False) for address in addresses],
+            addresses,
             plan.grid,
             block_pixels=block_pixels,
             least_cover=source.min_coverage,
+            sign=signer(source.signing),
         )
 
     return Stage(TERRAIN, about, load)
@@ -144,7 +146,7 @@ def _insar(plan: BuildPlan, block_pixels: int) -> Stage:
             "items": [f"{pair.reference_time}/{pair.secondary_time}" for pair in found],
             "files": [fingerprint(source.source)],
         }
-        pairs, ready = (lambda: found), (lambda: None)
+        pairs, ready = (lambda: found), None
 
     def load() -> xr.Dataset:
         return insar_layers(pairs(), plan.grid, block_pixels=block_pixels)
@@ -164,6 +166,7 @@ def _observed(plan: BuildPlan, block_pixels: int) -> Stage:
     water = [source.water] if isinstance(source.water, str) else list(source.water or ())
     about = {
         **asdict(source),
+        "water": [shown(file) for file in water],
         "items": items,
         "files": [fingerprint(file) for file in (*dem, *water)],
         "licences": [licence] if licence else [],
@@ -171,19 +174,20 @@ def _observed(plan: BuildPlan, block_pixels: int) -> Stage:
     }
 
     def load() -> xr.Dataset:
-        sign = signer(terrain.signing if terrain is not None else "none")
-        latitude = shapely.box(*plan.recipe.area.bounds).centroid.y
+        latitude, north = shapely.box(*plan.recipe.area.bounds).centroid.y, north_on(plan.grid)
         return observed_layers(
             plan.grid,
-            dem=[sign(address, False) for address in dem],
+            dem=dem,
             views=[
-                View(source.incidence_degrees or 0, sentinel1_look(state, latitude))
+                View(source.incidence_degrees or 0, sentinel1_look(state, latitude) + north)
                 for state in states
             ],
             water=source.water if isinstance(source.water, str) else water,
             water_values=source.water_values,
             water_above=source.water_above,
             block_pixels=block_pixels,
+            least_cover=1.0 if terrain is None else terrain.min_coverage,
+            sign=signer("none" if terrain is None else terrain.signing),
         )
 
     return Stage(OBSERVED, about, load)
@@ -193,7 +197,12 @@ def _labels(plan: BuildPlan, block_pixels: int) -> Stage:
     source = plan.recipe.labels
     assert source is not None
     files = [source.inventory, *([source.mapped] if source.mapped else [])]
-    about = {**asdict(source), "files": [fingerprint(file) for file in files]}
+    about = {
+        **asdict(source),
+        "inventory": shown(source.inventory),
+        "mapped": shown(source.mapped) if source.mapped else None,
+        "files": [fingerprint(file) for file in files],
+    }
 
     def load() -> xr.Dataset:
         return label_layers(
@@ -207,24 +216,3 @@ def _labels(plan: BuildPlan, block_pixels: int) -> Stage:
         )
 
     return Stage(LABELS, about, load)
-
-
-def plain(address: str) -> str:
-    """Return an address without the password or the signature that it may have."""
-    return re.sub(r"(?<=://)[^/@]*@|\?.*", "", address) if "://" in address else address
-
-
-def fingerprint(address: str) -> list[Any]:
-    """Return what tells a file, a folder or a remote object from a changed one.
-
-    On a disk that is the size and the time of all its files, those of a shapefile beside it
-    included; what lies elsewhere has its address.
-    """
-    path = Path(address)
-    if "://" in address or not path.exists():
-        return [plain(address)]
-    if path.is_dir():
-        files = [one for one in path.rglob("*") if one.is_file()]
-    else:
-        files = [one for one in path.parent.glob(f"{glob.escape(path.stem)}.*") if one.is_file()]
-    return sorted([one.name, one.stat().st_size, one.stat().st_mtime_ns] for one in files)

@@ -74,6 +74,7 @@ class Target:
             self.put(ROOT, json.dumps(root).encode())
         else:
             remove(f"{self.address}/{ROOT}")
+        self.clear(f"{PROGRESS}/{name}")  # or a later run would take its blocks for there
         for variable in gone:
             self.clear(variable)
 

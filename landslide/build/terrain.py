@@ -10,6 +10,7 @@ from odc.geo.geobox import GeoBox
 
 from landslide.build.blocks import BLOCK_PIXELS, block_sizes, by_block, metric_grid, plane
 from landslide.build.elevation import described_dem, read_elevation
+from landslide.build.signing import Signer, unsigned
 from landslide.cube.schema import VARIABLES
 
 HALO = 1  # pixels: slope, aspect and curvature look at the eight neighbours
@@ -21,6 +22,7 @@ def terrain_layers(
     *,
     block_pixels: int = BLOCK_PIXELS,
     least_cover: float = 1.0,
+    sign: Signer = unsigned,
 ) -> xr.Dataset:
     """Return the terrain layers of a cube, lazily.
 
@@ -33,8 +35,8 @@ def terrain_layers(
     Parameters
     ----------
     sources
-        Local paths or addresses (signed, where that is needed) of the DEM's GeoTIFFs, in any
-        CRS; where they overlap, the first counts. Copernicus, SRTM and AW3D30 have such pieces.
+        Local paths or addresses of the DEM's GeoTIFFs, in any CRS; where they overlap, the first
+        counts. Copernicus, SRTM and AW3D30 have such pieces.
     geobox
         The grid: a projected CRS in metres, square pixels, north up.
     block_pixels
@@ -42,6 +44,8 @@ def terrain_layers(
     least_cover
         Share of the area, 0 to 1, that the pieces must cover; less than 1 leaves the rest NaN.
         Copernicus has no pieces over open sea.
+    sign
+        What makes an address one that can be read, at the time of reading.
 
     Returns
     -------
@@ -58,7 +62,7 @@ def terrain_layers(
         Where a source cannot be read.
     """
     grid = metric_grid(geobox)
-    pieces, finest = described_dem(sources, grid, least_cover)
+    pieces, finest = described_dem(sources, grid, least_cover, sign)
     height, width = grid.shape
     elevation = by_block(
         read_elevation,

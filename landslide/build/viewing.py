@@ -18,6 +18,10 @@ from numpy.typing import NDArray
 # Sentinel-1's inclination, and its revolutions for each turn of the Earth: 175 in 12 days.
 INCLINATION = math.radians(98.18)
 REVOLUTIONS = 175 / 12
+EARTH_M, ORBIT_M = 6_371_000.0, 7_064_000.0
+"""Radii [m] of a round Earth, and of Sentinel-1's orbit, 693 km above it."""
+FLATTEST, STEEPEST = 5.0, 85.0
+"""Incidence angles [degrees] beyond which no radar maps."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,7 @@ class View:
     """Direction in which the beam travels over the ground, clockwise from the grid's north."""
 
     def __post_init__(self) -> None:
-        if not 5 <= self.incidence_degrees <= 85:
+        if not FLATTEST <= self.incidence_degrees <= STEEPEST:
             raise ValueError(
                 f"the incidence angle is {self.incidence_degrees}: give degrees from the "
                 "vertical, 5 to 85"
@@ -44,10 +48,14 @@ class View:
         if not math.isfinite(self.look_degrees):
             raise ValueError("the look direction is no number: give degrees clockwise from north")
 
-    def reach(self, relief: float) -> float:
-        """Return the distance [m] over which ground that is `relief` [m] higher can hide other."""
-        slope = math.tan(math.radians(self.incidence_degrees))
-        return relief * max(slope, 1 / slope)
+    def reach(self, relief: float, aside_m: float = 0.0) -> float:
+        """Return the distance [m] over which ground that is `relief` [m] higher can hide other.
+
+        That is the longest within `aside_m` [m] of where the incidence angle is this one.
+        """
+        angles = incidence_beyond(self.incidence_degrees, np.array([-aside_m, aside_m]))
+        slopes = np.tan(np.radians(angles))
+        return relief * float(max(slopes.max(), (1 / slopes).max()))
 
 
 def sentinel1_look(orbit_state: str, latitude: float) -> float:
@@ -72,20 +80,46 @@ def sentinel1_look(orbit_state: str, latitude: float) -> float:
     return (heading + 90) % 360 if orbit_state == "ascending" else (270 - heading) % 360
 
 
-def hidden(elevation: NDArray[np.float32], view: View, pixel_m: float) -> NDArray[np.bool_]:
+def incidence_beyond(
+    incidence_degrees: float, beyond_m: float | NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the incidence angle [degrees] at ground that lies `beyond_m` [m] farther away.
+
+    From the triangle of satellite, ground and the middle of a round Earth, whose angle there grows
+    with the distance over ground. Within 5 to 85 degrees.
+    """
+    incidence = math.radians(incidence_degrees)
+    here = incidence - math.asin(EARTH_M / ORBIT_M * math.sin(incidence))
+    at_middle = here + np.asarray(beyond_m) / EARTH_M
+    at_orbit = np.arctan2(EARTH_M * np.sin(at_middle), ORBIT_M - EARTH_M * np.cos(at_middle))
+    return np.clip(np.degrees(at_middle + at_orbit), FLATTEST, STEEPEST)
+
+
+def hidden(
+    elevation: NDArray[np.float32],
+    view: View,
+    pixel_m: float,
+    beyond_m: float | NDArray[np.float64] = 0.0,
+) -> NDArray[np.bool_]:
     """Return where (y, x) ground lies in layover or shadow; north is up.
 
     A ray is followed from one row or column of pixels to the next, whichever it crosses at the
     smaller angle, with heights interpolated between the two pixels beside it, until nothing
     within the array's relief can hide anything. Ground without elevation hides nothing, and is
     not hidden. Layover by ground that itself lies in shadow counts, too.
+
+    `beyond_m` (y, x) is how much farther [m] along the look direction each pixel lies than where
+    the view's incidence angle holds.
     """
-    layover, shadow = layover_and_shadow(elevation, view, pixel_m)
+    layover, shadow = layover_and_shadow(elevation, view, pixel_m, beyond_m)
     return layover | shadow
 
 
 def layover_and_shadow(
-    elevation: NDArray[np.float32], view: View, pixel_m: float
+    elevation: NDArray[np.float32],
+    view: View,
+    pixel_m: float,
+    beyond_m: float | NDArray[np.float64] = 0.0,
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Return layover and shadow (y, x) of an elevation [m] with pixels of `pixel_m`; see `hidden`.
 
@@ -99,13 +133,16 @@ def layover_and_shadow(
     along = math.sin(look), -math.cos(look)
     longer = max(abs(along[0]), abs(along[1]))
     x, y, step = along[0] / longer, along[1] / longer, pixel_m / longer
-    slope = math.tan(math.radians(view.incidence_degrees))
-    reach = view.reach(float(np.nanmax(elevation) - np.nanmin(elevation)))
+    angle = incidence_beyond(view.incidence_degrees, beyond_m)
+    slope = np.tan(np.radians(angle)).astype(np.float32)
+    steepness = 1 / slope
+    aside = float(np.abs(beyond_m).max())
+    reach = view.reach(float(np.nanmax(elevation) - np.nanmin(elevation)), aside)
     for count in range(1, int(reach / step) + 2):
-        distance = count * step
+        distance = np.float32(count * step)
         nearer = shifted(elevation, -count * y, -count * x) - elevation
         farther = shifted(elevation, count * y, count * x) - elevation
-        shadow |= nearer > distance / slope
+        shadow |= nearer > distance * steepness
         layover |= (nearer < -distance * slope) | (farther > distance * slope)
     return layover, shadow
 

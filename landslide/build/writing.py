@@ -51,7 +51,13 @@ class Destination:
 
 
 def write_layer(
-    target: Target, name: str, layer: xr.Dataset, event: Event, digest: str, layout: Layout
+    target: Target,
+    name: str,
+    layer: xr.Dataset,
+    event: Event,
+    digest: str,
+    layout: Layout,
+    at_once: int | None = None,
 ) -> tuple[dict[str, bytes], dict[str, Counts]]:
     """Write the chunks of a layer that are not there yet; nobody sees them before it is committed.
 
@@ -67,6 +73,8 @@ def write_layer(
     digest : str
         What determines the layer: records of another one do not count.
     layout : Layout
+    at_once : int, optional
+        How many blocks Dask is given at once; None for what `IN_FLIGHT_BYTES` hold.
 
     Returns
     -------
@@ -82,12 +90,14 @@ def write_layer(
     """
     lay = cube_layout(layer, event, layout)
     objects = metadata_objects(layer, lay)
-    progress = f"{PROGRESS}/{name}-{hashlib.sha256(digest.encode()).hexdigest()[:16]}"
-    folder = f"{target.address}/{progress}"
+    digest = hashlib.sha256(digest.encode()).hexdigest()[:16]
+    folder = f"{target.address}/{PROGRESS}/{name}/{digest}"
     with plain_write_errors(target.address):
         done = records(folder)
     if not done:
         target.put(MARK, name.encode())
+        # Of another digest's blocks: they do not stay, and nobody must go on from them.
+        target.clear(f"{PROGRESS}/{name}")
         for variable in lay.variables:
             target.clear(variable)
     blocks: list[tuple[tuple[int, ...], str, Any]] = []
@@ -105,7 +115,7 @@ def write_layer(
                 blocks.append(((*start[-2:], *start[:-2]), key, write))
     # Layers of one place share what they read; places follow each other, as many as memory holds.
     blocks.sort(key=lambda block: block[:2])
-    for batch in itertools.batched(blocks, _at_once(lay.variables.values())):
+    for batch in itertools.batched(blocks, at_once or _at_once(lay.variables.values())):
         counted = compute(*(write for _, _, write in batch))
         done |= zip((key for _, key, _ in batch), counted, strict=True)
     return objects, {

@@ -4,6 +4,7 @@ Credentials and endpoints come from fsspec's own configuration and from the envi
 (`AWS_…`, `GOOGLE_APPLICATION_CREDENTIALS`, `FSSPEC_GS_TOKEN`, …), never from an option of ours.
 """
 
+import errno
 import posixpath
 import re
 import zipfile
@@ -156,9 +157,11 @@ def plain_write_errors(uri: str) -> Iterator[None]:
         except OSError as error:
             if error.errno is None or is_remote(uri):
                 raise
+            where = f": {error.filename}" if error.filename else ""
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            hint = "make room and run again, or " if full else ""
             raise OSError(
-                f"{uri} cannot be written ({error.strerror}: {error.filename}); choose another "
-                "address"
+                f"{uri} cannot be written ({error.strerror}{where}); {hint}choose another address"
             ) from error
 
 

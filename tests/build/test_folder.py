@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from landslide.build.access import reason
 from landslide.build.folder import folder_scenes
-from landslide.build.headers import reason
 
 VALUES = np.full((120, 140), 0.2, np.float32)
 

@@ -91,3 +91,21 @@ def test_a_command_that_is_refused_says_so_on_one_line(
     assert error.count("\n") == 1
     assert "access refused (HTTP 403)" in error
     assert not (out / "zarr.json").exists()
+
+
+def test_a_server_that_is_busy_is_asked_again(
+    filled: Any, event_file: Callable[..., Path], tmp_path: Path
+) -> None:
+    event = event_file(f'{AREA}\nterrain = {{source = "{filled.address}"}}\n'
+                       f'sar = {{source = "{filled.address}"}}')  # fmt: skip
+    plan = plan_build(load_recipe(event))
+    files = [file.name for file in sorted(filled.folder.glob("*.tif"))]
+    busy = [files[0], "west.tif"]
+    filled.busy = {f"/files/{name}": 2 for name in busy}
+    cube = build_cube(plan, str(tmp_path / "cube.zarr"))
+    assert np.isfinite(cube["vv"]).all()
+    assert np.isfinite(cube["dem"]).all()
+    assert not any(filled.busy.values())
+    # And for nothing but the files: a signature serves no other.
+    asked = {path.removeprefix("/files/") for path, _ in filled.asked if path.startswith("/files/")}
+    assert asked == set(files)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyproj import Transformer
 
-from landslide.build.grid import area_grid, utm_zone
+from landslide.build.grid import area_grid, north_on, utm_zone
 
 
 @pytest.mark.parametrize(
@@ -66,3 +66,19 @@ def test_what_is_no_grid_is_refused(crs: str | None, resolution: float, said: st
 def test_utm_ends_near_the_poles() -> None:
     with pytest.raises(ValueError, match="beyond UTM"):
         area_grid(shapely.box(0, 85, 1, 86))
+
+
+@pytest.mark.parametrize(
+    ("longitude", "latitude", "crs", "degrees"),
+    [
+        (141.0, 43.0, "EPSG:32654", 0.0),  # the zone's middle
+        (143.9, 43.0, "EPSG:32654", -1.98),  # atan(tan 2.9 sin 43), meridians lean to the middle
+        (143.9, -43.0, "EPSG:32754", 1.98),
+        (45.0, 75.0, "EPSG:3413", -90.0),  # polar: the pole lies to the left of a grid at 45 east
+    ],
+)
+def test_where_north_lies_on_a_grid(
+    longitude: float, latitude: float, crs: str, degrees: float
+) -> None:
+    area = shapely.box(longitude - 0.01, latitude - 0.01, longitude + 0.01, latitude + 0.01)
+    assert north_on(area_grid(area, crs)) == pytest.approx(degrees, abs=0.05)

@@ -228,7 +228,7 @@ def test_each_bad_folder_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="shares no ground"):
         insar_layers(find_pairs(tmp_path), elsewhere)
     one.write_text("<html>login</html>")
-    with pytest.raises(OSError, match=r"cannot read the coherence .*coh\.tif"):
+    with pytest.raises(ValueError, match=r"the coherence .*coh\.tif is no GeoTIFF"):
         insar_layers(find_pairs(tmp_path), HERE)
     one.rename(tmp_path / "vv_20209901-20200113_coh.tif")
     with pytest.raises(ValueError, match="of no two dates"):

@@ -13,8 +13,14 @@ from odc.geo.geobox import GeoBox
 from scipy.ndimage import map_coordinates
 from shapely import box
 
-from landslide.build.observed import observed_layers
-from landslide.build.viewing import View, hidden, layover_and_shadow, sentinel1_look
+from landslide.build.observed import distance_along, observed_layers
+from landslide.build.viewing import (
+    View,
+    hidden,
+    incidence_beyond,
+    layover_and_shadow,
+    sentinel1_look,
+)
 
 UTM = "EPSG:32654"
 HERE = GeoBox((40, 56), Affine(10, 0, 500_000, 0, -10, 4_700_000), UTM)
@@ -145,12 +151,41 @@ def test_ground_without_elevation_hides_nothing() -> None:
     assert not hidden(np.full((5, 6), np.nan, "f4"), View(39.0, EAST), 10.0).any()
 
 
+def test_the_incidence_angle_grows_across_the_swath_as_sentinel_1s_does() -> None:
+    # IW maps nominally 250 km, from 29.1 to 46.0 degrees.
+    far = incidence_beyond(29.1, 250_000.0)
+    assert float(far) == pytest.approx(46.0, abs=1.5)
+    assert float(incidence_beyond(float(far), -250_000.0)) == pytest.approx(29.1, abs=1e-6)
+    assert float(incidence_beyond(38.0, 0.0)) == pytest.approx(38.0)
+    # Nobody looks straight down.
+    assert incidence_beyond(38.0, np.array([-9e5, 0])).tolist() == [5.0, pytest.approx(38.0)]
+
+
+def test_each_pixel_has_its_own_incidence_angle(tmp_path: Path) -> None:
+    """A plane that faces the radar at 38 degrees lies over where the angle is smaller."""
+    wide = GeoBox((6, 110), Affine(100, 0, 500_000, 0, -100, 4_700_000), UTM)
+    rise = 10 * (plane(math.tan(math.radians(38)), EAST, wide.shape) - 1000)
+    dem = write(tmp_path / "dem.tif", rise, wide)
+    here = wide[2:4, 4:106]
+    view = View(38.0, EAST)
+    seen = observed_layers(here, dem=[dem], views=[view], relief_m=9000, block_pixels=40)
+    seen = seen["observed"].to_numpy()
+    middle = seen.shape[1] // 2
+    assert not seen[:, : middle - 2].any()  # nearer to the radar: looked down on more steeply
+    assert seen[:, middle + 2 :].all()
+    whole = observed_layers(here, dem=[dem], views=[view], relief_m=9000)["observed"]
+    np.testing.assert_array_equal(seen, whole)
+
+
 def test_blocks_leave_no_seam_and_ground_beyond_the_grid_hides(tmp_path: Path) -> None:
     wide = HERE.pad(60)
     z = hills(wide.shape, seed=2)
     dem = write(tmp_path / "dem.tif", z, wide)
     view = View(39.0, 282.3)
-    expected = ~hidden(z, view, 10.0)[60:-60, 60:-60]
+    middle = 500_000 + 280, 4_700_000 - 200
+    beyond = distance_along(wide, 282.3, middle)
+    assert float(beyond[60 + 20, 60 + 28]) == pytest.approx(0, abs=10)
+    expected = ~hidden(z, view, 10.0, beyond)[60:-60, 60:-60]
     assert 0.1 < expected.mean() < 0.9
     for block_pixels in (11, 25, 1024):
         layers = observed_layers(
@@ -243,5 +278,8 @@ def test_kashmirs_flanks_hide_from_the_radar() -> None:
     view = View(39.0, sentinel1_look("descending", 34.6))
     seen = observed_layers(here, dem=[str(dem)], views=[view], block_pixels=500)
     seen = seen["observed"].to_numpy()
-    np.testing.assert_array_equal(seen, ~hidden(z, view, here.resolution.x))
+    box = here.boundingbox
+    middle = (box.left + box.right) / 2, (box.bottom + box.top) / 2
+    beyond = distance_along(here, view.look_degrees, middle)
+    np.testing.assert_array_equal(seen, ~hidden(z, view, here.resolution.x, beyond))
     assert 0.6 < seen.mean() < 0.9

@@ -1,5 +1,6 @@
 """Backscatter on a grid, read by the loader as it is, from files served with range requests."""
 
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,14 @@ import requests
 import shapely
 import xarray as xr
 from odc.geo.geobox import GeoBox
+from planetary_computer.settings import Settings
 
 from landslide.build.folder import folder_scenes
 from landslide.build.grid import area_grid
 from landslide.build.passes import group_passes
-from landslide.build.reading import sign_azure, unsigned
 from landslide.build.rtc import load_backscatter
 from landslide.build.search import search_scenes
+from landslide.build.signing import sign_azure, unsigned
 
 AREA = shapely.box(141.98, 42.888, 141.99, 42.895)
 WEST, NORTH = 580_000.0, 4_750_000.0
@@ -171,6 +173,12 @@ def test_an_address_that_stays_refused_is_named_without_its_signature(served: An
         cube["vv"].compute()
     assert "secret" not in str(said.value)
     assert "\n" not in str(said.value)
+    # A Dask worker must be able to send it back, and what it was raised from.
+    chain = [said.value]
+    while (cause := chain[-1].__cause__ or chain[-1].__context__) is not None:
+        chain.append(cause)
+    assert len(chain) > 1
+    assert [str(pickle.loads(pickle.dumps(one))) for one in chain] == list(map(str, chain))
 
 
 @pytest.mark.parametrize("content", [b"<html><body>Maintenance</body></html>", b"II*\0"])
@@ -206,3 +214,23 @@ def test_only_azures_addresses_are_signed(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(requests.Session, "request", refuse)
     for address in ("https://example.org/a.tif", "/data/a.tif"):
         assert sign_azure(address, False) == unsigned(address, False) == address
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "said"),
+    [
+        (401, PermissionError, r"does not sign it \(HTTP 401\): set PC_SDK_SUBSCRIPTION_KEY"),
+        (404, ConnectionError, "signatures cannot be had .* run again"),
+    ],
+)
+def test_an_archive_that_signs_nothing_for_us_says_how_it_would(
+    archive: Any, monkeypatch: pytest.MonkeyPatch, status: int, error: type[Exception], said: str
+) -> None:
+    """The Planetary Computer's own client asks a stand-in for its service of signatures."""
+    monkeypatch.setattr(Settings.get(), "sas_url", f"{archive.address}/token")
+    archive.statuses["/token/account/container"] = status
+    address = "https://account.blob.core.windows.net/container/a.tif"
+    with pytest.raises(error, match=said) as raised:
+        sign_azure(address, True)
+    assert str(raised.value).startswith(address)
+    assert "\n" not in str(raised.value)

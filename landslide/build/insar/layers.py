@@ -9,10 +9,11 @@ import numpy as np
 import xarray as xr
 from odc.geo.geobox import GeoBox
 
+from landslide.build.access import shown
 from landslide.build.blocks import BLOCK_PIXELS, by_block, metric_grid, plane
 from landslide.build.insar.pairs import Pair
 from landslide.build.insar.reading import read_coherence, read_interferogram
-from landslide.build.rasters import Raster, describe_raster, shown, touches
+from landslide.build.rasters import Raster, describe_raster, touches
 from landslide.cube.schema import VARIABLES
 
 DIMS = ("timepair", "y", "x")

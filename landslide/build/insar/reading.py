@@ -9,7 +9,7 @@ from rasterio.enums import Resampling
 from rasterio.windows import Window
 
 from landslide.build.elevation import pixel_metres
-from landslide.build.rasters import Raster, open_raster, resample, window_over
+from landslide.build.rasters import Raster, resample, window_over
 
 NO_COHERENCE = 0.0
 """An estimated coherence is never exactly zero: that is ground outside the image."""
@@ -21,7 +21,7 @@ def read_coherence(block: GeoBox, raster: Raster, band: int) -> NDArray[np.float
     if found is None:
         return np.full(block.shape, np.nan, np.float32)
     window, around = found
-    with open_raster(raster.address, "coherence") as source:
+    with raster.open("coherence") as source:
         values = source.read(band, window=window).astype(np.float32)
     values[_void(values, raster.nodata) | (values == NO_COHERENCE)] = np.nan
     return resample(values, block, Resampling.bilinear, source=around)
@@ -37,7 +37,7 @@ def read_interferogram(block: GeoBox, raster: Raster) -> NDArray[np.complex64]:
     if found is None:
         return np.full(block.shape, np.nan, np.complex64)
     window, around = found
-    with open_raster(raster.address, "interferogram") as source:
+    with raster.open("interferogram") as source:
         values = source.read(1, window=window)
     void = _void(values, raster.nodata)
     of_phase = not np.iscomplexobj(values)

@@ -43,19 +43,20 @@ class OptimizePlan:
     @property
     def text(self) -> str:
         """The same, for people."""
-        listed = "" if self.source_stored is None else f"{_size(self.source_stored)} stored, "
+        listed = "" if self.source_stored is None else f"{size_text(self.source_stored)} stored, "
+        stored = size_text(self.out_stored)
         once = "once" if self.reads == 1 else f"{self.reads:.2f} times on average"
         lines = [
-            f"source: {listed}{_size(self.source_bytes)} unpacked; each chunk is read {once}",
-            f"copy: about {_size(self.out_stored)} stored, {_size(self.out_bytes)} unpacked",
+            f"source: {listed}{size_text(self.source_bytes)} unpacked; each chunk is read {once}",
+            f"copy: about {stored} stored, {size_text(self.out_bytes)} unpacked",
             f"copy: {self.layout}",
         ]
         if self.images:
             here, there = self.source_chip, self.out_chip
             lines += [
                 f"a chip of {self.images} + {self.images} images, read alone:",
-                f"  in the source {here.chunks:.3g} chunks, {_size(here.bytes)} decoded",
-                f"  in the copy {there.chunks:.3g} chunks, {_size(there.bytes)} decoded",
+                f"  in the source {here.chunks:.3g} chunks, {size_text(here.bytes)} decoded",
+                f"  in the copy {there.chunks:.3g} chunks, {size_text(there.bytes)} decoded",
                 f"  that is {here.bytes / there.bytes:.3g} times less to decode",
             ]
         return "\n".join(lines)
@@ -106,7 +107,8 @@ def optimize_plan(
     )
 
 
-def _size(count: float) -> str:
+def size_text(count: float) -> str:
+    """Return a number of bytes for people, as three figures of a decimal unit."""
     for unit in ("B", "kB", "MB", "GB"):
         if count < 1000:
             return f"{count:.3g} {unit}"

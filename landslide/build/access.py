@@ -1,0 +1,147 @@
+"""How a raster file is reached: what GDAL is told of it, its signature, and its errors in one line.
+
+All that opens rasters, headers, windows for the loader, DEMs and interferograms, does so through
+these, so that the same thing going wrong is always said in the same words.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import fsspec
+from rasterio import DatasetReader
+from rasterio.errors import RasterioError
+
+from landslide.build.signing import Signer, unsigned
+
+REMOTE = ("http://", "https://", "/vsicurl", "s3://", "gs://", "az://")
+REMOTE_OPTIONS = {
+    "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",  # a signed address lists nothing
+    "GDAL_HTTP_MAX_RETRY": "4",
+    "GDAL_HTTP_RETRY_DELAY": "0.5",
+}
+OPENING = 64
+"""Bytes that tell an image from a page."""
+
+
+def gdal_options(address: str) -> dict[str, str]:
+    """Return what GDAL is told while it reads from an address: patience with a web server."""
+    return REMOTE_OPTIONS if address.startswith(REMOTE) else {}
+
+
+def shown(address: str) -> str:
+    """Return an address as it may be printed: without the password or the signature it may have."""
+    return re.sub(r"(?<=://)[^/@]*@|\?.*", "", address) if "://" in address else address
+
+
+def without_secrets(text: str) -> str:
+    """Return a text with every address in it as it may be printed."""
+    return re.sub(r"\w+://[^\s\"']+", lambda found: shown(found[0]), text)
+
+
+def signed[T](address: str, sign: Signer, attempt: Callable[[str], T], what: str = "") -> T:
+    """Return what `attempt` gives of an address that is signed at this moment.
+
+    Where the signature is refused a new one is tried, once.
+
+    Raises
+    ------
+    ValueError, OSError
+        As `reason` says.
+    """
+    for refused in (False, True):
+        try:
+            return attempt(sign(address, refused))
+        except RasterioError as error:
+            problem = reason(address, _said(error), what)
+            again = isinstance(problem, PermissionError) and sign is not unsigned
+            if refused or not again:
+                raise problem from error
+    raise AssertionError("the second answer was raised")
+
+
+@contextmanager
+def raster_errors(address: str, what: str = "") -> Iterator[None]:
+    """Turn what rasterio raises into one line that names the file and the way out."""
+    try:
+        yield
+    except RasterioError as error:
+        raise reason(address, _said(error), what) from error
+
+
+def _said(error: RasterioError) -> str:
+    """Return what GDAL says, and cut its own errors off.
+
+    They do not pickle, and a Dask worker could not send back what is raised from them.
+    """
+    said = " ".join(f"{error} {error.__cause__ or ''}".split())
+    error.__cause__ = error.__context__ = None
+    return said
+
+
+def reason(address: str, said: str, what: str = "") -> Exception:
+    """Return the error that says plainly what rasterio means of a file.
+
+    `what` it is ("DEM", "coherence") is said, too, where it is given.
+    """
+    plain = shown(address)
+    name = f"the {what} {plain}" if what else plain
+    status = re.search(r"HTTP response code: (\d{3})", said)
+    code = int(status[1]) if status else 0
+    if code in (401, 403):
+        return PermissionError(
+            f"{name}: access refused (HTTP {code}): its signature has expired, or the archive "
+            "wants credentials; set `signing`, or log in to the archive"
+        )
+    if code == 404 or "No such file" in said or "does not exist" in said:
+        moved = "the archive may have moved it; search again"
+        hint = moved if address.startswith(REMOTE) else "check its name"
+        return FileNotFoundError(f"no {what or 'file'} at {plain}: {hint}")
+    said = said.replace(f"'{address}'", "it").replace(address, "it")[:120]
+    if "Permission denied" in said:
+        return PermissionError(f"{name} may not be read: see the file's permissions")
+    if code or "CURL error" in said or "Timeout" in said:
+        return ConnectionError(f"{name} cannot be reached ({said}): check the network")
+    if "not recognized" in said:
+        return ValueError(
+            f"{name} is no GeoTIFF{_begins(address)}: an error page may lie under its name; fetch "
+            "it again"
+        )
+    return damaged(name, said)
+
+
+def damaged(name: str, said: str) -> ValueError:
+    """Return the error of a file that is there in part."""
+    return ValueError(f"{name} is cut off or damaged ({said}): fetch it again")
+
+
+def require_place(
+    image: DatasetReader, address: str, what: str = "", crs: str | None = None
+) -> str:
+    """Return the reference system (WKT) of an image, or `crs` where it declares none.
+
+    Raises
+    ------
+    ValueError
+        Where there is neither, or it does not say where its pixels lie.
+    """
+    name = f"the {what} {shown(address)}" if what else shown(address)
+    declared = crs if image.crs is None else str(image.crs.to_wkt())
+    if declared is None or image.transform.is_identity:
+        lacks = "coordinate reference system" if declared is None else "georeference"
+        raise ValueError(
+            f"{name} has no {lacks}: set it (gdal_edit.py -a_srs EPSG:… -a_ullr …), or fetch the "
+            "file again"
+        )
+    return declared
+
+
+def _begins(address: str) -> str:
+    """Say how a file begins, where that is text."""
+    try:
+        with fsspec.open(address) as file:
+            start = file.read(OPENING)
+    except (OSError, ValueError, ImportError):
+        return ""
+    text = start.decode("ascii", errors="ignore").strip()
+    return f" (it begins with {text[:24]!r})" if text[:1] in ("<", "{") else ""
