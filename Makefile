@@ -1,4 +1,5 @@
 # make ablation   set up, simulate a cube, run the paper's ablation on this machine
+# make results    the paper's experiment whole: its size, its network, both protocols, a page
 # make test       set up, run the tests
 # make help       the rest
 
@@ -9,17 +10,22 @@ UV     := $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
 SIMULATED := data/simulated.zarr
 # 120 chips, of which 98 hold landslides: enough that the paper's orderings show with one seed.
 SHAPE     := 1280 1536
-CUBE    ?= $(SIMULATED)
+# Of Hokkaido's size and number of images: 309 chips that hold landslides.
+HOKKAIDO  := data/hokkaido_simulated.zarr
+$(HOKKAIDO): SHAPE  := 4398 5382
+$(HOKKAIDO): IMAGES := --descending 9 9 --ascending 4 4
+CUBE    ?=
 TABLE   ?= table
-PRESET  ?= quick
+PRESET  ?=
 OPTIONS ?=
 BENCH   ?= fetches streaming memory latency epochs first_step training scaling building
 
-.PHONY: help setup ablation test test-all bench check requirements clean
+.PHONY: help setup ablation results test test-all bench check requirements clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make ablation [CUBE=… TABLE=… PRESET=quick|paper OPTIONS=…]  the paper's experiment"
+	@echo "make results [CUBE=…|hokkaido TABLE=… PRESET=… OPTIONS=…]    all of it, on a page; for a GPU"
 	@echo "make test                                                    the tests"
 	@echo "make test-all                                                and the long ones"
 	@echo "make bench [BENCH=…]                                         measure; 10 GB of cubes, 25 min"
@@ -55,12 +61,17 @@ $(READY): requirements.txt pyproject.toml .python-version | $(filter .uv/bin/uv,
 	@rm -f .setup.log
 	@touch $@
 
-$(SIMULATED): | $(READY)
+$(SIMULATED) $(HOKKAIDO): | $(READY)
 	@echo "Simulating a cube"
-	@$(PYTHON) -m landslide simulate $@ --shape $(SHAPE)
+	@$(PYTHON) -m landslide simulate $@ --shape $(SHAPE) $(IMAGES)
 
-ablation: $(READY) $(filter $(SIMULATED),$(CUBE))
-	@$(PYTHON) sweeps/ablation.py $(CUBE) --table $(TABLE) --preset $(PRESET) $(OPTIONS)
+ablation: $(READY) $(filter $(SIMULATED),$(or $(CUBE),$(SIMULATED)))
+	@$(PYTHON) sweeps/ablation.py $(or $(CUBE),$(SIMULATED)) --table $(TABLE) \
+	  --preset $(or $(PRESET),quick) $(OPTIONS)
+
+results: $(READY) $(filter $(HOKKAIDO),$(or $(CUBE),$(HOKKAIDO)))
+	@$(PYTHON) sweeps/experiment.py $(or $(CUBE),$(HOKKAIDO)) --table $(TABLE) \
+	  --preset $(or $(PRESET),paper) $(OPTIONS)
 
 test: $(READY)
 	@$(PYTHON) -m pytest -m "not long"

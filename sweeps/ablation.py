@@ -31,7 +31,7 @@ from landslide.results.summary import report
 from landslide.results.table import check_writable, results_table, row_keys
 from landslide.retries import patiently
 from landslide.storage import write_whole
-from sweeps.planning import add_sweep_options, parsed, plan_sweep, resources_of
+from sweeps.planning import Sweep, add_sweep_options, parsed, plan_sweep, resources_of
 from sweeps.trial import run_trials
 
 
@@ -49,9 +49,9 @@ def main(arguments: list[str] | None = None) -> int:
     return run(options(arguments))
 
 
-def run(args: argparse.Namespace) -> int:
-    """Run a sweep over inputs, timesteps and seeds; 1 where a trial failed."""
-    sweep = plan_sweep(args)
+def run(args: argparse.Namespace, planned: Sweep | None = None) -> int:
+    """Run a sweep over inputs, timesteps and seeds, planned or as asked; 1 where a trial failed."""
+    sweep = planned or plan_sweep(args)
     experiment, table = sweep.experiment, sweep.table
     check_writable(table)
     split_address = f"{sweep.beside}/split-{experiment.split_digest}.json"

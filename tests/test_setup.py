@@ -45,7 +45,7 @@ def test_torch_is_the_newest_that_runs_on_a_v100() -> None:
 
 def test_ci_calls_make_test_and_make_knows_its_targets() -> None:
     assert "make test" in (ROOT / ".ci" / "run").read_text()
-    for target in ("setup", "ablation", "test", "test-all", "check"):
+    for target in ("setup", "ablation", "results", "test", "test-all", "check"):
         result = subprocess.run(
             ["make", "--dry-run", target], cwd=ROOT, capture_output=True, text=True, check=False
         )

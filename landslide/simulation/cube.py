@@ -20,7 +20,7 @@ from landslide.simulation.changes import event_changes
 from landslide.simulation.events import scene_like
 from landslide.simulation.insar import simulate_pair, timepairs
 from landslide.simulation.place import GRID_MAPPING, NORTH_WEST_M, SPATIAL_REF, axis_attributes
-from landslide.simulation.scene import Scene, event_of, overpasses
+from landslide.simulation.scene import Scene, event_of, overpasses, scene_to_attribute
 from landslide.simulation.truth import POLARISATIONS, Truth, simulate_truth
 from landslide.simulation.whole import written_whole
 
@@ -189,6 +189,7 @@ def _template(scene: Scene, truth: Truth) -> xr.Dataset:
             "no real place, no measurement",
             "simulated": 1,
             "simulated_seed": scene.seed,
+            "simulated_scene": scene_to_attribute(scene),
             "event": event_to_attribute(event_of(scene)),
         },
     )

@@ -4,8 +4,10 @@ The defaults are Hokkaido's: its event, its tracks, and the backscatter statisti
 its cube.
 """
 
+import json
 import zlib
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
@@ -170,3 +172,17 @@ def stream(scene: Scene, *names: object) -> np.random.Generator:
     """
     keys = [zlib.crc32(str(name).encode()) for name in names]
     return np.random.default_rng([scene.seed, *keys])
+
+
+def scene_to_attribute(scene: Scene) -> str:
+    """Return the JSON that a simulated cube's `simulated_scene` attribute holds."""
+    return json.dumps(asdict(scene))
+
+
+def scene_from_attribute(text: str) -> Scene:
+    """Return the scene that `scene_to_attribute` wrote down."""
+    known: dict[str, Any] = json.loads(text)
+    plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in known.items()}
+    for name in ("vv", "vh"):
+        plain[name] = Polarisation(**known[name])
+    return Scene(**plain)

@@ -1,5 +1,6 @@
-"""Training on a few labelled chips: which they are, and for how long."""
+"""Training on fewer chips or more: which they are, and for how many epochs."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -60,4 +61,26 @@ def with_labels(config: TrainingConfig, labelled: int | None, chips: int) -> Tra
         epochs=config.epochs * longer,
         plateau_patience=(config.plateau_patience + 1) * longer - 1,
         checkpoint_every=config.checkpoint_every * longer,
+    )
+
+
+def with_steps_of(config: TrainingConfig, others: int, chips: int) -> TrainingConfig:
+    """Return a configuration that makes as many optimiser steps on `chips` as it does on `others`.
+
+    As many as whole epochs allow, so that two sets of chips are trained on alike. Where a pass is
+    more steps there are fewer epochs, and the learning rate waits for fewer before it falls.
+
+    Parameters
+    ----------
+    config : TrainingConfig
+        As it is for `others`.
+    others, chips : int
+        How many training chips there are in either set.
+    """
+    share = math.ceil(others / config.batch_size) / math.ceil(chips / config.batch_size)
+    return replace(
+        config,
+        epochs=max(1, round(config.epochs * share)),
+        plateau_patience=max(1, round((config.plateau_patience + 1) * share)) - 1,
+        checkpoint_every=max(1, round(config.checkpoint_every * share)),
     )

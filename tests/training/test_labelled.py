@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 
 from landslide.chips.split import TRAIN
 from landslide.training.config import TrainingConfig, determining
-from landslide.training.labelled import training_chips, with_labels
+from landslide.training.labelled import training_chips, with_labels, with_steps_of
 from landslide.training.network import build_network
 from landslide.training.sources import feed_parts
 from landslide.training.start import begin_with, keep_weights
@@ -142,3 +142,23 @@ def test_keys_of_what_starts_as_ever_are_what_they_were(small: Small) -> None:
     assert determining(replace(small(), origin="elsewhere")) == settings
     few = determining(replace(small(), start="w", labelled_chips=0))
     assert (few["start"], few["labelled_chips"]) == ("w", 0)
+
+
+@pytest.mark.parametrize("others", [1, 68, 216])
+@pytest.mark.parametrize("chips", [1, 72, 216, 994])
+def test_two_sets_of_chips_are_trained_on_in_as_many_steps_as_whole_epochs_allow(
+    small: Small, others: int, chips: int
+) -> None:
+    config = small(batch_size=8, epochs=100, plateau_patience=10)
+    steps, there = -(-chips // 8), -(-others // 8) * 100
+    changed = with_steps_of(config, others, chips)
+    assert abs(changed.epochs * steps - there) <= steps / 2 or changed.epochs == 1
+    waited = (changed.plateau_patience + 1) * steps
+    assert abs(waited - 11 * there / 100) <= steps / 2 or changed.plateau_patience == 0
+    assert changed.checkpoint_every >= 1
+    assert with_steps_of(config, others, others) == config
+
+
+def test_the_papers_experiment_has_a_quarter_of_the_epochs_under_the_blocked_protocol() -> None:
+    config = with_steps_of(TrainingConfig(), 216, 994)
+    assert (config.epochs, config.plateau_patience) == (25, 2)

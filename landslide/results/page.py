@@ -1,0 +1,165 @@
+"""The page of the whole experiment: what was run, on what, and what of the paper's claims held."""
+
+from collections.abc import Iterator, Sequence
+
+import pandas as pd
+
+from landslide.results.claims import Claim, paper_claims
+from landslide.results.order import inputs_order
+from landslide.results.sections import Section, sections
+from landslide.results.setting import Setting, shortfalls, what_was_run
+from landslide.results.summary import pipes, report
+
+BY_HAND = "<!-- What stands below this line is written by hand, and stays. -->"
+
+
+def results_page(rows: pd.DataFrame, setting: Setting, earlier: str = "") -> str:
+    """Return the page of an experiment's rows, in Markdown.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        As `results_table` gives them, those of the experiment alone.
+    setting : Setting
+    earlier : str
+        The page as it stood: what was written by hand is kept.
+
+    Raises
+    ------
+    ValueError
+        Where no row has a score.
+    """
+    order = list(setting.chips)
+    parts = [part for part in sections(rows) if len(part.scored)]
+    parts.sort(key=lambda part: order.index(part.identity["protocol"]))
+    if not parts:
+        raise ValueError("no row has a score to make a page of; every trial failed")
+    _, mark, below = earlier.partition(BY_HAND)
+    lines = [
+        *_head(parts),
+        *what_was_run(parts, setting),
+        *shortfalls(parts, setting),
+        *_claims(parts, setting),
+        "",
+        report(rows, "markdown").rstrip(),
+        *_detector(setting),
+        *_figures(setting),
+        *_times(parts),
+        *_again(setting),
+        "",
+        BY_HAND,
+    ]
+    return "\n".join(lines) + (below if mark else "\n")
+
+
+def _head(parts: Sequence[Section]) -> Iterator[str]:
+    yield "# The paper's experiment, run as a whole"
+    yield ""
+    if any(part.simulated for part in parts):
+        yield (
+            "**The cube is simulated.** No radar measured it: terrain, landslides and images were "
+            "made by `landslide simulate`, from the statistics published for a real cube. These "
+            "numbers show what the pipeline finds of what was put there, and not how well radar "
+            "finds landslides."
+        )
+    else:
+        yield f"The cube is of the event {parts[0].identity['event']}."
+    yield ""
+    yield "`sweeps/experiment.py` wrote this page from the rows of its table."
+
+
+def _claims(parts: Sequence[Section], setting: Setting) -> Iterator[str]:
+    """Set the paper's claims beside what each protocol and the exact detector say of them."""
+    # Two GPUs may each have had a part of the trials: what they reckoned in stays apart.
+    several = len(parts) > len({part.identity["protocol"] for part in parts})
+    columns: dict[str, list[Claim]] = {
+        f"{part.identity['protocol']} protocol"
+        + (f", {part.identity['precision']}" if several else ""): paper_claims(part.scored)
+        for part in parts
+    }
+    read = {
+        f"exact detector, {protocol} protocol": paper_claims(scores.assign(seed=0))
+        for protocol, scores in setting.detector.items()
+    }
+    texts = [claim.text.partition(" (prevalence")[0] for claim in next(iter(columns.values()))]
+    said = [[claim.outcome for claim in claims] for claims in columns.values()]
+    said += [[_points_to(claim) for claim in claims] for claims in read.values()]
+    yield from ("", "## The paper's claims", "")
+    yield from pipes(
+        ["claim", *columns, *read],
+        [list(line) for line in zip(texts, *said, strict=True)],
+    )
+    if read:
+        yield ""
+        yield (
+            "The exact detector is not trained. It reads each pixel alone with all that the "
+            "simulation knows: where it speaks against a claim, the simulation does; where it "
+            "holds one that the models do not, the cause is in the training or in what the "
+            "network sees beside the pixel."
+        )
+
+
+def _points_to(claim: Claim) -> str:
+    """Say what scores without a spread say of a claim."""
+    found = {each.points_to if len(each.values) else "no data" for each in claim.comparisons}
+    return next(each for each in ("against", "no data", "neither", "held") if each in found)
+
+
+def _detector(setting: Setting) -> Iterator[str]:
+    for protocol, scores in setting.detector.items():
+        yield from ("", f"## Each pixel alone: the exact detector, {protocol} protocol", "")
+        yield (
+            "Average precision on the same test chips, without training and without looking at "
+            "neighbours; a network that looks at them may score more."
+        )
+        yield ""
+        yield from _by_timesteps(scores.set_index(["inputs", "timesteps"])["auprc"], "{:.3f}")
+
+
+def _by_timesteps(values: pd.Series, shown: str) -> Iterator[str]:
+    """Return a table of values by inputs and timesteps; 0 timesteps is a line of one number."""
+    steps = sorted({n for _, n in values.index if n > 0}) or [0]
+    rows = []
+    for name in inputs_order(values.index.get_level_values("inputs")):
+        mine = {int(n): shown.format(value) for n, value in values[name].items()}
+        cells = [mine[0], *[""] * (len(steps) - 1)] if set(mine) == {0} else [
+            mine.get(n, "-") for n in steps
+        ]  # fmt: skip
+        rows.append([name, *cells])
+    yield from pipes(["inputs / timesteps", *map(str, steps)], rows)
+
+
+def _figures(setting: Setting) -> Iterator[str]:
+    yield from ("", "## Figures")
+    for caption, path in setting.figures.items():
+        yield from ("", f"![{caption}]({path})", "", caption)
+
+
+def _times(parts: Sequence[Section]) -> Iterator[str]:
+    yield from ("", "## Times")
+    for part in parts:
+        rows = part.scored.dropna(subset=["seconds"])
+        if not len(rows):
+            continue
+        began = (rows["written_at"] - pd.to_timedelta(rows["seconds"], unit="s")).min()
+        wall = (rows["written_at"].max() - began).total_seconds()
+        yield ""
+        yield (
+            f"Seconds of training a model, mean over seeds, {part.identity['protocol']} protocol. "
+            f"{len(rows)} models took {_duration(rows['seconds'].sum())} in all; from the start of "
+            f"the first to the last row {_duration(wall)} went by, pauses included."
+        )
+        yield ""
+        yield from _by_timesteps(rows.groupby(["inputs", "timesteps"])["seconds"].mean(), "{:.1f}")
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 3600 else f"{seconds / 3600:.2f} h"
+
+
+def _again(setting: Setting) -> Iterator[str]:
+    yield from ("", "## Again", "")
+    yield "One command; what its table holds already is not trained again:"
+    yield from ("", "```sh", setting.command, "```")

@@ -1,0 +1,99 @@
+#!/usr/bin/env python
+"""The paper's experiment as a whole: its ablation under both protocols, on one page of results.
+
+Each protocol is swept as `sweeps/ablation.py` does, into one table, `blocked` in as many optimiser
+steps as `paper`; the page says what was found beside what the paper claims, with Figures 4 and 5.
+Started again it goes on from the table.
+
+    sweeps/experiment.py CUBE
+    sweeps/experiment.py hokkaido      # which is downloaded first
+"""
+
+import argparse
+import shlex
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from cluster.ray import ray_cluster
+from landslide.chips.split import TRAIN
+from landslide.command import run_command
+from landslide.cube.events import published_name
+from landslide.cube.fetch import fetch_cube
+from landslide.options import Parser
+from landslide.results.table import results_table
+from landslide.retries import patiently
+from landslide.training.labelled import with_steps_of
+from sweeps.ablation import run
+from sweeps.planning import Sweep, add_sweep_options, parsed, plan_sweep, resources_of
+from sweeps.showing import check_page, example_model, write_page
+
+PROTOCOLS = ("paper", "blocked")
+
+
+def options(arguments: list[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = Parser(description=__doc__.split("\n", maxsplit=1)[0])
+    add_sweep_options(parser)
+    page = parser.add_argument_group("page")
+    page.add_argument(
+        "--results", default="RESULTS.md", help="address of the page; default: %(default)s"
+    )
+    page.add_argument(
+        "--download-to", default="data", help="folder of a published cube; default: %(default)s"
+    )
+    parser.set_defaults(protocol=None, seeds=[0, 1, 2])  # no protocol is both
+    args = parsed(parser, arguments)
+    if args.split and args.protocol is None:
+        parser.error("a saved --split is of one protocol: name it with --protocol")
+    return args
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the experiment and write its page; 1 where a trial failed."""
+    args = options(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    check_page(args.results)
+    if args.cube and published_name(args.cube) and not Path(args.cube).exists():
+        args.cube = str(fetch_cube(args.cube, args.download_to))
+    planned = plan_protocols(args)
+    with ray_cluster(args.address):
+        code = max([run(args, sweep) for sweep in planned.values()])
+        first = next(iter(planned.values()))
+        resources = resources_of(args, first.base)
+        keys = {key for sweep in planned.values() for key in sweep.keyed(resources)}
+        rows = patiently(lambda: results_table(first.table))
+        rows = rows[rows["key"].isin(keys)]
+        model = example_model(args, first, rows, resources)
+    write_page(args, planned, rows, model, shlex.join(["sweeps/experiment.py", *given]))
+    print(f"page:   {args.results}")
+    return code
+
+
+def plan_protocols(args: argparse.Namespace) -> dict[str, Sweep]:
+    """Plan the sweep of each protocol asked for, all in as many optimiser steps as `paper`."""
+    wanted = [args.protocol] if args.protocol else PROTOCOLS
+    planned = {name: plan_sweep(_under(args, name)) for name in wanted}
+    if "blocked" in planned:
+        paper = planned.get("paper") or plan_sweep(_under(args, "paper", split=None))
+        blocked = planned["blocked"]
+        base = with_steps_of(blocked.base, _training(paper), _training(blocked))
+        planned["blocked"] = replace(blocked, base=base)
+    return planned
+
+
+def _under(args: argparse.Namespace, protocol: str, **changes: None) -> argparse.Namespace:
+    return argparse.Namespace(**vars(args) | {"protocol": protocol} | changes)
+
+
+def _training(sweep: Sweep) -> int:
+    return int((sweep.stream.chips["part"] == TRAIN).sum())
+
+
+def command(arguments: list[str] | None = None) -> int:
+    """Run `main`; what is wrong with the input is one line on standard error."""
+    return run_command(lambda: main(arguments), verbose=True)
+
+
+if __name__ == "__main__":
+    sys.exit(command())

@@ -1,0 +1,189 @@
+"""What the page of an experiment shows beside its rows: two figures and the exact detector."""
+
+import argparse
+from collections import Counter
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+import torch
+import xarray as xr
+
+from cluster.ray import Resources
+from landslide.chips.loading import load_chips
+from landslide.chips.split import PARTS, TEST
+from landslide.cube.labels import read_labels
+from landslide.mapping.predicted_chips import predict_chips
+from landslide.options import opened_cube
+from landslide.results.figures import figure4, figure5
+from landslide.results.page import results_page
+from landslide.results.setting import Setting
+from landslide.simulation.scene import scene_from_attribute
+from landslide.simulation.single_pixels import detector_odds
+from landslide.simulation.truth import simulate_truth
+from landslide.storage import absolute, exists, probe_folder, read_bytes, write_whole
+from landslide.training.bundle import DESCRIPTION
+from landslide.training.config import TrainingConfig
+from landslide.training.metrics import average_precision
+from landslide.trial import train_bundle
+from sweeps.planning import Sweep
+
+FIGURES = "docs"
+"""The folder of a page's figures, beside it."""
+
+
+def check_page(results: str) -> None:
+    """Raise an OSError where a page cannot be written, before hours are spent on it."""
+    try:
+        probe_folder(_folder(results))
+    except Exception as error:  # every store has errors of its own
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise OSError(
+            f"cannot write the page {results}: {reason}; name one that you may write with --results"
+        ) from error
+
+
+def _folder(results: str) -> str:
+    return absolute(results).rpartition("/")[0]
+
+
+def example_model(
+    args: argparse.Namespace, sweep: Sweep, rows: pd.DataFrame, resources: Resources
+) -> str:
+    """Train the best configuration once more where Ray says, to keep; return its bundle's folder.
+
+    The best is the one of the highest mean AUPRC over seeds; of its seeds the first is trained.
+    What is there already is not trained again.
+
+    Raises
+    ------
+    ValueError
+        Where no row has a score.
+    """
+    import ray  # noqa: PLC0415 - after cluster.ray, which sets what it reads when imported
+
+    scored = rows[rows["auprc"].notna() & (rows["split_digest"] == sweep.experiment.split_digest)]
+    if not len(scored):
+        raise ValueError(f"no row of the table {sweep.table} has a score: every trial failed")
+    best = scored.groupby(["inputs", "timesteps"])["auprc"].mean().idxmax()
+    key, config = next(
+        (key, config)
+        for key, config in sweep.keyed(resources).items()
+        if (config.inputs, config.timesteps) == best
+    )
+    folder = f"{sweep.runs}/model-{key}"
+    if not exists(f"{folder}/{DESCRIPTION}"):
+        print(f"training {config.inputs}, timesteps {config.timesteps}, for Figure 5", flush=True)
+        request = resources.request()
+        task = ray.remote(
+            num_cpus=request.pop("CPU", 1), num_gpus=request.pop("GPU", 0), resources=request
+        )(_train)
+        ray.get(task.remote(args, sweep, config, folder))
+    return folder
+
+
+def _train(args: argparse.Namespace, sweep: Sweep, config: TrainingConfig, folder: str) -> None:
+    experiment = sweep.experiment
+    train_bundle(
+        opened_cube(args),
+        config,
+        experiment.chipping,
+        out=folder,
+        event=args.event,
+        orbit=args.orbit,
+        split=experiment.split,
+        skip_damaged=args.skip_damaged,
+    )
+
+
+def write_page(
+    args: argparse.Namespace,
+    planned: Mapping[str, Sweep],
+    rows: pd.DataFrame,
+    model: str,
+    command: str,
+) -> None:
+    """Draw an experiment's figures and write its page.
+
+    Parameters
+    ----------
+    args
+        The options of the sweeps, and `results`, the address of the page.
+    planned : mapping
+        The sweeps by protocol.
+    rows : DataFrame
+        Theirs alone.
+    model : str
+        Folder of the bundle to draw Figure 5 with.
+    command : str
+        What was run.
+    """
+    cube = opened_cube(args)
+    event = next(iter(planned.values())).experiment.event
+    page = absolute(args.results)
+    stem = page.rpartition("/")[2].partition(".")[0].lower()
+    ablation, predicted = (f"{FIGURES}/{stem}-figure{number}.png" for number in (4, 5))
+    figure4(rows, f"{_folder(page)}/{ablation}")
+    chips = predict_chips(model, cube, event)
+    figure5(
+        list(chips.probability),
+        list(chips.label),
+        f"{_folder(page)}/{predicted}",
+        names=chips.names,
+        title=chips.title,
+        simulated=bool(cube.attrs.get("simulated", False)),
+    )
+    setting = Setting(
+        command=command,
+        shape=(cube.sizes["y"], cube.sizes["x"]),
+        images=cube.sizes["timestep"],
+        chips={name: _parts(sweep) for name, sweep in planned.items()},
+        figures={
+            "Figure 4: AUPRC over timesteps": ablation,
+            f"Figure 5: predicted above mapped ({chips.title})": predicted,
+        },
+        detector=detector_scores(cube, planned, args.orbit),
+    )
+    earlier = read_bytes(page).decode() if exists(page) else ""
+    write_whole(page, results_page(rows, setting, earlier).encode())
+
+
+def _parts(sweep: Sweep) -> dict[str, int]:
+    found = Counter(sweep.stream.chips["part"].to_numpy().tolist())
+    return {part: found[part] for part in PARTS if found[part]}
+
+
+def detector_scores(
+    cube: xr.Dataset, planned: Mapping[str, Sweep], orbit: str | None
+) -> dict[str, pd.DataFrame]:
+    """Score the exact detector on each protocol's test chips; nothing of a cube not simulated.
+
+    Returns
+    -------
+    dict
+        By protocol, a frame of inputs, timesteps, auprc and prevalence.
+    """
+    if "simulated_scene" not in cube.attrs:
+        return {}
+    scene = scene_from_attribute(cube.attrs["simulated_scene"])
+    truth = simulate_truth(scene)
+    if not np.array_equal(truth.inventory.identity > 0, read_labels(cube) == 1):
+        return {}  # another version of the simulator made it: its truth is not known any more
+    scores: dict[str, pd.DataFrame] = {}
+    for protocol, sweep in planned.items():
+        test = np.flatnonzero(sweep.stream.chips["part"] == TEST)
+        chips = load_chips(sweep.stream.only(test))
+        chips = chips.isel(chip=(chips["part"] == TEST).to_numpy())  # some turn out to be unused
+        found = detector_odds(
+            scene, truth, cube, chips, sweep.inputs, sweep.experiment.event, orbit
+        )
+        frame = pd.DataFrame(
+            [(name, count, _score(odds, slid), slid.mean()) for name, count, odds, slid in found],
+            columns=["inputs", "timesteps", "auprc", "prevalence"],
+        )
+        scores |= {protocol: frame} if len(frame) else {}
+    return scores
+
+
+def _score(odds: np.ndarray, slid: np.ndarray) -> float:
+    return average_precision(torch.from_numpy(odds), torch.from_numpy(slid.astype(np.uint8)))

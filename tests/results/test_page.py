@@ -1,0 +1,134 @@
+"""The page of results: all it says follows from the rows and the setting."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pandas as pd
+import pytest
+
+from landslide.results.page import BY_HAND, results_page
+from landslide.results.setting import PAPER_SHAPE, Setting
+
+PARTS = {"train": 216, "test": 61, "unused": 32}
+RAN = {
+    "parameters": 48_982_754,
+    "train_chips": 216,
+    "seconds": 30.0,
+    "versions": json.dumps({"torch": "2.10.0"}),
+}
+
+
+@pytest.fixture
+def setting() -> Setting:
+    return Setting(
+        command="sweeps/experiment.py hokkaido --seeds 0 1 2",
+        shape=PAPER_SHAPE,
+        images=26,
+        chips={"paper": PARTS, "blocked": {"train": 994, "validation": 210, "test": 220}},
+        figures={"Figure 4: scores": "docs/results-figure4.png"},
+        detector={},
+    )
+
+
+@pytest.fixture
+def both(table_of, paper_rows):
+    """Rows of both protocols, with changes to all."""
+
+    def make(**changes):
+        many = {"protocol": "blocked", "split_digest": "b10c", "epochs": 25, "train_chips": 994}
+        rows = paper_rows(**RAN | {"device": "NVIDIA H200"} | changes)
+        return table_of(rows + paper_rows(**RAN | {"device": "NVIDIA H200"} | many | changes))
+
+    return make
+
+
+def test_the_whole_experiment_on_a_gpu_falls_short_of_nothing(both, setting):
+    page = results_page(both(), setting)
+    assert "What this is not" not in page
+    assert "simulated" not in page.lower()
+    assert "| 4398 x 5382 pixels, 26 images, hokkaido | 4398 x 5382 pixels, Hokkaido |" in page
+    assert "| chips, paper protocol | 216 train, 61 test, 32 unused | 216 train, 61 test |" in page
+    assert "epochs 100, batches of 64, optimiser steps 400" in page
+    assert "epochs 25, batches of 64, optimiser steps 400" in page
+    assert "NVIDIA H200, float16" in page
+    assert "torch 2.10.0" in page
+    assert "```sh\nsweeps/experiment.py hokkaido --seeds 0 1 2\n```" in page
+    assert "![Figure 4: scores](docs/results-figure4.png)" in page
+
+
+def test_claims_stand_beside_what_each_protocol_says_of_them(both, setting):
+    page = results_page(both(), setting)
+    header = "| claim | paper protocol | blocked protocol |"
+    assert header in page
+    assert "| VV beats VH | held | held |" in page
+    assert page.index("hokkaido, paper protocol") > page.index(header)
+
+
+def test_trials_of_two_gpus_stay_apart(table_of, paper_rows, setting):
+    rows = paper_rows(2, **RAN)
+    other = [replace(row, precision="bfloat16", key=f"a{row.key}") for row in paper_rows(3, **RAN)]
+    page = results_page(table_of(rows + other), setting)
+    assert "| claim | paper protocol, bfloat16 | paper protocol, float16 |" in page
+
+
+def test_what_falls_short_is_said_and_that_data_are_simulated(table_of, paper_rows, setting):
+    small = replace(setting, shape=(1280, 1536), chips={"paper": PARTS})
+    rows = paper_rows(
+        2, **RAN | {"device": "cpu", "preset": "quick", "epochs": 25, "simulated": True}
+    )
+    page = results_page(table_of(row for row in rows if row.inputs != "dem"), small)
+    assert "**The cube is simulated.**" in page
+    assert "No GPU was at hand" in page
+    assert "1280 x 1536 pixels, not the 4398 x 5382" in page
+    assert "quick preset" in page
+    assert "25 epochs, not 100" in page
+    assert "17 models 1 have no score" in page
+    assert "The blocked protocol was not run" in page
+    assert "fewer than three seeds" in page
+
+
+def test_failed_trials_are_counted_and_named(table_of, paper_rows, make_row, setting):
+    rows = [*paper_rows(**RAN), make_row(seed=7, error="out of memory")]
+    page = results_page(table_of(rows), setting)
+    assert "- 1 trials failed" in page
+    assert "FAILED vv, timesteps 1, seed 7: out of memory" in page
+    with pytest.raises(ValueError, match="every trial failed"):
+        results_page(table_of(rows).query("error.notna()"), setting)
+
+
+def test_the_exact_detector_says_where_the_simulation_is_against_a_claim(both, setting):
+    scores = {(name, n): 0.5 + 0.05 * n for name in ("vh", "vv+vh") for n in (1, 2, 3, 4)}
+    scores |= {("vv", n): 0.4 - 0.01 * n for n in (1, 2, 3, 4)} | {("dem", 0): 0.12}
+    frame = pd.DataFrame(
+        [(*name, auprc, 0.09) for name, auprc in scores.items()],
+        columns=["inputs", "timesteps", "auprc", "prevalence"],
+    )
+    page = results_page(both(simulated=True), replace(setting, detector={"paper": frame}))
+    assert "exact detector, paper protocol |" in page
+    assert "| VV beats VH | held | held | against |" in page
+    assert "| AUPRC grows with timesteps | held | held | against |" in page
+    assert "| The DEM helps at 1 and 2 timesteps | held | held | no data |" in page
+    assert "| vh | 0.550 | 0.600 | 0.650 | 0.700 |" in page
+    assert "| dem | 0.120 |  |  |  |" in page
+
+
+def test_times_are_the_rows_own(table_of, paper_rows, setting):
+    start = datetime(2026, 11, 24, tzinfo=UTC)
+    changes = RAN | {"seconds": 90.0, "written_at": start}
+    rows = paper_rows(1, **changes)
+    late = replace(rows[-1], written_at=start + timedelta(hours=2))
+    page = results_page(table_of([*rows[:-1], late]), setting)
+    assert "17 models took 25.5 min in all" in page
+    assert "2.02 h went by" in page
+    assert "| vv+vh | 90.0 | 90.0 | 90.0 | 90.0 |" in page
+
+
+def test_what_was_written_by_hand_stays(both, setting):
+    rows = both()
+    page = results_page(rows, setting)
+    assert page.endswith(f"{BY_HAND}\n")
+    by_hand = "\n\n## Why\n\nA reason.\n"
+    again = results_page(rows, setting, page.rstrip("\n") + by_hand)
+    assert again == page.rstrip("\n") + by_hand
+    assert results_page(rows, setting, "# Something else\n") == page

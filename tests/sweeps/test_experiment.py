@@ -1,0 +1,144 @@
+"""The paper's experiment as a whole, end to end on a small simulated cube."""
+
+import functools
+import io
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from landslide import results_table
+from landslide.cube.fetch import fetch_cube
+from landslide.results.setting import PAPER_EPOCHS
+from sweeps.experiment import command, main, options
+
+HOW = ["--preset", "quick", "--chip-size", "64", "--block-size", "128", "--epochs", "3"]
+WHAT = ["--inputs", "vv", "vv+vh", "--timesteps", "2", "--seeds", "0", "1"]
+
+
+def line(cube: str, folder: Path, *more: str) -> list[str]:
+    """Return a command line of two inputs and two seeds, with its page in `folder`."""
+    table, page = str(folder / "table"), str(folder / "RESULTS.md")
+    return [cube, "--table", table, "--results", page, *HOW, *WHAT, *more]
+
+
+@pytest.fixture(scope="module")
+def ran(cube: str, ray: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a finished experiment."""
+    folder = tmp_path_factory.mktemp("experiment")
+    assert main(line(cube, folder)) == 0
+    return folder
+
+
+def test_both_protocols_fill_one_table_with_as_many_optimiser_steps(ran: Path) -> None:
+    rows = results_table(str(ran / "table"))
+    assert rows["error"].isna().all()
+    assert (rows.groupby(["protocol", "inputs", "timesteps"])["seed"].nunique() == 2).all()
+    assert rows.groupby("protocol").size().to_dict() == {"paper": 4, "blocked": 4}
+    first = rows.groupby("protocol")[["epochs", "train_chips", "batch_size"]].first()
+    a_pass = -(-first["train_chips"] // first["batch_size"])
+    assert a_pass["paper"] != a_pass["blocked"]
+    steps = first["epochs"] * a_pass
+    assert abs(steps["paper"] - steps["blocked"]) <= a_pass["blocked"] / 2
+
+
+def test_the_page_says_what_was_run_and_what_was_found(ran: Path) -> None:
+    page, rows = (ran / "RESULTS.md").read_text(), results_table(str(ran / "table"))
+    assert "**The cube is simulated.**" in page
+    assert "384 x 512 pixels, 10 images, simulated" in page
+    assert "28 train, 8 test, 4 unused" in page
+    assert f"3 epochs, not {PAPER_EPOCHS}" in page
+    assert "fewer than three seeds" in page
+    for (protocol, inputs), mine in rows.groupby(["protocol", "inputs"]):
+        section = page.split(f"## simulated, {protocol} protocol")[1]
+        assert f"| {inputs} | {mine['auprc'].mean():.3f} [" in section.split("## ")[0]
+    assert "| The best AUPRC exceeds 0.7 |" in page
+    assert "## Each pixel alone: the exact detector, blocked protocol" in page
+    assert f"sweeps/experiment.py {rows['cube'].iloc[0]}" in page
+    for figure in ("docs/results-figure4.png", "docs/results-figure5.png"):
+        assert f"]({figure})" in page
+        assert (ran / figure).stat().st_size > 10_000
+    assert len(list((ran / "runs").glob("model-*/weights.safetensors"))) == 1
+
+
+def test_a_second_run_trains_nothing_and_keeps_what_was_written_by_hand(
+    ran: Path, cube: str, ray: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = ran / "RESULTS.md"
+    page.write_text(page.read_text() + "\nBy hand.\n")
+    before = {f: f.stat().st_mtime_ns for f in [*ran.glob("table/*"), *ran.glob("runs/model-*/*")]}
+    text = page.read_text()
+    assert main(line(cube, ran)) == 0
+    said = capsys.readouterr().out
+    assert said.count("4 configurations, 4 in the table already") == 2
+    assert "for Figure 5" not in said
+    assert {f: f.stat().st_mtime_ns for f in before} == before
+    assert page.read_text() == text
+
+
+def test_one_protocol_alone_has_the_rows_that_it_has_beside_the_other(
+    ran: Path, cube: str, ray: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    alone = str(tmp_path / "alone.md")
+    more = ["--protocol", "blocked", "--seeds", "1", "--results", alone]
+    assert main(line(cube, ran, *more)) == 0
+    assert "2 configurations, 2 in the table already" in capsys.readouterr().out
+    page = Path(alone).read_text()
+    assert "The paper protocol was not run" in page
+    assert "## simulated, paper protocol" not in page
+    assert "AUPRC of seed 1, no spread" in page
+    assert (tmp_path / "docs" / "alone-figure4.png").exists()
+
+
+def test_a_published_event_is_downloaded_first(
+    ran: Path,
+    cube: str,
+    ray: None,
+    tmp_path: Path,
+    zenodo: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as opened:
+        for file in Path(cube).rglob("*"):
+            opened.write(file, Path("hokkaido_japan.zarr") / file.relative_to(cube))
+    zenodo.files["hokkaido_japan.zip"] = archive.getvalue()
+    monkeypatch.setattr(
+        "sweeps.experiment.fetch_cube", functools.partial(fetch_cube, api=zenodo.api)
+    )
+    more = ["--download-to", str(tmp_path), "--results", str(tmp_path / "RESULTS.md")]
+    assert main(line("hokkaido", ran, *more)) == 0
+    # The same cube at another address: what was trained there is not trained again here.
+    assert capsys.readouterr().out.count("4 configurations, 4 in the table already") == 2
+    assert "sweeps/experiment.py hokkaido " in (tmp_path / "RESULTS.md").read_text()
+
+
+def test_without_a_network_a_published_event_is_one_line_with_the_way_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nowhere = "http://127.0.0.1:9/api"
+    monkeypatch.setattr("sweeps.experiment.fetch_cube", functools.partial(fetch_cube, api=nowhere))
+    assert command(line("hokkaido", tmp_path, "--download-to", str(tmp_path))) == 1
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error.startswith("error: hokkaido_japan.zip could not be fetched")
+    assert "by hand" in error
+
+
+def test_a_page_that_cannot_be_written_is_known_before_anything_is_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    where = str(tmp_path / "file" / "RESULTS.md")
+    assert command(line("no-such-cube.zarr", tmp_path, "--results", where)) == 1
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error.startswith(f"error: cannot write the page {where}: ")
+    assert "--results" in error
+
+
+def test_a_saved_split_belongs_to_one_protocol(capsys: pytest.CaptureFixture[str]) -> None:
+    assert options(["cube.zarr", "--split", "s.json", "--protocol", "paper"]).split == "s.json"
+    with pytest.raises(SystemExit):
+        options(["cube.zarr", "--split", "s.json"])
+    assert "name it with --protocol" in capsys.readouterr().err
