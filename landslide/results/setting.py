@@ -96,35 +96,45 @@ def _versions(text: str) -> str:
 
 def shortfalls(parts: Sequence[Section], setting: Setting) -> Iterator[str]:
     """Say how this falls short of the paper's experiment."""
-    short = []
-    if all(device.startswith("cpu") for device in _devices(parts)):
-        short.append("No GPU was at hand: every model was trained on a CPU.")
+    short = [*_short_of_data(parts, setting), *_short_of_training(parts)]
+    if short:
+        yield from ("", "What this is not:", "")
+        yield from (f"- {line}" for line in short)
+
+
+def _short_of_data(parts: Sequence[Section], setting: Setting) -> Iterator[str]:
     if sorted(setting.shape) != sorted(PAPER_SHAPE):
-        short.append(
+        yield (
             f"The cube has {setting.shape[0]} x {setting.shape[1]} pixels, not the "
             f"{PAPER_SHAPE[0]} x {PAPER_SHAPE[1]} of the paper's."
         )
+    absent = [name for name in ("paper", "blocked") if name not in setting.chips]
+    if absent:
+        yield f"The {' and the '.join(absent)} protocol was not run."
+    for part in parts:
+        unscored = len(PAPER_CONFIGURATIONS - _configurations(part))
+        if unscored:
+            yield (
+                f"Under the {part.identity['protocol']} protocol {unscored} of the paper's "
+                f"{len(PAPER_CONFIGURATIONS)} models have no score."
+            )
+
+
+def _short_of_training(parts: Sequence[Section]) -> Iterator[str]:
+    if all(device.startswith("cpu") for device in _devices(parts)):
+        yield "No GPU was at hand: every model was trained on a CPU."
     presets = sorted({str(part.identity["preset"]) for part in parts} - {"paper"})
     if presets:
-        short.append(
+        yield (
             f"The network and its training are those of the {' and '.join(presets)} preset: "
             "smaller and shorter than the paper's."
         )
     epochs = {part.identity["epochs"] for part in parts if part.identity["protocol"] == "paper"}
     if epochs - {PAPER_EPOCHS}:
         said = ", ".join(map(str, sorted(epochs)))
-        short.append(f"Under the paper protocol there were {said} epochs, not {PAPER_EPOCHS}.")
-    unscored = max(len(PAPER_CONFIGURATIONS - _configurations(part)) for part in parts)
-    if unscored:
-        short.append(f"Of the paper's {len(PAPER_CONFIGURATIONS)} models {unscored} have no score.")
-    absent = [name for name in ("paper", "blocked") if name not in setting.chips]
-    if absent:
-        short.append(f"The {' and the '.join(absent)} protocol was not run.")
+        yield f"Under the paper protocol there were {said} epochs, not {PAPER_EPOCHS}."
     if min(len(part.seeds) for part in parts) < 3:
-        short.append("There are fewer than three seeds.")
+        yield "There are fewer than three seeds."
     failed = sum(len(part.failed) for part in parts)
     if failed:
-        short.append(f"{failed} trials failed; the tables say which and why.")
-    if short:
-        yield from ("", "What this is not:", "")
-        yield from (f"- {line}" for line in short)
+        yield f"{failed} trials failed; the tables say which and why."

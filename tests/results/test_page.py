@@ -83,7 +83,7 @@ def test_what_falls_short_is_said_and_that_data_are_simulated(table_of, paper_ro
     assert "1280 x 1536 pixels, not the 4398 x 5382" in page
     assert "quick preset" in page
     assert "25 epochs, not 100" in page
-    assert "17 models 1 have no score" in page
+    assert "Under the paper protocol 1 of the paper's 17 models have no score" in page
     assert "The blocked protocol was not run" in page
     assert "fewer than three seeds" in page
 
