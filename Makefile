@@ -13,7 +13,7 @@ CUBE    ?= $(SIMULATED)
 TABLE   ?= table
 PRESET  ?= quick
 OPTIONS ?=
-BENCH   ?= fetches streaming memory latency epochs first_step training scaling building
+BENCH   ?= fetches streaming memory latency epochs first_step training scaling building mapping
 
 .PHONY: help setup ablation test test-all bench check requirements clean
 .DELETE_ON_ERROR:
