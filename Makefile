@@ -18,7 +18,7 @@ CUBE    ?=
 TABLE   ?= table
 PRESET  ?=
 OPTIONS ?=
-BENCH   ?= fetches streaming memory latency epochs first_step training scaling building
+BENCH   ?= fetches streaming memory latency epochs first_step training scaling building mapping
 
 .PHONY: help setup ablation results test test-all bench check requirements clean
 .DELETE_ON_ERROR:

@@ -374,6 +374,24 @@ def gs_bucket() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def processes() -> Iterator[Any]:
+    """A Dask cluster of two worker processes, each watched by a nanny."""
+    from distributed import Client, LocalCluster
+
+    with (
+        LocalCluster(  # type: ignore[no-untyped-call]
+            n_workers=2,
+            threads_per_worker=1,
+            host="127.0.0.1",
+            dashboard_address="127.0.0.1:0",
+            worker_dashboard_address="127.0.0.1:0",
+        ) as cluster,
+        Client(cluster, set_as_default=False) as connected,  # type: ignore[no-untyped-call]
+    ):
+        yield connected
+
+
+@pytest.fixture(scope="session")
 def real_data() -> Path:
     """Folder of real Sentinel-1 products, where it lies beside the checkout."""
     if not FLOODS.parent.exists():

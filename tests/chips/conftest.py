@@ -254,22 +254,6 @@ def spawned() -> Iterator[Executor]:
         yield pool
 
 
-@pytest.fixture(scope="session")
-def processes() -> Iterator[Client]:
-    """A Dask cluster of two worker processes, each watched by a nanny."""
-    with (
-        LocalCluster(  # type: ignore[no-untyped-call]
-            n_workers=2,
-            threads_per_worker=1,
-            host="127.0.0.1",
-            dashboard_address="127.0.0.1:0",
-            worker_dashboard_address="127.0.0.1:0",
-        ) as cluster,
-        Client(cluster, set_as_default=False) as connected,  # type: ignore[no-untyped-call]
-    ):
-        yield connected
-
-
 @dataclass
 class Web:
     """A folder on the web: what it was asked for, and when it stumbles."""

@@ -1,0 +1,214 @@
+"""Pixels a second that a map pushes through its network, beside the bare forward pass; its memory.
+
+The map reads the cube, passes overlapping chips and writes the work store; the bare pass is the
+same network on as many chips that live on the device, in batches as large. They take turns, so that
+a machine whose speed drifts favours neither. Memory is that of processes of their own, one that
+infers and one that makes the products of it, on a scene and on one four times its size. All is
+simulated; the model is trained for an epoch or two, so that it finds landslides to outline.
+"""
+
+import json
+import shutil
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
+
+import torch
+from measure import arguments, medians_in_turn, output, report, spread
+from memory import memory
+
+from landslide import simulate_cube
+from landslide.chips.split import Chipping
+from landslide.cube.store import open_cube
+from landslide.mapping.inference.models import Model, map_device, models_at
+from landslide.mapping.inference.rows import Job
+from landslide.mapping.inference.scene import map_scene, scene_counts
+from landslide.mapping.inference.work import Work
+from landslide.mapping.plan import plan_map
+from landslide.mapping.run import map_landslides
+from landslide.training.config import training_config
+from landslide.trial import train_bundle
+
+HOKKAIDO = (4398, 5382)
+LEARNT = (640, 768)
+"""Rows and columns of the cube that the model is trained on."""
+RESIDENT = 8
+"""Batches that live on the device for the bare pass, which takes them again and again."""
+TARGET, MEMORY_TARGET = 0.9, 1.1
+WAYS = ("inference", "products")
+
+
+def scene(folder: Path, shape: tuple[int, int]) -> str:
+    """Simulate a scene of two images on either side of the event, or find the one made before."""
+    height, width = shape
+    path = folder / f"scene-{height}x{width}.zarr"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        simulate_cube(str(path), shape=shape, descending=(2, 2), ascending=(0, 0))
+    return str(path)
+
+
+def trained(folder: Path, preset: str) -> str:
+    """Train a model on VV and VH of two images, or find the one made before."""
+    path = folder / f"model-{preset}"
+    if not (path / "bundle.json").exists():
+        cube = open_cube(scene(folder, LEARNT))
+        config = training_config(preset, inputs="vv+vh", timesteps=2, epochs=2)
+        chipping = Chipping(protocol="blocked", block_size=256, buffer=0)
+        train_bundle(cube, config, chipping, out=str(path))
+    return str(path)
+
+
+def inferring(job: Job, folder: Path) -> Callable[[], None]:
+    """Return what maps a scene into a work store that it then removes."""
+
+    def infer() -> None:
+        work = Work(tempfile.mkdtemp(dir=folder))
+        map_scene(replace(job, work=work))
+        work.remove()
+
+    return infer
+
+
+def passing(model: Model, job: Job, chips: int, size: int) -> Callable[[], None]:
+    """Return the bare forward pass of so many chips that live on the device."""
+    device, channels = model.mean.device, len(job.plan.channels)
+    batches = [
+        torch.randn(job.batch_size, channels, size, size, device=device).contiguous(
+            memory_format=torch.channels_last
+        )
+        for _ in range(RESIDENT)
+    ]
+
+    @torch.no_grad()
+    def forward() -> None:
+        torch.set_num_threads(job.threads)
+        for first in range(0, chips, job.batch_size):
+            batch = batches[first // job.batch_size % RESIDENT][: chips - first]
+            with torch.autocast(device.type, model.precision, model.precision != torch.float32):
+                model.network(batch)
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+
+    return forward
+
+
+def measure(model: str, cube: str, out: str, way: str) -> None:
+    """Make a part of a map in this process, and print what it took."""
+    warnings.simplefilter("ignore")
+    idle, start = memory("VmRSS"), time.perf_counter()
+    if way == "inference":
+        job = plan_map([model], open_cube(cube), out).job
+        map_scene(job)
+        found = scene_counts(job)
+    else:  # goes on from what was inferred
+        found = {"files": len(map_landslides([model], open_cube(cube), out))}
+    taken = {"seconds": time.perf_counter() - start, "peak": memory("VmHWM") - idle}
+    print(json.dumps(found | taken))
+
+
+def measured(model: str, cube: str, folder: Path) -> dict[str, dict[str, float]]:
+    """Make a map in two processes of their own."""
+    out = folder / f"map-{time.time_ns()}"
+    try:
+        return {
+            way: json.loads(
+                output(
+                    [sys.executable, __file__, "--measure", model, cube, str(out), way]
+                ).splitlines()[-1]
+            )
+            for way in WAYS
+        }
+    finally:
+        shutil.rmtree(out, ignore_errors=True)
+
+
+def speeds(
+    model: str, cube: str, folder: Path, runs: int
+) -> tuple[list[tuple[str, str, str]], float]:
+    """Measure inference beside the bare forward pass; return rows of the report, and the ratio."""
+    out = str(folder / f"map-{time.time_ns()}")
+    plan = plan_map([model], open_cube(cube), out)
+    job, size = plan.job, plan.bundles[0].chip_size
+    map_scene(job)
+    chips = scene_counts(job)["chips"]
+    shutil.rmtree(out)
+    (network,) = models_at(job.members)
+    found = medians_in_turn(
+        {
+            "inference": inferring(job, folder),
+            "bare": passing(network, job, chips, size),
+        },
+        runs,
+    )
+    pushed, pixels = chips * size**2 / 1e6, job.plan.shape[0] * job.plan.shape[1] / 1e6
+    ratio = found["bare"] / found["inference"]
+    rows = [
+        (f"{pixels:.2f} million pixels, {chips} chips of {size}", f"{map_device()}", ""),
+        ("  bare forward pass: million pixels a second", f"{pushed / found['bare']:.3f}", ""),
+        ("  whole inference: pushed through", f"{pushed / found['inference']:.3f}", ""),
+        ("  whole inference: of the scene", f"{pixels / found['inference']:.3f}", ""),
+        ("  whole inference over the bare pass", f"{ratio:.3f}", f"at least {TARGET}"),
+    ]
+    return rows, ratio
+
+
+def main() -> None:
+    if sys.argv[1:2] == ["--measure"]:
+        measure(*sys.argv[2:])
+        return
+    parser = arguments(__doc__)
+    parser.set_defaults(runs=3)
+    parser.add_argument(
+        "--shape", type=int, nargs=2, default=(1100, 1346), help="of the smaller scene [pixels]"
+    )
+    parser.add_argument("--preset", choices=("quick", "paper"), default="quick")
+    parser.add_argument(
+        "--hokkaido", action="store_true", help="a scene of 4398 x 5382 pixels, too: its time"
+    )
+    args = parser.parse_args()
+    warnings.simplefilter("ignore")
+    model = trained(args.folder, args.preset)
+    height, width = args.shape
+    shapes = {"one": (height, width), "four times as large": (2 * height, 2 * width)}
+    cubes = {name: scene(args.folder, shape) for name, shape in shapes.items()}
+    rows, ratio = speeds(model, cubes["one"], args.folder, args.runs)
+    ratios = {"inference_over_bare": ratio}
+
+    runs = [
+        {name: measured(model, cube, args.folder) for name, cube in cubes.items()}
+        for _ in range(args.runs)
+    ]
+    for name, (tall, wide) in shapes.items():
+        rows.append((f"{name}: {tall} x {wide} pixels", "", ""))
+        for way in WAYS:
+            found = [run[name][way] for run in runs]
+            taken = spread([each["seconds"] for each in found], 1)
+            rows.append((f"  {way}: seconds", taken, ""))
+            peaks = spread([each["peak"] for each in found], 0)
+            rows.append((f"  {way}: MB over the idle process", peaks, ""))
+            if name != "one":
+                over = [run[name][way]["peak"] / run["one"][way]["peak"] for run in runs]
+                target = f"at most {MEMORY_TARGET}"
+                rows.append((f"  {way}: memory over one's", spread(over, 2), target))
+                ratios[f"fourfold_memory_over_one_{way}"] = median(over)
+    if args.hokkaido:
+        found = measured(model, scene(args.folder, HOKKAIDO), args.folder)
+        tall, wide = HOKKAIDO
+        rows.append((f"Hokkaido's size, {tall} x {wide} pixels, {args.preset} preset", "", ""))
+        for way in WAYS:
+            said = "{seconds:.0f} s, {peak:.0f} MB over the idle process".format(**found[way])
+            rows.append((f"  {way}", said, ""))
+        whole = sum(found[way]["seconds"] for way in WAYS)
+        rows.append(("  both", f"{whole:.0f} s", ""))
+        ratios["hokkaido_minutes"] = whole / 60
+    report("A simulated scene, mapped", rows, ratios)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,146 @@
+"""One map made by many workers is the map that one process makes."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyogrio
+import pytest
+import rasterio
+import xarray as xr
+
+from landslide.cli import main as landslide_command
+from landslide.mapping.inference.work import FOLDER
+from sweeps.map import command, options
+
+CHUNK = 128
+PRODUCTS = "simulated_20180905"
+TRAINING = (
+    *("--preset", "quick", "--epochs", "2", "--chip-size", "64", "--inputs", "vv"),
+    *("--timesteps", "1", "--protocol", "blocked", "--block-size", "128", "--buffer", "0"),
+)
+MAPPING = ("--threads", "1", "--min-area", "1000")
+
+
+@pytest.fixture(scope="module")
+def model(cube: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    out = str(tmp_path_factory.mktemp("model") / "vv")
+    assert landslide_command(["train", cube, *TRAINING, "--out", out]) == 0
+    return out
+
+
+@pytest.fixture(scope="module")
+def chunked(cube: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Address of the cube in chunks so small that its 384 rows are several strips."""
+    out = str(tmp_path_factory.mktemp("chunked") / "simulated.zarr")
+    opened = xr.open_zarr(cube).drop_encoding()
+    planes = {n: v for n, v in opened.data_vars.items() if {"y", "x"} <= set(v.dims)}
+    encoding = {str(n): {"chunks": (*(1,) * (v.ndim - 2), CHUNK, CHUNK)} for n, v in planes.items()}
+    opened.chunk(y=CHUNK, x=CHUNK).to_zarr(
+        out, encoding=encoding, zarr_format=2, consolidated=False
+    )
+    return out
+
+
+@pytest.fixture(autouse=True)
+def blocks_of_a_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Divide small scenes into strips; workers are told so by the plan that they are given."""
+    monkeypatch.setattr("landslide.mapping.inference.strips.BLOCK", CHUNK)
+
+
+@pytest.fixture(scope="module")
+def local(model: str, chunked: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of the map that one process makes."""
+    out = tmp_path_factory.mktemp("local") / "map"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("landslide.mapping.inference.strips.BLOCK", CHUNK)
+        assert landslide_command(["map", model, chunked, str(out), *MAPPING]) == 0
+    return out
+
+
+def contents(folder: Path) -> dict[str, Any]:
+    """Return what a map says, but for when it was made."""
+    said: dict[str, Any] = {"files": {path.name for path in folder.iterdir()}}
+    for name in ("probability", "mask", "density"):
+        with rasterio.open(folder / f"{PRODUCTS}_{name}.tif") as raster:
+            said[name] = raster.read(1)
+    polygons = pyogrio.read_dataframe(folder / f"{PRODUCTS}_landslides.gpkg", layer="landslides")
+    said["polygons"] = polygons.to_wkt().to_dict()
+    summary = json.loads((folder / f"{PRODUCTS}_summary.json").read_text())
+    del summary["map"]["provenance"]["mapped at"]
+    said["summary"] = summary
+    return said
+
+
+def require_equal(folder: Path, local: Path) -> None:
+    found, wanted = contents(folder), contents(local)
+    assert found.keys() == wanted.keys()
+    for name, value in wanted.items():
+        np.testing.assert_equal(found[name], value, err_msg=name)
+
+
+def test_the_scene_is_several_strips_and_has_landslides(local: Path) -> None:
+    said = contents(local)
+    assert np.isfinite(said["probability"]).any()
+    assert said["summary"]["landslides"]["count"] > 1
+    assert said["summary"]["scores"]["auprc"] > said["summary"]["scores"]["prevalence"]
+
+
+def test_on_ray_actors(
+    model: str, chunked: str, local: Path, ray: None, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    out = tmp_path / "map"
+    assert command([model, chunked, str(out), "--actors", "2", *MAPPING]) == 0
+    assert f"{out}/{PRODUCTS}_probability.tif" in capsys.readouterr().out.splitlines()
+    require_equal(out, local)
+
+
+def test_on_a_dask_cluster_with_its_work_elsewhere(
+    model: str, chunked: str, local: Path, processes: Any, tmp_path: Path
+) -> None:
+    out, work = tmp_path / "map", tmp_path / "work"
+    how = ("--dask", processes.scheduler.address, "--work", str(work))
+    assert command([model, chunked, str(out), *how, *MAPPING]) == 0
+    require_equal(out, local)
+    assert not work.exists()
+
+
+@pytest.mark.parametrize("where", ["ray", "dask"])
+def test_a_damaged_chunk_is_one_line_wherever_it_is_met(
+    where: str, model: str, chunked: str, ray: None, processes: Any, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    damaged = tmp_path / "damaged.zarr"
+    xr.open_zarr(chunked).drop_encoding().chunk(y=CHUNK, x=CHUNK).to_zarr(
+        damaged, zarr_format=2, consolidated=False
+    )
+    for chunk in (damaged / "vv").glob("*.1.1"):
+        os.truncate(chunk, chunk.stat().st_size // 2)
+    out = tmp_path / "map"
+    how = ("--actors", "2") if where == "ray" else ("--dask", processes.scheduler.address)
+    assert command([model, str(damaged), str(out), *how, *MAPPING]) == 1
+    last = [line for line in capsys.readouterr().err.splitlines() if "error: " in line]
+    assert len(last) == 1
+    assert "damaged" in last[0]
+    assert "--skip-damaged" in last[0]
+    assert [path.name for path in out.iterdir()] == [FOLDER]  # to go on from
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "give either --actors or --dask"),
+        (("--actors", "2", "--dask", "tcp://127.0.0.1:1"), "give either --actors or --dask"),
+        (("--actors", "0"), "--actors is at least 1"),
+    ],
+)
+def test_options_that_cannot_be_are_one_line(
+    arguments: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        options(["model", "cube.zarr", "out", *arguments])
+    (line,) = capsys.readouterr().err.splitlines()
+    assert said in line
