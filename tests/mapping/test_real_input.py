@@ -1,7 +1,7 @@
 """Maps of real radar: of what a model has not seen, and of ground where nothing has slid.
 
 Models are small here, and trained for an epoch or two: the tests say that real input goes through
-whole and what comes out is told honestly, not how well it maps. `docs/real-input.md` has numbers.
+whole and what comes out is told honestly, not how well it maps.
 """
 
 import json
