@@ -32,14 +32,25 @@ class RayActors(Executor):
     def submit[Result](
         self, function: Callable[..., Result], /, *args: Any, **kwargs: Any
     ) -> Future[Result]:
-        """Give a task to the actor whose turn it is."""
-        future: Future[Result] = next(self._turns).run.remote(function, *args, **kwargs).future()
-        return future
+        """Give a task to the actor whose turn it is; what it raises there is raised here."""
+        answer: Future[Result] = Future()
+        answer.set_running_or_notify_cancel()  # what an actor has been given cannot be called back
+        given = next(self._turns).run.remote(function, *args, **kwargs).future()
+        given.add_done_callback(lambda done: _pass_on(done, answer))
+        return answer
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002
         """End the actors, and what they are at."""
         for actor in self._actors:
             ray.kill(actor)
+
+
+def _pass_on[Result](done: Future[Result], answer: Future[Result]) -> None:
+    error = done.exception()
+    if error is None:
+        answer.set_result(done.result())
+    else:  # Ray wraps what a task has raised, with a traceback as its text
+        answer.set_exception(getattr(error, "cause", None) or error)
 
 
 class _Worker:

@@ -114,7 +114,7 @@ def test_a_damaged_chunk_is_one_line_wherever_it_is_met(
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     damaged = tmp_path / "damaged.zarr"
-    xr.open_zarr(chunked).drop_encoding().chunk(y=CHUNK, x=CHUNK).to_zarr(
+    xr.open_zarr(chunked, consolidated=False).drop_encoding().chunk(y=CHUNK, x=CHUNK).to_zarr(
         damaged, zarr_format=2, consolidated=False
     )
     for chunk in (damaged / "vv").glob("*.1.1"):
