@@ -46,9 +46,9 @@ def model(cube: str, tmp_path_factory: pytest.TempPathFactory) -> str:
 def whole(cube: str, model: str) -> np.ndarray:
     """Logits (y, x) of the network that sees the whole scene at once."""
     (network,) = models_of(load_members([model]), map_device())
-    channels = torch.from_numpy(np.log(open_cube(cube)["vv"].to_numpy()))
-    logits = network.logits(channels[None], 1)[0].numpy() / network.temperature
-    return np.where(np.isfinite(channels).all(dim=0), logits, np.nan)
+    channels = np.log(open_cube(cube)["vv"].to_numpy())
+    logits = network.logits(torch.from_numpy(channels)[None], 1)[0].numpy() / network.temperature
+    return np.where(np.isfinite(channels).all(axis=0), logits, np.nan)
 
 
 def stitched(cube: str, model: str, out: Path, overlap: int) -> np.ndarray:
