@@ -86,6 +86,28 @@ def probe_folder(uri: str) -> None:
     filesystem.rm_file(path)
 
 
+def require_writable(uri: str, what: str, way_out: str) -> None:
+    """Probe a folder before hours are spent on what is to be written there.
+
+    Parameters
+    ----------
+    uri : str
+    what : str
+        What cannot be written, as `to the bundle's folder …`.
+    way_out : str
+
+    Raises
+    ------
+    OSError
+        Where the probe fails, in one line.
+    """
+    try:
+        probe_folder(uri)
+    except Exception as error:  # every store has errors of its own
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise OSError(f"cannot write {what}: {reason}; {way_out}") from error
+
+
 def remove(uri: str) -> None:
     """Remove the object at `uri`, if there is one; patiently, as it is written."""
     filesystem, path = fsspec.core.url_to_fs(uri)

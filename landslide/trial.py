@@ -25,7 +25,7 @@ from landslide.experiment import (
     with_baseline,
 )
 from landslide.results.table import check_writable
-from landslide.storage import absolute, probe_folder, remove
+from landslide.storage import absolute, remove, require_writable
 from landslide.training.bundle import save_bundle
 from landslide.training.config import TrainingConfig
 from landslide.training.network import build_network, require_fit
@@ -105,7 +105,9 @@ def train_bundle(
     if table is not None:
         check_writable(table)
         table = absolute(table)
-    _check_folder(out)
+    require_writable(
+        out, f"to the bundle's folder {out}", "name a folder that you may write to with --out"
+    )
     folder = absolute(out)
     address = f"{folder}/{experiment.chip_store}"
     gathered = gather_chips(stream, chips, address, memory=memory_bytes())
@@ -189,16 +191,4 @@ def require_network(config: TrainingConfig, inputs: Iterable[str], chip_size: in
         raise ValueError(
             f"network {config.network!r} takes no chips of {chip_size} pixels ({reason}): "
             "choose another --network or --chip-size"
-        ) from error
-
-
-def _check_folder(out: str) -> None:
-    """Raise an OSError where a bundle cannot be written, before hours are spent on it."""
-    try:
-        probe_folder(out)
-    except Exception as error:  # every store has errors of its own
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise OSError(
-            f"cannot write to the bundle's folder {out}: {reason}; name a folder that you may "
-            "write to with --out"
         ) from error

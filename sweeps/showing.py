@@ -21,7 +21,7 @@ from landslide.results.setting import Setting
 from landslide.simulation.scene import scene_from_attribute
 from landslide.simulation.single_pixels import detector_odds
 from landslide.simulation.truth import simulate_truth
-from landslide.storage import absolute, exists, probe_folder, read_bytes, write_whole
+from landslide.storage import absolute, exists, read_bytes, require_writable, write_whole
 from landslide.training.bundle import DESCRIPTION
 from landslide.training.config import TrainingConfig
 from landslide.training.metrics import average_precision
@@ -34,13 +34,11 @@ FIGURES = "docs"
 
 def check_page(results: str) -> None:
     """Raise an OSError where a page cannot be written, before hours are spent on it."""
-    try:
-        probe_folder(_folder(results))
-    except Exception as error:  # every store has errors of its own
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise OSError(
-            f"cannot write the page {results}: {reason}; name one that you may write with --results"
-        ) from error
+    require_writable(
+        _folder(results),
+        f"the page {results}",
+        "name one that you may write with --results",
+    )
 
 
 def _folder(results: str) -> str:

@@ -13,7 +13,7 @@ from landslide.cube.events import Event, event_to_attribute, find_event
 from landslide.mapping.area import Area, area_of, grown, require_crs, require_fit
 from landslide.mapping.inference.rows import Job
 from landslide.mapping.inference.strips import ScenePlan, plan_scene
-from landslide.mapping.inference.work import FOLDER, Work, require_free, require_writable
+from landslide.mapping.inference.work import FOLDER, Work, require_free
 from landslide.mapping.members import (
     AUTO,
     load_members,
@@ -22,7 +22,7 @@ from landslide.mapping.members import (
     warnings_of,
 )
 from landslide.mapping.resampling import resampled
-from landslide.storage import absolute
+from landslide.storage import absolute, require_writable
 from landslide.training.bundle import Bundle
 
 BATCH = {"cpu": 16, "cuda": 64}
@@ -116,7 +116,7 @@ def plan_map(
     folder = absolute(out)
     place = Work(absolute(work) if work else f"{folder}/{FOLDER}")
     require_free(folder)
-    require_writable(out)
+    require_writable(out, f"to the map's folder {out}", "name one that you may write to")
     digest = _digest(original, skip_damaged=skip_damaged)
     place.begin(_identity(bundles, digest, found, scene, resample=resample))
     job = Job(

@@ -28,7 +28,7 @@ from landslide.mapping.products.vectors import (
     write_geoparquet,
 )
 from landslide.mapping.report.page import report_page
-from landslide.storage import file_written_whole, probe_folder
+from landslide.storage import file_written_whole, require_writable
 
 FORMATS = ("gpkg", "geojson", "parquet", "qgis", "report")
 """What is written beside the rasters and the summary, which always are."""
@@ -95,7 +95,7 @@ def write_products(
             formats = [each for each in formats if each != "geojson"]
         for note in notes:
             log.warning("%s", note)
-    check_folder(out)
+    require_writable(out, f"to the folder {out}", "name another")
     with (
         gdal_within_bounds(),
         tempfile.TemporaryDirectory(prefix="landslide-map-", ignore_cleanup_errors=True) as folder,
@@ -120,15 +120,6 @@ def require_products(formats: Sequence[str], minimum_area: float) -> None:
         raise ValueError(f"unknown format {unknown[0]!r}: choose some of {', '.join(FORMATS)}")
     if not 0 <= minimum_area < math.inf:
         raise ValueError(f"a smallest area of {minimum_area:g} m2 cannot be: give 0 or more")
-
-
-def check_folder(out: str) -> None:
-    """Raise an OSError where products cannot be written, before any is made."""
-    try:
-        probe_folder(out)
-    except Exception as error:  # every store has errors of its own
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise OSError(f"cannot write to the folder {out}: {reason}; name another") from error
 
 
 def _place(made: list[str], folder: Path, facts: MapFacts, out: str) -> dict[str, str]:

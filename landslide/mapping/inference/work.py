@@ -20,7 +20,7 @@ from fsspec.implementations.local import LocalFileSystem
 from numpy.typing import NDArray
 
 from landslide.cube.address import writable_store
-from landslide.storage import probe_folder, read_bytes, write_whole
+from landslide.storage import read_bytes, write_whole
 
 FOLDER = ".landslide-map"
 """Of the work store in a map's folder."""
@@ -149,17 +149,6 @@ def require_free(folder: str) -> None:
             f"{folder} holds something already, and no unfinished map: name another folder, or "
             "remove it"
         )
-
-
-def require_writable(out: str) -> None:
-    """Raise an OSError where a map cannot be written, before it is made."""
-    try:
-        probe_folder(out)
-    except Exception as error:  # every store has errors of its own
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise OSError(
-            f"cannot write to the map's folder {out}: {reason}; name one that you may write to"
-        ) from error
 
 
 def leave(folder: str) -> None:
