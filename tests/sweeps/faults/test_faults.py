@@ -14,12 +14,11 @@ from landslide import results_table
 from .conftest import QUICK, stored
 from .lab import BUCKET, MARK, Lab, held_by_others, shared_memory, until
 
-pytestmark = pytest.mark.long  # a minute or two each, on two cores with nothing beside
-
 CUBE = f"s3://{BUCKET}/cube.zarr"
 MEASURED = ["seconds", "chips_per_second", "written_at"]
 """What of a row differs from run to run."""
-WAYS = ["memory", "store", "stream"]
+WAYS = ["memory", *(pytest.param(way, marks=pytest.mark.long) for way in ("store", "stream"))]
+"""How a trial has its chips: one way in each run of the tests, all in the long one."""
 
 
 class Sweep:
