@@ -2,9 +2,9 @@
 
 The map reads the cube, passes overlapping chips and writes the work store; the bare pass is the
 same network on as many chips that live on the device, in batches as large. They take turns, so that
-a machine whose speed drifts favours neither. Memory is that of processes of their own, one that
-infers and one that makes the products of it, on a scene and on one four times its size. All is
-simulated; the model is trained for an epoch or two, so that it finds landslides to outline.
+a machine whose speed drifts favours neither. Memory is that of a process of its own that makes a
+whole map, of a scene and of one four times its size, which is Hokkaido's. All is simulated; the
+model is trained for an epoch or two, so that it finds landslides to outline.
 """
 
 import json
@@ -34,13 +34,13 @@ from landslide.mapping.run import map_landslides
 from landslide.training.config import training_config
 from landslide.trial import train_bundle
 
-HOKKAIDO = (4398, 5382)
+QUARTER = (2199, 2691)
+"""Rows and columns of a quarter of Hokkaido's cube."""
 LEARNT = (640, 768)
 """Rows and columns of the cube that the model is trained on."""
 RESIDENT = 8
 """Batches that live on the device for the bare pass, which takes them again and again."""
 TARGET, MEMORY_TARGET = 0.9, 1.1
-WAYS = ("inference", "products")
 
 
 def scene(folder: Path, shape: tuple[int, int]) -> str:
@@ -98,32 +98,23 @@ def passing(model: Model, job: Job, chips: int, size: int) -> Callable[[], None]
     return forward
 
 
-def measure(model: str, cube: str, out: str, way: str) -> None:
-    """Make a part of a map in this process, and print what it took."""
+def measure(model: str, cube: str, out: str) -> None:
+    """Make a map in this process, and print what it took: to infer, and in all."""
     warnings.simplefilter("ignore")
     idle, start = memory("VmRSS"), time.perf_counter()
-    if way == "inference":
-        job = plan_map([model], open_cube(cube), out).job
-        map_scene(job)
-        found = scene_counts(job)
-    else:  # goes on from what was inferred
-        found = {"files": len(map_landslides([model], open_cube(cube), out))}
-    taken = {"seconds": time.perf_counter() - start, "peak": memory("VmHWM") - idle}
-    print(json.dumps(found | taken))
+    map_scene(plan_map([model], open_cube(cube), out).job)
+    inferred = time.perf_counter() - start, memory("VmHWM") - idle
+    map_landslides([model], open_cube(cube), out)  # goes on from what was inferred
+    whole = time.perf_counter() - start, memory("VmHWM") - idle
+    print(json.dumps({"inference": inferred, "whole": whole}))
 
 
-def measured(model: str, cube: str, folder: Path) -> dict[str, dict[str, float]]:
-    """Make a map in two processes of their own."""
+def measured(model: str, cube: str, folder: Path) -> dict[str, tuple[float, float]]:
+    """Make a map in a process of its own; return seconds and peak memory [MB]."""
     out = folder / f"map-{time.time_ns()}"
     try:
-        return {
-            way: json.loads(
-                output(
-                    [sys.executable, __file__, "--measure", model, cube, str(out), way]
-                ).splitlines()[-1]
-            )
-            for way in WAYS
-        }
+        said = output([sys.executable, __file__, "--measure", model, cube, str(out)])
+        return {way: tuple(took) for way, took in json.loads(said.splitlines()[-1]).items()}
     finally:
         shutil.rmtree(out, ignore_errors=True)
 
@@ -165,12 +156,9 @@ def main() -> None:
     parser = arguments(__doc__)
     parser.set_defaults(runs=3)
     parser.add_argument(
-        "--shape", type=int, nargs=2, default=(1100, 1346), help="of the smaller scene [pixels]"
+        "--shape", type=int, nargs=2, default=QUARTER, help="of the smaller scene [pixels]"
     )
     parser.add_argument("--preset", choices=("quick", "paper"), default="quick")
-    parser.add_argument(
-        "--hokkaido", action="store_true", help="a scene of 4398 x 5382 pixels, too: its time"
-    )
     args = parser.parse_args()
     warnings.simplefilter("ignore")
     model = trained(args.folder, args.preset)
@@ -186,27 +174,16 @@ def main() -> None:
     ]
     for name, (tall, wide) in shapes.items():
         rows.append((f"{name}: {tall} x {wide} pixels", "", ""))
-        for way in WAYS:
-            found = [run[name][way] for run in runs]
-            taken = spread([each["seconds"] for each in found], 1)
-            rows.append((f"  {way}: seconds", taken, ""))
-            peaks = spread([each["peak"] for each in found], 0)
-            rows.append((f"  {way}: MB over the idle process", peaks, ""))
+        for way in ("inference", "whole"):
+            seconds, peaks = zip(*(run[name][way] for run in runs), strict=True)
+            rows.append((f"  {way}: seconds", spread(seconds, 1), ""))
+            rows.append((f"  {way}: MB over the idle process", spread(peaks, 0), ""))
+            ratios[f"{name.split()[0]}_{way}_seconds"] = median(seconds)
             if name != "one":
-                over = [run[name][way]["peak"] / run["one"][way]["peak"] for run in runs]
+                over = [run[name][way][1] / run["one"][way][1] for run in runs]
                 target = f"at most {MEMORY_TARGET}"
                 rows.append((f"  {way}: memory over one's", spread(over, 2), target))
                 ratios[f"fourfold_memory_over_one_{way}"] = median(over)
-    if args.hokkaido:
-        found = measured(model, scene(args.folder, HOKKAIDO), args.folder)
-        tall, wide = HOKKAIDO
-        rows.append((f"Hokkaido's size, {tall} x {wide} pixels, {args.preset} preset", "", ""))
-        for way in WAYS:
-            said = "{seconds:.0f} s, {peak:.0f} MB over the idle process".format(**found[way])
-            rows.append((f"  {way}", said, ""))
-        whole = sum(found[way]["seconds"] for way in WAYS)
-        rows.append(("  both", f"{whole:.0f} s", ""))
-        ratios["hokkaido_minutes"] = whole / 60
     report("A simulated scene, mapped", rows, ratios)
 
 

@@ -249,8 +249,8 @@ def _map(args: argparse.Namespace) -> None:
         [args.model, *args.members],
         cube_to_map(args),
         args.out,
+        map_choices(args),
         progress=True,
-        **map_choices(args),
     )
     print("\n".join(written.values()))
 

@@ -68,11 +68,11 @@ def main(arguments: list[str] | None = None) -> None:
             [args.model, *args.members],
             cube,
             args.out,
+            map_choices(args),
             executor=executor,
             look_ahead=ahead,
             work=args.work,
             progress=True,
-            **map_choices(args),
         )
     print("\n".join(written.values()))
 

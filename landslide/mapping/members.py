@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from statistics import fmean
 
+from landslide.mapping.choices import AUTO
 from landslide.mapping.facts import Member, Reliability
 from landslide.training.bundle import Bundle, load_bundle
-
-AUTO = "auto"
 
 
 def load_members(addresses: Sequence[str]) -> tuple[Bundle, ...]:

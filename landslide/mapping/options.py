@@ -1,11 +1,11 @@
 """Options of `landslide map`, which the script that spreads it over a cluster shares."""
 
 import argparse
-from typing import Any
 
 import xarray as xr
 
 from landslide.cube.store import open_cube
+from landslide.mapping.choices import AUTO, FORMATS, USUAL_FORMATS, MapChoices
 from landslide.options import add_reading_options
 
 
@@ -40,7 +40,7 @@ def add_map_options(parser: argparse.ArgumentParser) -> None:
     products = parser.add_argument_group("products")
     products.add_argument(
         "--threshold",
-        default="auto",
+        default=AUTO,
         metavar="T|auto",
         help="probability from which on ground is a landslide; auto: of the best F1 on validation",
     )
@@ -50,8 +50,8 @@ def add_map_options(parser: argparse.ArgumentParser) -> None:
     products.add_argument(
         "--formats",
         nargs="+",
-        default=["gpkg", "qgis", "report"],
-        help="some of gpkg, geojson, parquet, qgis, report",
+        default=USUAL_FORMATS,
+        help=f"some of {', '.join(FORMATS)}",
     )
 
     passing = parser.add_argument_group("reading and passing")
@@ -64,22 +64,28 @@ def add_map_options(parser: argparse.ArgumentParser) -> None:
     passing.add_argument("--threads", type=int, help="CPU threads of the network")
 
 
-def map_choices(args: argparse.Namespace) -> dict[str, Any]:
-    """Return what the options say, as `map_landslides` takes it."""
-    return {
-        "event": args.event,
-        "bbox": args.bbox,
-        "threshold": args.threshold,
-        "minimum_area": args.min_area,
-        "formats": tuple(args.formats),
-        "no_crs": args.no_crs,
-        "resample": args.resample,
-        "orbit": args.orbit,
-        "overlap": args.overlap,
-        "batch_size": args.batch_size,
-        "threads": args.threads,
-        "skip_damaged": args.skip_damaged,
-    }
+def map_choices(args: argparse.Namespace) -> MapChoices:
+    """Return what the options say.
+
+    Raises
+    ------
+    ValueError
+        As `MapChoices` does.
+    """
+    return MapChoices(
+        event=args.event,
+        bbox=args.bbox and tuple(args.bbox),
+        threshold=args.threshold,
+        minimum_area=args.min_area,
+        formats=tuple(args.formats),
+        no_crs=args.no_crs,
+        resample=args.resample,
+        orbit=args.orbit,
+        overlap=args.overlap,
+        batch_size=args.batch_size,
+        threads=args.threads,
+        skip_damaged=args.skip_damaged,
+    )
 
 
 def cube_to_map(args: argparse.Namespace) -> xr.Dataset:

@@ -11,11 +11,11 @@ from landslide.chips.inputs import parse_inputs
 from landslide.cube.digest import cube_digest
 from landslide.cube.events import Event, event_to_attribute, find_event
 from landslide.mapping.area import Area, area_of, grown, require_crs, require_fit
+from landslide.mapping.choices import PLAIN, MapChoices
 from landslide.mapping.inference.rows import Job
 from landslide.mapping.inference.strips import ScenePlan, plan_scene
 from landslide.mapping.inference.work import FOLDER, Work, require_free
 from landslide.mapping.members import (
-    AUTO,
     load_members,
     temperatures_of,
     threshold_of,
@@ -57,93 +57,78 @@ def plan_map(
     models: Sequence[str],
     cube: xr.Dataset,
     out: str,
+    choices: MapChoices = PLAIN,
     *,
-    event: str | None = None,
-    bbox: Sequence[float] | None = None,
-    threshold: str | float = AUTO,
-    no_crs: bool = False,
-    resample: bool = False,
-    orbit: str | None = None,
-    overlap: int | None = None,
-    batch_size: int | None = None,
-    threads: int | None = None,
-    skip_damaged: bool = False,
     work: str | None = None,
 ) -> MapPlan:
     """Check all that can be known of a map, and begin its work store or go on with it.
 
     Parameters
     ----------
-    models, cube, out
-        As for `landslide.mapping.run.map_landslides`; so are the options.
+    models, cube, out, choices, work
+        As for `landslide.mapping.run.map_landslides`.
 
     Raises
     ------
     ValueError, OSError
         Where a model, the cube, the options or the folder are wrong; then nothing is written.
     """
-    _require_numbers(batch_size, threads)
     bundles = load_members(models)
     first = bundles[0]
-    found = find_event(cube, event)
-    require_crs(cube, no_crs=no_crs)
-    chosen, origin = threshold_of(bundles, threshold)
+    event = find_event(cube, choices.event)
+    require_crs(cube, no_crs=choices.no_crs)
+    threshold, origin = threshold_of(bundles, choices.threshold)
     said = warnings_of(bundles)
     original = cube
-    if resample:
+    if choices.resample:
         cube, how = resampled(cube, first)
         said += how
     require_fit(cube, first)
-    area = area_of(cube, bbox)
+    area = area_of(cube, choices.bbox)
     inputs = parse_inputs(first.config.inputs)
-    shared = first.chip_size // 2 if overlap is None else overlap
-    if not 0 <= shared < first.chip_size:
+    overlap = first.chip_size // 2 if choices.overlap is None else choices.overlap
+    if not 0 <= overlap < first.chip_size:
         raise ValueError(
-            f"an overlap of {shared} pixels does not fit chips of {first.chip_size}: give less"
+            f"an overlap of {overlap} pixels does not fit chips of {first.chip_size}: give less"
         )
     shape = (cube.sizes["y"], cube.sizes["x"])
     scene = plan_scene(
         cube,
-        found,
+        event,
         inputs,
         first.config.timesteps,
         chip_size=first.chip_size,
-        overlap=shared,
-        area=grown(area, first.chip_size, shared, shape),
-        orbit=orbit,
-        skip_damaged=skip_damaged,
+        overlap=overlap,
+        area=grown(area, first.chip_size, overlap, shape),
+        orbit=choices.orbit,
+        skip_damaged=choices.skip_damaged,
     )
     folder = absolute(out)
     place = Work(absolute(work) if work else f"{folder}/{FOLDER}")
     require_free(folder)
     require_writable(out, f"to the map's folder {out}", "name one that you may write to")
-    digest = _digest(original, skip_damaged=skip_damaged)
-    place.begin(_identity(bundles, digest, found, scene, resample=resample))
+    digest = _digest(original, skip_damaged=choices.skip_damaged)
+    place.begin(_identity(bundles, digest, event, scene, resample=choices.resample))
     job = Job(
         scene,
         tuple((absolute(bundle.address), bundle.digest) for bundle in bundles),
         place,
-        batch_size or BATCH["cuda" if torch.cuda.is_available() else "cpu"],
-        threads or torch.get_num_threads(),
+        choices.batch_size or BATCH["cuda" if torch.cuda.is_available() else "cpu"],
+        choices.threads or torch.get_num_threads(),
     )
     return MapPlan(
         cube=cube,
         digest=digest,
-        event=found,
+        event=event,
         bundles=bundles,
         inputs=inputs.name,
         area=area,
         job=job,
-        overlap=shared,
-        threshold=chosen,
+        overlap=overlap,
+        threshold=threshold,
         threshold_from=origin,
         warnings=tuple(said),
     )
-
-
-def _require_numbers(batch_size: int | None, threads: int | None) -> None:
-    if any(number is not None and number < 1 for number in (batch_size, threads)):
-        raise ValueError("the batch size and the threads are at least 1")
 
 
 def _digest(cube: xr.Dataset, *, skip_damaged: bool) -> str:

@@ -5,12 +5,12 @@ from concurrent.futures import Executor
 
 import xarray as xr
 
+from landslide.mapping.choices import PLAIN, MapChoices
 from landslide.mapping.inference.scene import map_scene, scene_counts
 from landslide.mapping.inference.work import leave
-from landslide.mapping.members import AUTO
 from landslide.mapping.plan import MapPlan, plan_map
 from landslide.mapping.telling import facts_of
-from landslide.mapping.write import require_products, write_products
+from landslide.mapping.write import write_products
 from landslide.storage import absolute
 
 
@@ -18,19 +18,8 @@ def map_landslides(
     models: Sequence[str],
     cube: xr.Dataset,
     out: str,
+    choices: MapChoices = PLAIN,
     *,
-    event: str | None = None,
-    bbox: Sequence[float] | None = None,
-    threshold: str | float = AUTO,
-    minimum_area: float = 400.0,
-    formats: Sequence[str] = ("gpkg", "qgis", "report"),
-    no_crs: bool = False,
-    resample: bool = False,
-    orbit: str | None = None,
-    overlap: int | None = None,
-    batch_size: int | None = None,
-    threads: int | None = None,
-    skip_damaged: bool = False,
     executor: Executor | None = None,
     look_ahead: int | None = None,
     work: str | None = None,
@@ -49,22 +38,7 @@ def map_landslides(
         As `open_cube` gives it; it needs no labels.
     out : str
         A folder that is not there yet, or that the same run began.
-    event, orbit, skip_damaged
-        As for `find_event` and `plan_stream`.
-    bbox
-        As for `area_of`.
-    threshold : str or float
-        Probability from which on ground is a landslide; `auto` is the models' own.
-    minimum_area : float
-        Smallest polygon [m2].
-    formats
-        As for `write_products`.
-    no_crs, resample : bool
-        Map a cube without coordinate reference system, or of pixels of another size.
-    overlap : int, optional
-        Pixels that neighbouring chips share; by default half a chip.
-    batch_size, threads : int, optional
-        Chips that pass together, and CPU threads of the networks.
+    choices : MapChoices
     executor, look_ahead
         As for `map_scene`.
     work : str, optional
@@ -83,23 +57,7 @@ def map_landslides(
         Where a model, the cube, the options or the folder are wrong: before anything is mapped.
         Where no pixel has data: then nothing is left in `out`.
     """
-    require_products(formats, minimum_area)
-    plan = plan_map(
-        models,
-        cube,
-        out,
-        event=event,
-        bbox=bbox,
-        threshold=threshold,
-        no_crs=no_crs,
-        resample=resample,
-        orbit=orbit,
-        overlap=overlap,
-        batch_size=batch_size,
-        threads=threads,
-        skip_damaged=skip_damaged,
-        work=work,
-    )
+    plan = plan_map(models, cube, out, choices, work=work)
     job = plan.job
     scene = map_scene(job, executor, look_ahead=look_ahead, progress=progress)
     counts = scene_counts(job)
@@ -115,9 +73,9 @@ def map_landslides(
         plan.cube,
         facts_of(plan, counts),
         out,
-        minimum_area=minimum_area,
-        formats=formats,
-        no_crs=no_crs,
+        minimum_area=choices.minimum_area,
+        formats=choices.formats,
+        no_crs=choices.no_crs,
     )
     job.work.remove()
     return written

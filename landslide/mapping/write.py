@@ -1,7 +1,6 @@
 """From a map of probabilities to what a responder opens: rasters, polygons, numbers, a page."""
 
 import logging
-import math
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -10,6 +9,7 @@ from pathlib import Path
 import geopandas
 import xarray as xr
 
+from landslide.mapping.choices import USUAL_FORMATS, require_products
 from landslide.mapping.facts import MapFacts
 from landslide.mapping.products.blocks import Layers
 from landslide.mapping.products.ground import Ground, cube_window, ground_of
@@ -30,9 +30,6 @@ from landslide.mapping.products.vectors import (
 from landslide.mapping.report.page import report_page
 from landslide.storage import file_written_whole, require_writable
 
-FORMATS = ("gpkg", "geojson", "parquet", "qgis", "report")
-"""What is written beside the rasters and the summary, which always are."""
-
 log = logging.getLogger(__name__)
 
 
@@ -43,7 +40,7 @@ def write_products(
     out: str,
     *,
     minimum_area: float = 400.0,
-    formats: Sequence[str] = ("gpkg", "qgis", "report"),
+    formats: Sequence[str] = USUAL_FORMATS,
     no_crs: bool = False,
 ) -> dict[str, str]:
     """Write all products of a map into a folder.
@@ -63,7 +60,7 @@ def write_products(
         Polygons of less [m2, in an equal-area projection] are dropped. Where nothing says how
         large a pixel is, it counts as one of 10 m.
     formats : sequence of str
-        Some of `FORMATS`.
+        Some of `landslide.mapping.choices.FORMATS`.
     no_crs : bool
         Allow a cube without coordinate reference system. Areas are then in the units of its
         coordinates, or in pixels, and GeoJSON is not written, which has to be in degrees.
@@ -113,15 +110,6 @@ def write_products(
         return _place(made, Path(folder), facts, out)
 
 
-def require_products(formats: Sequence[str], minimum_area: float) -> None:
-    """Raise a ValueError for products that cannot be."""
-    unknown = [name for name in formats if name not in FORMATS]
-    if unknown:
-        raise ValueError(f"unknown format {unknown[0]!r}: choose some of {', '.join(FORMATS)}")
-    if not 0 <= minimum_area < math.inf:
-        raise ValueError(f"a smallest area of {minimum_area:g} m2 cannot be: give 0 or more")
-
-
 def _place(made: list[str], folder: Path, facts: MapFacts, out: str) -> dict[str, str]:
     """Put files of a folder at an address, each whole, in their order."""
     placed = {}
@@ -149,6 +137,8 @@ def _make(
     products.mkdir()
     found = outlines(planes.landslide)
     polygons = large_enough(found, ground, minimum_area)
+    dropped = len(found) - len(polygons)
+    del found
     mapped = None if planes.mapped is None else outlines(planes.mapped)
     layers = Layers(planes, polygons["pixels"].to_numpy(), mapped)
     counted = survey(layers, cube, ground, facts)
@@ -162,7 +152,7 @@ def _make(
         counted.estimates,
         counted.scores,
         minimum_area=smallest_area(minimum_area, ground),
-        dropped=len(found) - len(polygons),
+        dropped=dropped,
         notes=notes,
     )
     rasters = write_rasters(folder, planes, counted.cells, ground, facts)

@@ -20,8 +20,9 @@ import xarray as xr
 from rio_cogeo.cogeo import cog_validate
 from scipy import ndimage
 
+from landslide.mapping.choices import FORMATS
 from landslide.mapping.facts import UNVALIDATED
-from landslide.mapping.write import FORMATS, write_products
+from landslide.mapping.write import write_products
 from landslide.training.metrics import average_precision
 
 from .synthetic import make_facts, make_ground, make_scene

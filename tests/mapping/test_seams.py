@@ -12,6 +12,7 @@ from scipy.special import logit
 
 from landslide import open_cube, simulate_cube
 from landslide.cli import main
+from landslide.mapping.choices import MapChoices
 from landslide.mapping.inference.models import map_device, models_of
 from landslide.mapping.inference.scene import map_scene
 from landslide.mapping.members import load_members
@@ -53,7 +54,7 @@ def whole(cube: str, model: str) -> np.ndarray:
 
 def stitched(cube: str, model: str, out: Path, overlap: int) -> np.ndarray:
     """Return the logits (y, x) of the map."""
-    plan = plan_map([model], open_cube(cube), str(out), overlap=overlap, threads=1)
+    plan = plan_map([model], open_cube(cube), str(out), MapChoices(overlap=overlap, threads=1))
     return logit(map_scene(plan.job)["probability"].to_numpy().astype(np.float64))
 
 

@@ -15,6 +15,7 @@ from landslide.mapping.products.ground import ASSUMED_M2, Ground
 
 CONNECTIVITY = 4
 """Pixels that share a side are one landslide; those that touch at a corner are two."""
+AT_ONCE = 1024  # outlines that are projected together
 
 
 def outlines(path: str) -> NDArray[Any]:
@@ -31,13 +32,15 @@ def outlines(path: str) -> NDArray[Any]:
     with rasterio.open(path) as raster:
         band = rasterio.band(raster, 1)
         found = rasterio.features.shapes(band, mask=band, connectivity=CONNECTIVITY)
-        geometries = [shapely.geometry.shape(geometry) for geometry, _ in found]
         grid = raster.transform  # of a raster on disk, outlines come in its coordinates
 
-    def to_pixels(points: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.rint((points - (grid.c, grid.f)) / (grid.a, grid.e))
+        def to_pixels(points: NDArray[np.float64]) -> NDArray[np.float64]:
+            return np.rint((points - (grid.c, grid.f)) / (grid.a, grid.e))
 
-    return shapely.transform(np.array(geometries, dtype=object), to_pixels)
+        polygons = (
+            shapely.transform(shapely.geometry.shape(geometry), to_pixels) for geometry, _ in found
+        )
+        return np.array(list(polygons), dtype=object)
 
 
 def on_the_ground(pixels: NDArray[Any], ground: Ground) -> geopandas.GeoSeries:
@@ -49,14 +52,16 @@ def on_the_ground(pixels: NDArray[Any], ground: Ground) -> geopandas.GeoSeries:
     return geopandas.GeoSeries(shapely.transform(pixels, place), crs=ground.crs)
 
 
-def planimetric_areas(geometries: geopandas.GeoSeries, ground: Ground) -> NDArray[np.float64]:
-    """Return each geometry's area, in the ground's area unit."""
-    if ground.equal_area is not None and len(geometries):
-        geometries = geometries.to_crs(ground.equal_area)
-    areas = shapely.area(geometries.to_numpy())
-    if ground.unit == "pixel":
-        return np.round(areas)  # whole ones
-    return np.asarray(areas, dtype=np.float64)
+def planimetric_areas(pixels: NDArray[Any], ground: Ground) -> NDArray[np.float64]:
+    """Return the area of outlines in pixels, in the ground's area unit."""
+    areas = np.zeros(len(pixels))
+    for first in range(0, len(pixels), AT_ONCE):
+        some = slice(first, first + AT_ONCE)
+        geometries = on_the_ground(pixels[some], ground)
+        if ground.equal_area is not None:
+            geometries = geometries.to_crs(ground.equal_area)
+        areas[some] = geometries.area
+    return np.round(areas) if ground.unit == "pixel" else areas  # whole ones
 
 
 def smallest_area(minimum_area: float, ground: Ground) -> float:
@@ -64,36 +69,30 @@ def smallest_area(minimum_area: float, ground: Ground) -> float:
     return minimum_area / ASSUMED_M2 if ground.unit == "pixel" else minimum_area
 
 
-def large_enough(
-    pixels: NDArray[Any], ground: Ground, minimum_area: float
-) -> geopandas.GeoDataFrame:
+def large_enough(pixels: NDArray[Any], ground: Ground, minimum_area: float) -> pd.DataFrame:
     """Return the outlines that are large enough, the largest first, numbered from 1.
 
     Returns
     -------
-    GeoDataFrame
-        `id`, `area`, the geometry along the pixels in the map's coordinates, and `pixels`, the
-        geometry in pixels.
+    DataFrame
+        `id`, `area`, and `pixels`, the outline in pixels.
     """
-    geometries = on_the_ground(pixels, ground)
-    areas = planimetric_areas(geometries, ground)
+    areas = planimetric_areas(pixels, ground)
     # A pixel is of the size that it is meant to be up to rounding.
     kept = np.flatnonzero(areas >= smallest_area(minimum_area, ground) * (1 - 1e-3))
     order = kept[np.argsort(-areas[kept], kind="stable")]
-    return geopandas.GeoDataFrame(
-        {"id": np.arange(1, order.size + 1), "area": areas[order], "pixels": pixels[order]},
-        geometry=geometries.to_numpy()[order],
-        crs=ground.crs,
+    return pd.DataFrame(
+        {"id": np.arange(1, order.size + 1), "area": areas[order], "pixels": pixels[order]}
     )
 
 
-def simplified(polygons: geopandas.GeoDataFrame, ground: Ground) -> NDArray[Any]:
-    """Return the polygons' outlines without the staircase of the pixels.
+def simplified(pixels: NDArray[Any], ground: Ground) -> NDArray[Any]:
+    """Return outlines in pixels as geometries in the map's coordinates, without their staircase.
 
     They are simplified together (Visvalingam and Whyatt, as GEOS does for coverages): no outline
     crosses itself or another.
     """
-    geometries = polygons.geometry.to_numpy()
+    geometries = on_the_ground(pixels, ground).to_numpy()
     if not geometries.size:
         return geometries
     tolerance = max(abs(ground.transform.a), abs(ground.transform.e))
@@ -135,13 +134,13 @@ def area_columns(ground: Ground) -> tuple[str, str]:
 
 
 def polygon_table(
-    polygons: geopandas.GeoDataFrame, zones: pd.DataFrame, ground: Ground, facts: MapFacts
+    polygons: pd.DataFrame, zones: pd.DataFrame, ground: Ground, facts: MapFacts
 ) -> geopandas.GeoDataFrame:
     """Return the polygons as a user gets them.
 
     Parameters
     ----------
-    polygons : GeoDataFrame
+    polygons : DataFrame
         As `large_enough` gives them.
     zones : DataFrame
         What `landslide.mapping.products.zones.combine` gives for them.
@@ -162,4 +161,5 @@ def polygon_table(
     table["images_before"] = ", ".join(each[:10] for each in facts.images_before)
     table["images_after"] = ", ".join(each[:10] for each in facts.images_after)
     table["note"] = " ".join(facts.statements()[: 2 if facts.simulated else 1])
-    return geopandas.GeoDataFrame(table, geometry=simplified(polygons, ground), crs=ground.crs)
+    outlined = simplified(polygons["pixels"].to_numpy(), ground)
+    return geopandas.GeoDataFrame(table, geometry=outlined, crs=ground.crs)

@@ -17,9 +17,9 @@ from landslide.mapping.facts import MapFacts
 from landslide.mapping.products.ground import Ground
 
 MASK_NO_DATA = 255
-CACHE = 32 * 2**20
+CACHE = 16 * 2**20
 """Bytes of GDAL's blocks in memory, whatever the size of a raster: a row of a mask's blocks fits
-that is 65,000 pixels wide."""
+that is 32,000 pixels wide."""
 BLOCK_SIDE = 512  # pixels; COG's default
 
 

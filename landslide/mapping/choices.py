@@ -1,0 +1,65 @@
+"""What may be chosen of a map."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+AUTO = "auto"
+"""The threshold that maximised F1 on validation, which a bundle carries."""
+FORMATS = ("gpkg", "geojson", "parquet", "qgis", "report")
+"""What may be written beside the rasters and the summary, which always are."""
+USUAL_FORMATS = ("gpkg", "qgis", "report")
+
+
+@dataclass(frozen=True)
+class MapChoices:
+    """How a map is made, and into which products.
+
+    Raises
+    ------
+    ValueError
+        Where a number or a format cannot be.
+    """
+
+    event: str | None = None
+    """A published event's name or the path of a TOML file; None: the cube's own."""
+    bbox: tuple[float, float, float, float] | None = None
+    """West, south, east and north [degrees; without a CRS, the cube's coordinates]; None: all."""
+    threshold: str | float = AUTO
+    """Probability from which on ground is a landslide; `auto` is the models' own."""
+    minimum_area: float = 400.0
+    """Smallest polygon [m2]."""
+    formats: tuple[str, ...] = USUAL_FORMATS
+    """Some of `FORMATS`."""
+    no_crs: bool = False
+    """Map a cube without coordinate reference system."""
+    resample: bool = False
+    """Map a cube of pixels of another size."""
+    orbit: str | None = None
+    """A relative orbit, an orbit state, or `any`; as for `plan_stream`."""
+    overlap: int | None = None
+    """Pixels that neighbouring chips share; None: half a chip."""
+    batch_size: int | None = None
+    """Chips that pass through a network together; None: as many as suit the device."""
+    threads: int | None = None
+    """CPU threads of the networks; None: torch's own number."""
+    skip_damaged: bool = False
+    """Leave out what damaged chunks held, rather than stop."""
+
+    def __post_init__(self) -> None:
+        require_products(self.formats, self.minimum_area)
+        if any(number is not None and number < 1 for number in (self.batch_size, self.threads)):
+            raise ValueError("the batch size and the threads are at least 1")
+
+
+def require_products(formats: Sequence[str], minimum_area: float) -> None:
+    """Raise a ValueError for products that cannot be."""
+    unknown = [name for name in formats if name not in FORMATS]
+    if unknown:
+        raise ValueError(f"unknown format {unknown[0]!r}: choose some of {', '.join(FORMATS)}")
+    if not 0 <= minimum_area < math.inf:
+        raise ValueError(f"a smallest area of {minimum_area:g} m2 cannot be: give 0 or more")
+
+
+PLAIN = MapChoices()
+"""Nothing chosen."""
