@@ -102,8 +102,9 @@ def _where(source: Any) -> str:
     match source:
         case None:
             return "none"
-        case ObservedSource(incidence_degrees=degrees, water=water):
-            parts = [] if degrees is None else [f"layover and shadow at {degrees:g} degrees"]
+        case ObservedSource(water=water):
+            at = " and ".join(f"{degrees:g}" for degrees in source.angles)
+            parts = [f"layover and shadow at {at} degrees"] if at else []
             files = [water] if isinstance(water, str) else list(water or ())
             return ", ".join([*parts, *map(shown, files)])
         case LabelSource(inventory=inventory):

@@ -76,6 +76,10 @@ class ObservedSource:
 
     incidence_degrees: float | None = None
     """Between the beam and the vertical at the area's middle; None: no layover, no shadow."""
+    ascending_incidence_degrees: float | None = None
+    """The same of the ascending passes, where theirs is another."""
+    descending_incidence_degrees: float | None = None
+    """The same of the descending passes, where theirs is another."""
     water: str | tuple[str, ...] | None = None
     """Polygons in a vector file or, with one of the next two, the GeoTIFFs of a raster."""
     water_values: tuple[float, ...] | None = None
@@ -84,8 +88,37 @@ class ObservedSource:
     """The raster's value above which it is water: 50 per cent of JRC's occurrence, say."""
 
     def __post_init__(self) -> None:
-        if self.incidence_degrees is None and self.water is None:
+        if not self.angles and self.water is None:
             raise ValueError("give `incidence_degrees`, for layover and shadow, or `water`")
+
+    @property
+    def angles(self) -> list[float]:
+        """All incidence angles [degrees]; without any, layover and shadow are not wanted."""
+        found = (self._incidence(state) for state in ("ascending", "descending"))
+        return sorted({degrees for degrees in found if degrees is not None})
+
+    def incidence_of(self, orbit_state: str) -> float:
+        """Return the incidence angle [degrees] of the passes of an orbit.
+
+        Raises
+        ------
+        ValueError
+            Where there is none.
+        """
+        degrees = self._incidence(orbit_state)
+        if degrees is None:
+            raise ValueError(
+                f"the cube has {orbit_state} passes: give `{orbit_state}_incidence_degrees` under "
+                "[build.observed], too, or choose the other `orbit_state`"
+            )
+        return degrees
+
+    def _incidence(self, orbit_state: str) -> float | None:
+        own = {
+            "ascending": self.ascending_incidence_degrees,
+            "descending": self.descending_incidence_degrees,
+        }.get(orbit_state)
+        return self.incidence_degrees if own is None else own
 
 
 @dataclass(frozen=True)

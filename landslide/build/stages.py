@@ -157,12 +157,13 @@ def _insar(plan: BuildPlan, block_pixels: int) -> Stage:
 def _observed(plan: BuildPlan, block_pixels: int) -> Stage:
     source, terrain = plan.recipe.observed, plan.recipe.terrain
     assert source is not None
-    items, dem, licence, states = list[str](), list[str](), "", list[str]()
-    if source.incidence_degrees is not None:
+    items, dem, licence, incidence = list[str](), list[str](), "", dict[str, float]()
+    if source.angles:
         if terrain is None:
             raise ValueError("layover and shadow are read off a DEM: give [build.terrain] one")
         items, dem, licence = _elevation(terrain, plan.grid)
         states = sorted({one.orbit_state for one in plan.choice.passes})
+        incidence = {state: source.incidence_of(state) for state in states}
     water = [source.water] if isinstance(source.water, str) else list(source.water or ())
     about = {
         **asdict(source),
@@ -170,7 +171,7 @@ def _observed(plan: BuildPlan, block_pixels: int) -> Stage:
         "items": items,
         "files": [fingerprint(file) for file in (*dem, *water)],
         "licences": [licence] if licence else [],
-        "orbit_states": states,
+        "orbit_states": list(incidence),
     }
 
     def load() -> xr.Dataset:
@@ -179,8 +180,8 @@ def _observed(plan: BuildPlan, block_pixels: int) -> Stage:
             plan.grid,
             dem=dem,
             views=[
-                View(source.incidence_degrees or 0, sentinel1_look(state, latitude) + north)
-                for state in states
+                View(degrees, sentinel1_look(state, latitude) + north)
+                for state, degrees in incidence.items()
             ],
             water=source.water if isinstance(source.water, str) else water,
             water_values=source.water_values,

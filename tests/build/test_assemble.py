@@ -407,6 +407,27 @@ def test_layover_shadow_and_water_are_no_data_in_the_labels(event: Path, tmp_pat
     assert set(np.unique(labels[seen])) == {0, 1}
 
 
+def test_each_orbit_is_looked_along_at_its_own_incidence(
+    event: Path, tmp_path: Path, write_tif: Any
+) -> None:
+    ridges = 40 * np.sin(np.mgrid[:110, :120][1] / 3).astype(np.float32)  # flanks of 24 degrees
+    write_tif(tmp_path / "dem.tif", ridges, west=WEST - 600, north=NORTH + 600, pixel=30)
+    text = event.read_text()
+    seen = {}
+    for given in ("incidence_degrees = 15", "descending_incidence_degrees = 15",
+                  "incidence_degrees = 45, descending_incidence_degrees = 15"):  # fmt: skip
+        event.write_text(text + f"observed = {{{given}}}\n")
+        cube, _ = build(event, tmp_path / f"{len(seen)}.zarr", until="terrain")
+        seen[given] = cube["observed"].to_numpy()
+    first, *others = seen.values()
+    assert not first.all()
+    assert all((other == first).all() for other in others)
+    event.write_text(text + "observed = {ascending_incidence_degrees = 36}\n")
+    with pytest.raises(ValueError, match=r"descending passes: give `descending_incidence_degrees`"):
+        build(event, tmp_path / "none.zarr")
+    assert not (tmp_path / "none.zarr").exists()
+
+
 def test_a_dem_that_may_leave_gaps_may_do_so_for_what_is_observed(
     event: Path, tmp_path: Path, write_tif: Any
 ) -> None:
