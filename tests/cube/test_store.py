@@ -11,11 +11,13 @@ import dask
 import fsspec
 import numpy as np
 import pytest
+import tenacity
 import xarray as xr
 import zarr
 from hypothesis import given
 from hypothesis import strategies as st
 
+from landslide import retries
 from landslide.cube.schema import read_labels
 from landslide.cube.store import block_shape, open_cube, stored_chunks
 
@@ -283,7 +285,8 @@ class TestBadAddresses:
             open_cube("ftpx://a")
 
     @pytest.mark.usefixtures("http_folder")  # which closes what is opened
-    def test_a_server_that_is_not_there(self) -> None:
+    def test_a_server_that_is_not_there(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(retries, "WAIT", tenacity.wait_none())
         with pytest.raises(ConnectionError, match=r"http://127.0.0.1:9/a.zarr cannot be reached"):
             open_cube("http://127.0.0.1:9/a.zarr")
 

@@ -97,6 +97,18 @@ def test_outlines_lose_their_stairs_and_stay_valid_and_apart(tmp_path: Path) -> 
     assert common[first != second].max(initial=0) < 1e-6
 
 
+def test_a_hole_of_a_pixel_is_filled_and_a_larger_one_stays(tmp_path: Path) -> None:
+    mask = np.zeros((40, 56), bool)
+    mask[5:30, 8:50] = True
+    mask[10, 12] = mask[15:22, 20:28] = False
+    where = ground(mask.shape)
+    kept = large_enough(outlined(mask, tmp_path, where), where, 0)
+    assert shapely.get_num_interior_rings(kept["pixels"].to_numpy()) == [2]
+    (simple,) = simplified(kept["pixels"].to_numpy(), where)
+    (hole,) = simple.interiors
+    assert shapely.Polygon(hole).area == pytest.approx(5600, rel=0.1)
+
+
 def test_what_is_below_the_minimum_area_is_dropped_and_the_largest_comes_first(
     tmp_path: Path,
 ) -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import shutil
 import subprocess
 import xml.etree.ElementTree as ET
@@ -226,8 +227,9 @@ def test_the_project_shows_what_lies_beside_it(made: dict[str, str]) -> None:
     assert name == "hokkaido_20180905_landslides.qgs"
     layers = project.findall(".//maplayer")
     assert len(layers) == 7
-    in_tree = {each.get("id") for each in project.iter("layer-tree-layer")}
-    assert in_tree == {each.findtext("id") for each in layers}
+    in_tree = [each.get("id", "") for each in project.iter("layer-tree-layer")]
+    assert in_tree == [each.findtext("id") for each in layers]
+    assert all(len(each) > 10 for each in in_tree)  # QGIS takes no shorter ones
     for layer in layers:
         file, _, table = (layer.findtext("datasource") or "").partition("|layername=")
         assert (folder / file).exists()
@@ -240,6 +242,44 @@ def test_the_project_shows_what_lies_beside_it(made: dict[str, str]) -> None:
             assert layer.find("pipe/rasterrenderer") is not None
     for style in folder.glob("*.qml"):
         assert style.with_suffix(".tif").exists()
+
+
+IN_QGIS = """
+import json, sys
+from qgis.core import QgsApplication, QgsProject
+application = QgsApplication([], False)
+application.initQgis()
+project = QgsProject.instance()
+assert project.read(sys.argv[1])
+tree = project.layerTreeRoot()
+layers = [
+    (layer.name(), layer.isValid(), layer.crs().authid(), tree.findLayer(layer.id()).isVisible())
+    for layer in tree.layerOrder()
+]
+print(json.dumps({"crs": project.crs().authid(), "title": project.title(), "layers": layers}))
+"""
+
+
+def test_qgis_opens_the_project_with_all_layers_in_their_order(made: dict[str, str]) -> None:
+    system = shutil.which("python3", path="/usr/bin")  # which sees Debian's QGIS
+    command = [str(system), "-c", "import qgis.core"]
+    if system is None or subprocess.run(command, check=False, capture_output=True).returncode:
+        pytest.skip("QGIS is not installed (on Debian: apt install python3-qgis)")
+    environment = {"QT_QPA_PLATFORM": "offscreen", "HOME": os.environ["HOME"]}
+    command = [str(system), "-c", IN_QGIS, made["landslides.qgz"]]
+    answer = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
+    found = json.loads(answer.stdout.splitlines()[-1])
+    assert found["crs"] == "EPSG:32654"
+    assert found["title"].startswith("Landslides, hokkaido 2018-09-05")
+    assert found["layers"] == [
+        ["Landslides (unvalidated)", True, "EPSG:32654", True],
+        ["Image footprint", True, "EPSG:32654", True],
+        ["Area of interest", True, "EPSG:32654", True],
+        ["Landslide probability", True, "EPSG:32654", True],
+        ["Spread between the models", True, "EPSG:32654", False],
+        ["Landslide mask", True, "EPSG:32654", False],
+        ["Landslide density", True, "EPSG:32654", False],
+    ]
 
 
 def test_a_window_of_the_cube_lies_where_the_window_lies(

@@ -108,6 +108,7 @@ def test_a_failed_trial_stays_visible_and_the_others_rows_are_safe(
     assert "IsADirectoryError" in capsys.readouterr().out
 
 
+@pytest.mark.long  # on a cluster of several nodes it is among the faults
 def test_a_killed_worker_goes_on_from_its_checkpoint_to_the_same_score(
     cube: str, ray: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -23,7 +23,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@pytest.fixture(params=["token", "open"])
+@pytest.fixture(params=["token", pytest.param("open", marks=pytest.mark.long)])
 def head(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[dict[str, str]]:
     """The environment of a Ray head that runs on this machine, with a token or open by default."""
     token = tmp_path / "token"

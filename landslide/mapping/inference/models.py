@@ -35,8 +35,8 @@ class Model:
         Channels come as composites; what has no data becomes the mean, as in training.
         """
         # In training's order of operations: the same bits as `normalize` gives.
-        x = (chips - self.mean) / self.std
-        x = torch.where(torch.isfinite(x), x, 0.0)
+        x = (chips - self.mean).div_(self.std)
+        torch.nan_to_num_(x, nan=0.0, posinf=0.0, neginf=0.0)
         x = x.contiguous(memory_format=torch.channels_last)
         return predict(self.network, x, batch_size, self.precision)
 

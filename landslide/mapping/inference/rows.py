@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from landslide.mapping.inference.arena import one_arena
 from landslide.mapping.inference.models import Model, map_device, models_at
 from landslide.mapping.inference.squares import Square, as_columns, read_strips
 from landslide.mapping.inference.strips import ScenePlan, Strip
@@ -56,8 +57,7 @@ def map_strips(job: Job, numbers: Sequence[int]) -> Iterator[int]:
     ValueError, OSError
         Where the cube, a model or the work store cannot be read or written.
     """
-    models, device = models_at(job.members), map_device()
-    torch.set_num_threads(job.threads)
+    models, device = _ready(job)
     for number, columns in read_strips(job.plan, numbers):
         counts = {"rejected": 0, "damaged": 0, "squares": 0}
         arriving = _counted(columns, counts)
@@ -110,8 +110,7 @@ def map_seam(job: Job, number: int) -> int:
     ValueError, OSError
         Where a model or the work store cannot be read or written.
     """
-    models, device = models_at(job.members), map_device()
-    torch.set_num_threads(job.threads)
+    models, device = _ready(job)
     seam, name = job.plan.seams[number], seam_name(number)
     out = _outputs(job, name, seam.rows)
 
@@ -122,6 +121,13 @@ def map_seam(job: Job, number: int) -> int:
     chips, valid = _run(job, models, device, arriving, seam, seam.rows[0], write)
     job.work.finish(name, {"chips": chips, "valid": valid})
     return number
+
+
+def _ready(job: Job) -> tuple[tuple[Model, ...], torch.device]:
+    """Make this process one that maps; return the models on its device."""
+    one_arena()
+    torch.set_num_threads(job.threads)
+    return models_at(job.members), map_device()
 
 
 def _run(

@@ -90,7 +90,7 @@ def simplified(pixels: NDArray[Any], ground: Ground) -> NDArray[Any]:
     """Return outlines in pixels as geometries in the map's coordinates, without their staircase.
 
     They are simplified together (Visvalingam and Whyatt, as GEOS does for coverages): no outline
-    crosses itself or another.
+    crosses itself or another. Holes that this leaves smaller than a pixel are filled.
     """
     geometries = on_the_ground(pixels, ground).to_numpy()
     if not geometries.size:
@@ -98,7 +98,14 @@ def simplified(pixels: NDArray[Any], ground: Ground) -> NDArray[Any]:
     tolerance = max(abs(ground.transform.a), abs(ground.transform.e))
     simple = shapely.coverage_simplify(geometries, tolerance)
     broken = ~shapely.is_valid(simple) | shapely.is_empty(simple)
+    holed = shapely.get_num_interior_rings(simple) > 0
+    simple[holed] = [_without_specks(each, tolerance**2) for each in simple[holed]]
     return np.where(broken, geometries, simple)
+
+
+def _without_specks(polygon: shapely.Polygon, least: float) -> shapely.Polygon:
+    holes = [ring for ring in polygon.interiors if shapely.Polygon(ring).area >= least]
+    return shapely.Polygon(polygon.exterior, holes)
 
 
 def burnt(

@@ -158,7 +158,7 @@ def project(
     order = _element(root, "layerorder")
     described = _element(root, "projectlayers")
     for number, layer in enumerate(layers):
-        identity = f"layer_{number}"
+        identity = f"landslide_layer_{number}"  # QGIS takes none of ten letters or fewer
         provider = "ogr" if layer.vector else "gdal"
         _element(
             tree, "layer-tree-layer", id=identity, name=layer.name, source=layer.source,
@@ -179,8 +179,11 @@ def project(
     metadata = _element(root, "projectMetadata")
     _element(metadata, "title", title)
     _element(metadata, "abstract", abstract)
-    paths = _element(_element(root, "properties"), "Paths")
-    _element(paths, "Absolute", "false", type="bool")
+    properties = _element(root, "properties")
+    _element(_element(properties, "Paths"), "Absolute", "false", type="bool")
+    if ground.crs is not None:  # else QGIS does not read it
+        projected = _element(properties, "SpatialRefSys")
+        _element(projected, "ProjectionsEnabled", "1", type="int")
     text = "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n" + _text(root)
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:

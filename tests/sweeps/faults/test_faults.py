@@ -149,7 +149,10 @@ def test_a_sweep_whose_driver_was_killed_goes_on_when_it_is_submitted_again(
     pd.testing.assert_frame_equal(sweep.rows(), undisturbed)
 
 
-@pytest.mark.parametrize("request_", [b".checkpoint", b"GET /faults/cube.zarr/vh/c/"])
+@pytest.mark.parametrize(
+    "request_",
+    [b".checkpoint", pytest.param(b"GET /faults/cube.zarr/vh/c/", marks=pytest.mark.long)],
+)
 @pytest.mark.parametrize("way", WAYS)
 def test_a_store_that_is_away_for_twenty_seconds_costs_nothing_but_time(
     cluster: Lab, undisturbed: pd.DataFrame, way: str, request_: bytes
