@@ -65,8 +65,17 @@ def copied(name: str, folder: Path) -> None:
                 shutil.copy(origin, folder / target)
 
 
-@pytest.mark.parametrize("name", ["dask", pytest.param("ray", marks=pytest.mark.long)])
-def test_the_steps_of_an_image_run_in_a_clean_environment(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "extras", "runs"),
+    [
+        ("dask", "", "landslide.chips.passing"),
+        pytest.param("dask", "[building]", "landslide.build.assemble", marks=pytest.mark.long),
+        pytest.param("ray", "", "landslide.trial", marks=pytest.mark.long),
+    ],
+)
+def test_the_steps_of_an_image_run_in_a_clean_environment(
+    name: str, extras: str, runs: str, tmp_path: Path
+) -> None:
     uv = shutil.which("uv") or (str(own) if (own := ROOT / ".uv/bin/uv").exists() else None)
     if uv is None:
         pytest.skip("uv, which stands for pip here, is not installed")
@@ -76,6 +85,7 @@ def test_the_steps_of_an_image_run_in_a_clean_environment(name: str, tmp_path: P
     environment = {
         k: v for k, v in os.environ.items() if not k.startswith(("PYTEST", "COVERAGE"))
     } | {"VIRTUAL_ENV": str(venv), "PATH": f"{venv / 'bin'}:{os.environ['PATH']}"}
+    environment["EXTRAS"] = extras
     joined = dockerfile(name).replace("\\\n", "")
     steps = [s for s in re.findall(r"^RUN (.+)$", joined, re.MULTILINE) if "useradd" not in s]
     assert any("pip install" in step and "python" in step for step in steps)
@@ -86,7 +96,11 @@ def test_the_steps_of_an_image_run_in_a_clean_environment(name: str, tmp_path: P
             check=False,
         )  # fmt: skip
         assert ran.returncode == 0, f"{step}\n{ran.stderr}"
-    torch = subprocess.run(
-        [venv / "bin/python", "-c", "import torch"], capture_output=True, check=False
-    )
-    assert (torch.returncode == 0) == (name == "ray")
+    found = {
+        module: not subprocess.run(
+            [venv / "bin/python", "-c", f"import {module}"],
+            capture_output=True, check=False, cwd=tmp_path,
+        ).returncode
+        for module in (runs, "torch")
+    }  # fmt: skip
+    assert found == {runs: True, "torch": name == "ray"}
