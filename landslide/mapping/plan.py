@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 import xarray as xr
+from dask.base import tokenize
 
 from landslide.chips.inputs import parse_inputs
 from landslide.cube.digest import cube_digest
@@ -36,7 +37,7 @@ class MapPlan:
     cube: xr.Dataset
     """In pixels of the models' size."""
     digest: str
-    """Of the cube as it is stored."""
+    """Of the cube as it is stored, or of what it holds in memory."""
     event: Event
     bundles: tuple[Bundle, ...]
     inputs: str
@@ -134,7 +135,9 @@ def plan_map(
 def _digest(cube: xr.Dataset, *, skip_damaged: bool) -> str:
     source = cube.encoding.get("source")
     read_as = [str(cube.encoding.get("missing"))] + ["skip-damaged"] * skip_damaged
-    return "in memory" if source is None else cube_digest(str(source), None, read_as)
+    if source is None:
+        return f"in memory {tokenize(cube)}"
+    return cube_digest(str(source), None, read_as)
 
 
 def _identity(

@@ -14,6 +14,7 @@ from landslide.cli import main
 from landslide.mapping import run
 from landslide.mapping.facts import MapFacts
 from landslide.mapping.inference.work import FOLDER
+from landslide.mapping.plan import plan_map
 from landslide.storage import read_bytes, write_whole
 
 Said = pytest.CaptureFixture[str]
@@ -187,6 +188,18 @@ def _without_crs(cube: str, out: Path, **changes: Any) -> str:
         variable.encoding = {k: v for k, v in variable.encoding.items() if k == "_FillValue"}
     opened.to_zarr(out, zarr_format=2, consolidated=False)
     return str(out)
+
+
+def test_cubes_in_memory_are_told_apart_by_what_they_hold(
+    cube: str, models: list[str], tmp_path: Path
+) -> None:
+    one = open_cube(cube).load()
+    one.encoding.pop("source")
+    out = str(tmp_path / "map")
+    begun = plan_map(models[:1], one, out)
+    assert plan_map(models[:1], one.copy(deep=True), out).digest == begun.digest
+    with pytest.raises(FileExistsError, match=r"the beginning of another map"):
+        plan_map(models[:1], one.assign(vv=one["vv"] * 2), out)
 
 
 def test_bad_input_is_one_line_and_nothing_is_written(
