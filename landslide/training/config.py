@@ -46,7 +46,7 @@ class TrainingConfig:
     threads: int = 2
     """CPU threads; they change the last bits of a CPU run."""
     checkpoint_every: int = 10
-    """Epochs between checkpoints; changes no result."""
+    """Epochs between checkpoints, at least; changes no result."""
 
 
 PRESETS: dict[str, TrainingConfig] = {

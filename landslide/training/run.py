@@ -20,6 +20,9 @@ from landslide.training.metrics import average_precision
 
 Report = Callable[[dict[str, float]], None]
 """Told each epoch's record."""
+CHECKPOINT_SHARE = 0.05
+"""Of the time, that checkpoints after the first may take: on a fast GPU one may last as long as all
+epochs between two."""
 
 
 class Run:
@@ -62,15 +65,24 @@ class Run:
     def complete(
         self, chips: Feed, validation: Feed, *, checkpoint: str | None, report: Report | None
     ) -> None:
-        """Go on from a checkpoint, where there is one, and train the epochs that are left."""
+        """Go on from a checkpoint, where there is one, and train the epochs that are left.
+
+        A checkpoint that would come sooner after one than `CHECKPOINT_SHARE` allows is left out.
+        """
         if checkpoint is not None:
             self.resume(checkpoint)
+        saved, cost = time.perf_counter(), 0.0
         while self.epoch < self.config.epochs:
             record = self.advance(chips, validation)
             if report is not None:
                 report(record)
-            if checkpoint is not None and self.epoch % self.config.checkpoint_every == 0:
+            if checkpoint is None or self.epoch % self.config.checkpoint_every:
+                continue
+            start = time.perf_counter()
+            if CHECKPOINT_SHARE * (start - saved) >= cost:
                 self.save(checkpoint)
+                saved = time.perf_counter()
+                cost = saved - start
 
     def advance(self, chips: Feed, validation: Feed) -> dict[str, float]:
         """Train one epoch over the training chips, and validate."""

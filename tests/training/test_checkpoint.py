@@ -11,6 +11,7 @@ import torch
 import xarray as xr
 
 from landslide.storage import read_bytes
+from landslide.training import run
 from landslide.training.config import TrainingConfig
 from landslide.training.run import Run
 from landslide.training.train import Trained, train
@@ -34,6 +35,12 @@ def in_memory() -> Iterator[str]:
     """Address of a checkpoint in a store that has no folders of its own."""
     yield "memory://runs/abc.checkpoint"
     fsspec.filesystem("memory").rm("/runs", recursive=True)
+
+
+@pytest.fixture(autouse=True)
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let checkpoints take as much of the time as they like."""
+    monkeypatch.setattr(run, "CHECKPOINT_SHARE", 1e9)
 
 
 def interrupt(chips: xr.Dataset, config: TrainingConfig, checkpoint: str, epoch: int) -> None:
@@ -75,6 +82,28 @@ def test_an_interrupted_run_goes_on_to_the_same_result(
     resumed = train(chips, config, checkpoint=checkpoint, report=heard.append)
     assert [record["epoch"] for record in heard] == list(range(goes_on_at, 6))
     assert_same(resumed, train(chips, config))
+
+
+def test_checkpoints_that_take_long_are_fewer(
+    checkpoint: str, make_chips: MakeChips, small: Small, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, saved = [0.0], []
+
+    def advance(training: Run, *_: object) -> dict[str, float]:
+        training.epoch += 1
+        clock[0] += 1  # second
+        return {"epoch": float(training.epoch)}
+
+    def save(training: Run, _: str) -> None:
+        saved.append(training.epoch)
+        clock[0] += 0.25
+
+    monkeypatch.setattr(run, "CHECKPOINT_SHARE", 0.05)
+    monkeypatch.setattr(run.time, "perf_counter", lambda: clock[0])
+    monkeypatch.setattr(Run, "advance", advance)
+    monkeypatch.setattr(Run, "save", save)
+    train(make_chips(), small(epochs=20, checkpoint_every=2), checkpoint=checkpoint)
+    assert saved == [2, 8, 14, 20]  # 0.25 s are 0.05 of 5 s
 
 
 def test_the_best_epochs_weights_outlive_an_interruption(
