@@ -125,5 +125,5 @@ def require_variables(cube: xr.Dataset, inputs: Inputs) -> None:
     if missing:
         raise ValueError(
             f"inputs {inputs.name!r} need {', '.join(missing)}, which the cube lacks: it has "
-            f"{', '.join(str(name) for name in cube.data_vars)}; choose other --inputs"
+            f"{', '.join(str(name) for name in cube.data_vars)}; choose others, or another cube"
         )

@@ -14,16 +14,6 @@ Area = tuple[tuple[int, int], tuple[int, int]]
 TOLERANCE = 0.02  # of a pixel's size
 
 
-def require_crs(cube: xr.Dataset, *, no_crs: bool) -> None:
-    """Raise a ValueError where a cube does not say where it lies, unless that is wanted."""
-    if not no_crs and geobox_of(cube) is None:
-        raise ValueError(
-            f"the cube {cube.encoding.get('source', 'given')} names no coordinate reference "
-            "system, so nobody could say where its landslides are: write one into it, or map it "
-            "all the same with --no-crs"
-        )
-
-
 def area_of(cube: xr.Dataset, bbox: Sequence[float] | None) -> Area:
     """Return the rows and columns of a cube that a box covers; all of them without one.
 
@@ -48,6 +38,10 @@ def area_of(cube: xr.Dataset, bbox: Sequence[float] | None) -> Area:
         raise ValueError(f"{said} covers no area: give WEST SOUTH EAST NORTH")
     geobox = geobox_of(cube)
     if geobox is not None:
+        if max(abs(south), abs(north)) > 90 or max(abs(west), abs(east)) > 360:
+            raise ValueError(
+                f"{said} is beyond the Earth: give longitudes and latitudes in degrees"
+            )
         from odc.geo.geom import BoundingBox  # noqa: PLC0415 - with odc-geo
 
         degrees = BoundingBox(west, south, east, north, crs="EPSG:4326")

@@ -5,6 +5,7 @@ from statistics import fmean
 
 from landslide.mapping.choices import AUTO
 from landslide.mapping.facts import Member, Reliability
+from landslide.storage import absolute
 from landslide.training.bundle import Bundle, load_bundle
 
 
@@ -57,7 +58,7 @@ def threshold_of(bundles: Sequence[Bundle], wanted: str | float) -> tuple[float,
         except ValueError:
             threshold = -1.0
         if not 0 <= threshold <= 1:
-            raise ValueError(f"the threshold is {wanted!r}: give a probability, 0 to 1, or auto")
+            raise ValueError(f"the threshold is {wanted}: give a probability, 0 to 1, or auto")
         return threshold, "given"
     known = [b.calibration.threshold for b in bundles if b.calibration is not None]
     if len(known) < len(bundles):
@@ -89,7 +90,9 @@ def warnings_of(bundles: Sequence[Bundle]) -> list[str]:
 
 def member_facts(bundle: Bundle) -> Member:
     """Return what a map says of one of its models."""
-    return Member(bundle.address, bundle.description.get("key"), bundle.description.get("cube"))
+    return Member(
+        absolute(bundle.address), bundle.description.get("key"), bundle.description.get("cube")
+    )
 
 
 def temperatures_of(bundles: Sequence[Bundle]) -> tuple[float, ...] | None:

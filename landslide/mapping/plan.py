@@ -11,7 +11,7 @@ from dask.base import tokenize
 from landslide.chips.inputs import parse_inputs
 from landslide.cube.digest import cube_digest
 from landslide.cube.events import Event, event_to_attribute, find_event
-from landslide.mapping.area import Area, area_of, grown, require_crs, require_fit
+from landslide.mapping.area import Area, area_of, grown, require_fit
 from landslide.mapping.choices import PLAIN, MapChoices
 from landslide.mapping.inference.rows import Job
 from landslide.mapping.inference.strips import ScenePlan, plan_scene
@@ -22,6 +22,7 @@ from landslide.mapping.members import (
     threshold_of,
     warnings_of,
 )
+from landslide.mapping.products.ground import ground_of
 from landslide.mapping.resampling import resampled
 from landslide.storage import absolute, require_writable
 from landslide.training.bundle import Bundle
@@ -77,7 +78,7 @@ def plan_map(
     bundles = load_members(models)
     first = bundles[0]
     event = find_event(cube, choices.event)
-    require_crs(cube, no_crs=choices.no_crs)
+    ground_of(cube, no_crs=choices.no_crs)  # which refuses one that lies nowhere
     threshold, origin = threshold_of(bundles, choices.threshold)
     said = warnings_of(bundles)
     original = cube
@@ -109,7 +110,7 @@ def plan_map(
     require_free(folder)
     require_writable(out, f"to the map's folder {out}", "name one that you may write to")
     digest = _digest(original, skip_damaged=choices.skip_damaged)
-    place.begin(_identity(bundles, digest, event, scene, resample=choices.resample))
+    place.begin(_identity(bundles, digest, event, scene, overlap, resample=choices.resample))
     job = Job(
         scene,
         tuple((absolute(bundle.address), bundle.digest) for bundle in bundles),
@@ -141,7 +142,13 @@ def _digest(cube: xr.Dataset, *, skip_damaged: bool) -> str:
 
 
 def _identity(
-    bundles: Sequence[Bundle], digest: str, event: Event, plan: ScenePlan, *, resample: bool
+    bundles: Sequence[Bundle],
+    digest: str,
+    event: Event,
+    plan: ScenePlan,
+    overlap: int,
+    *,
+    resample: bool,
 ) -> Mapping[str, Any]:
     """Return what determines a map's probabilities."""
     return {
@@ -152,6 +159,7 @@ def _identity(
         "images": dict(plan.images),
         "area": plan.area,
         "chips": [plan.across[0].size, [placing.starts for placing in plan.across]],
+        "overlap": overlap,
         "strips": [strip.rows for strip in plan.strips],
         "resample": resample,
     }

@@ -27,7 +27,7 @@ class PredictedChips:
     """Some test chips."""
 
     probability: np.ndarray
-    """float32 (chip, y, x), the network's own; NaN where its inputs have no data."""
+    """float32 (chip, y, x), calibrated if the model is; NaN where its inputs have no data."""
     label: np.ndarray
     """uint8 (chip, y, x)."""
     names: tuple[str, ...]
@@ -100,7 +100,8 @@ def predict_chips(model: str, cube: xr.Dataset, event: Event, count: int = 6) ->
     needed = [c != "dem_aspect" for c in inputs.channels]
     valid = np.isfinite(planes[:, needed]).all(axis=1)
     x = torch.from_numpy(normalize(planes, bundle.normalization))
-    logits = predict(bundle.network, x, config.batch_size, torch.float32)
+    temperature = bundle.calibration.temperature if bundle.calibration else 1.0
+    logits = predict(bundle.network, x, config.batch_size, torch.float32) / temperature
     probability = np.where(valid, torch.sigmoid(logits).numpy(), np.float32(np.nan))
     places = zip(chips["corner_y"].to_numpy(), chips["corner_x"].to_numpy(), strict=True)
     names = tuple(f"row {y}, column {x}" for y, x in places)
@@ -109,5 +110,5 @@ def predict_chips(model: str, cube: xr.Dataset, event: Event, count: int = 6) ->
         probability,
         chips["label"].to_numpy(),
         names,
-        f"{event.name}, {inputs.name}{images}: test chips",
+        f"{event.name}, {inputs.name}{images}: test chips, unvalidated",
     )

@@ -7,7 +7,7 @@ import xarray as xr
 
 from landslide.mapping.choices import PLAIN, MapChoices
 from landslide.mapping.inference.arena import one_arena
-from landslide.mapping.inference.scene import map_scene, scene_counts
+from landslide.mapping.inference.scene import any_done, map_scene, scene_counts
 from landslide.mapping.inference.work import leave
 from landslide.mapping.plan import MapPlan, plan_map
 from landslide.mapping.telling import facts_of
@@ -61,7 +61,13 @@ def map_landslides(
     one_arena()
     plan = plan_map(models, cube, out, choices, work=work)
     job = plan.job
-    scene = map_scene(job, executor, look_ahead=look_ahead, progress=progress)
+    try:
+        scene = map_scene(job, executor, look_ahead=look_ahead, progress=progress)
+    except (ValueError, OSError):
+        if executor is None and not any_done(job):  # else it goes on from there
+            job.work.remove()
+            leave(absolute(out))
+        raise
     counts = scene_counts(job)
     if not counts["valid"]:
         job.work.remove()

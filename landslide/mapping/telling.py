@@ -9,6 +9,7 @@ from landslide.experiment import versions
 from landslide.mapping.facts import MapFacts
 from landslide.mapping.members import member_facts, reliability_facts, temperatures_of
 from landslide.mapping.plan import MapPlan
+from landslide.storage import absolute
 
 
 def facts_of(plan: MapPlan, counts: Mapping[str, int]) -> MapFacts:
@@ -22,6 +23,7 @@ def facts_of(plan: MapPlan, counts: Mapping[str, int]) -> MapFacts:
     """
     bundles, images = plan.bundles, plan.job.plan.images
     first = bundles[0]
+    source = str(plan.cube.encoding.get("source", ""))
     size = f"{first.chip_size} pixels, {plan.overlap} shared"
     return MapFacts(
         event=plan.event,
@@ -30,7 +32,7 @@ def facts_of(plan: MapPlan, counts: Mapping[str, int]) -> MapFacts:
         images_before=tuple(sorted(images.get("images_before", ()))),
         images_after=tuple(sorted(images.get("images_after", ()))),
         orbit=images.get("orbit", ""),
-        cube=str(plan.cube.encoding.get("source", "in memory")),
+        cube=absolute(source) if source else "in memory",
         members=tuple(member_facts(bundle) for bundle in bundles),
         threshold=plan.threshold,
         threshold_from=plan.threshold_from,

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+import fsspec
 import geopandas
 import xarray as xr
 
@@ -111,7 +112,12 @@ def write_products(
 
 
 def _place(made: list[str], folder: Path, facts: MapFacts, out: str) -> dict[str, str]:
-    """Put files of a folder at an address, each whole, in their order."""
+    """Put files of a folder at an address, each whole, in their order, and no others of before."""
+    filesystem, path = fsspec.core.url_to_fs(out)
+    for left in filesystem.glob(
+        f"{path.rstrip('/')}/{facts.stem}_*"
+    ):  # a run that was stopped here
+        filesystem.rm(left)
     placed = {}
     for file in made:
         placed[file] = f"{out.rstrip('/')}/{facts.stem}_{file}"

@@ -142,9 +142,11 @@ def load_bundle(folder: str) -> Bundle:
     try:
         digest = described["weights_sha256"]
         bundle = _bundle(folder, described)
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
         raise ValueError(
-            f"{folder}/{DESCRIPTION} is not a description that this version wrote: train again"
+            f"{folder}/{DESCRIPTION} is not a description that this version wrote ({reason}): "
+            "train again"
         ) from None
     if hashlib.sha256(weights).hexdigest() != digest:
         raise ValueError(f"the weights at {folder} are not those of its bundle.json: train again")
@@ -176,8 +178,9 @@ def _described(folder: str, written: bytes) -> dict[str, Any]:
             f"{folder}/{DESCRIPTION} is not a description that this version wrote: train again"
         )
     if version != VERSION:
+        other = " ".join(str(version).split())[:20]
         raise ValueError(
-            f"the model at {folder} is a bundle of version {version}, and this is for version "
+            f"the model at {folder} is a bundle of version {other}, and this is for version "
             f"{VERSION}: train again, or install the release that wrote it"
         )
     return dict(described)
@@ -197,6 +200,8 @@ def _bundle(folder: str, described: Mapping[str, Any]) -> Bundle:
     calibration, size = described["calibration"], described["pixel_size"]
     if size is not None and not (len(size) == 2 and all(0 < s < math.inf for s in size)):
         raise ValueError("a pixel size that cannot be")
+    if int(described["chip_size"]) < 1:
+        raise ValueError("a chip size that cannot be")
     return Bundle(
         address=folder,
         network=build_network(config.network, len(channels)),

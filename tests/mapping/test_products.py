@@ -121,6 +121,11 @@ def test_polygons_come_back_by_geopandas_with_what_lies_beneath_them(
     assert stretch == pytest.approx((1 / np.cos(slope)).mean(), rel=1e-6)
     assert largest["images_before"] == "2018-08-12, 2018-08-24"
     assert UNVALIDATED in largest["note"]
+    assert all(said in largest["note"] for said in make_facts().statements())
+    assert (largest["threshold"], largest["models"]) == (
+        make_facts().threshold,
+        ", ".join(member.address for member in make_facts().members),
+    )
 
 
 def test_the_geopackage_holds_its_sources_and_styles(made: dict[str, str]) -> None:
@@ -329,7 +334,7 @@ def test_a_cube_that_holds_nothing_else_still_gives_a_map(tmp_path: Path) -> Non
     assert "scores" not in said
     assert said["landslides"]["area_along_slope"] is None
     assert pd.isna(geopandas.read_parquet(made["landslides.parquet"])["slope_mean_deg"]).all()
-    assert "no hillshade" in Path(made["report.html"]).read_text()
+    assert "No hillshade" in Path(made["report.html"]).read_text()
 
 
 def test_a_map_without_landslides_is_a_map(tmp_path: Path) -> None:

@@ -5,9 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from landslide.mapping.report.page import area_text
+from landslide.mapping.report.previews import PROBABLE, UNSEEN, tinted
 from landslide.mapping.write import write_products
 
 from .synthetic import make_facts, make_ground, make_scene
@@ -152,7 +154,22 @@ def test_the_page_is_one_file_that_names_no_other(page_file: Path) -> None:
 @pytest.mark.parametrize(
     ("area", "unit", "text"),
     [(1234.5, "m2", "1,230 m²"), (383_070, "m2", "0.383 km²"), (12, "pixels", "12 pixels"),
+     (100_000, "m2", "0.100 km²"), (2_915_529, "m2", "2.92 km²"), (123_456_789, "m2", "123 km²"),
      (None, "m2", "unknown")],
 )  # fmt: skip
 def test_areas_read_as_people_write_them(area: float | None, unit: str, text: str) -> None:
     assert area_text(area, unit) == text
+
+
+def test_what_was_not_observed_is_hatched_and_what_is_improbable_is_clear() -> None:
+    share = np.full((16, 24), 0.9)
+    share[:, 8:16] = 0
+    share[:, 16:] = np.nan
+    *colours, opacity = tinted(share)
+    painted = np.stack(colours, axis=-1)
+    assert (painted[:, :16] == PROBABLE).all()
+    assert (painted[:, 16:] == UNSEEN).all()
+    assert (opacity[:, :8] > 150).all()
+    assert not opacity[:, 8:16].any()
+    assert len(np.unique(opacity[:, 16:])) == 2  # hatched
+    assert opacity[:, 16:].min() > 50

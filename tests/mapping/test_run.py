@@ -211,10 +211,11 @@ def test_bad_input_is_one_line_and_nothing_is_written(
     tried: list[tuple[tuple[str, ...], str]] = [
         (("nowhere", cube), "no trained model at nowhere: name the folder"),
         ((models[0], "nowhere.zarr"), "no cube at nowhere.zarr"),
-        ((models[0], bare), "names no coordinate reference system, so nobody could say where"),
+        ((models[0], bare), "has no coordinate reference system, so its map would lie nowhere"),
         ((models[0], cube, "--bbox", "1", "1", "0", "2"), "--bbox 1 1 0 2 covers no area"),
         ((models[0], cube, "--bbox", "0", "50", "1", "51"), "covers nothing of the cube, which"),
-        ((models[0], cube, "--threshold", "2"), "the threshold is '2': give a probability"),
+        ((models[0], cube, "--bbox", "0", "-200", "500", "200"), "is beyond the Earth: give"),
+        ((models[0], cube, "--threshold", "2"), "the threshold is 2: give a probability"),
         ((models[0], cube, "--formats", "shp"), "unknown format 'shp': choose some of gpkg"),
         ((models[0], cube, "--overlap", "64"), "an overlap of 64 pixels does not fit chips of 64"),
         ((models[0], cube, "--batch-size", "0"), "the batch size and the threads are at least 1"),
@@ -237,9 +238,13 @@ def test_bad_input_is_one_line_and_nothing_is_written(
 def test_all_no_data_leaves_nothing(
     cube: str, models: list[str], products: Products, tmp_path: Path, capsys: Said
 ) -> None:
+    # Chunks of no data are not stored, and what the store lacks is damage unless one says other.
     vv = xr.open_zarr(cube)["vv"]
     empty = _without_crs(cube, tmp_path / "empty.zarr", vv=xr.full_like(vv, np.nan))
     out = tmp_path / "map"
+    assert main(["map", models[0], empty, str(out), "--no-crs"]) == 1
+    assert "missing; write or fetch it again (--missing no-data" in capsys.readouterr().err
+    assert not out.exists()
     assert main(["map", models[0], empty, str(out), "--no-crs", "--missing", "no-data"]) == 1
     assert (
         "error: no pixel of the area has data in every channel of 'vv'" in capsys.readouterr().err

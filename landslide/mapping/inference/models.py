@@ -1,7 +1,6 @@
 """Trained models on the device, and the logits that they give chips."""
 
 import functools
-import logging
 from dataclasses import dataclass
 
 import torch
@@ -10,8 +9,6 @@ from landslide.training.bundle import Bundle, load_bundle
 from landslide.training.config import TrainingConfig
 from landslide.training.normalization import Normalization
 from landslide.training.run import predict, working_precision
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)

@@ -118,6 +118,11 @@ def _there(
             future.cancel()
 
 
+def any_done(job: Job) -> bool:
+    """Say whether any strip of a map is done."""
+    return any(job.work.record(strip_name(n)) for n in range(len(job.plan.strips)))
+
+
 def scene_counts(job: Job) -> dict[str, int]:
     """Add up what strips and seams say they did.
 

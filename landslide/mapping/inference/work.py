@@ -6,7 +6,6 @@ says so in a record when it is done: what has no record is mapped again.
 
 import json
 import shutil
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -129,9 +128,7 @@ class Rows:
             return
         whole = np.concatenate(self._held, axis=-1)
         count = stop - self.written
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            self.array[..., self.written : stop] = whole[..., :count]
+        self.array[..., self.written : stop] = whole[..., :count]
         self._held = [whole[..., count:].copy()]
         self.written = stop
 

@@ -167,6 +167,9 @@ def polygon_table(
     table["event"] = facts.event.name
     table["images_before"] = ", ".join(each[:10] for each in facts.images_before)
     table["images_after"] = ", ".join(each[:10] for each in facts.images_after)
-    table["note"] = " ".join(facts.statements()[: 2 if facts.simulated else 1])
+    # In each, since it may be all that is left of a product that was exported.
+    table["threshold"] = facts.threshold
+    table["models"] = ", ".join(member.address for member in facts.members)
+    table["note"] = " ".join(facts.statements())
     outlined = simplified(polygons["pixels"].to_numpy(), ground)
     return geopandas.GeoDataFrame(table, geometry=outlined, crs=ground.crs)

@@ -63,6 +63,7 @@ def sources(facts: MapFacts) -> pd.DataFrame:
         ("cube", facts.cube, "simulated" if facts.simulated else ""),
         *(("model", m.address, f"trained on {m.trained_on or 'unknown'}") for m in facts.members),
         ("threshold", f"{facts.threshold:g}", facts.threshold_from),
+        ("areas", "of the map's pixels", "outlines are simplified"),
         *(("statement", each, "") for each in facts.statements()),
         *(("provenance", name, text) for name, text in facts.provenance.items()),
         *(("version", name, text) for name, text in facts.versions.items()),
@@ -80,7 +81,7 @@ def _layer_styles() -> pd.DataFrame:
     table["styleSLD"] = table["ui"] = table["owner"] = ""
     table["useAsDefault"] = True
     table["description"] = "as the map's report shows it"
-    table["update_time"] = pd.Timestamp("2000-01-01")
+    table["update_time"] = pd.Timestamp.now("UTC").tz_localize(None).floor("s")
     return table
 
 

@@ -1,6 +1,7 @@
 """One page that shows a map, for who has a browser and nothing else."""
 
 import functools
+import math
 from collections.abc import Mapping
 from importlib.resources import files
 from typing import Any
@@ -31,7 +32,10 @@ def area_text(area: float | None, unit: str) -> str:
     if unit != "m2":
         return f"{area:,.0f} {unit}"
     rounded = float(f"{area:.3g}")
-    return f"{rounded / 1e6:,g} km²" if rounded >= 1e5 else f"{rounded:,.0f} m²"
+    if rounded < 1e5:
+        return f"{rounded:,.0f} m²"
+    square_km = rounded / 1e6
+    return f"{square_km:,.{max(0, 2 - math.floor(math.log10(square_km)))}f} km²"
 
 
 @functools.cache
@@ -91,7 +95,7 @@ def report_page(
 
 
 def _background(cube: xr.Dataset, ground: Ground) -> str | None:
-    """Return the hillshade, or None where the cube has no elevation in metres' reach."""
+    """Return the hillshade; None without elevation, or where pixels have no size in metres."""
     if "dem" not in cube or ground.unit != "m":
         return None
     shade = previews.hillshade(previews.coarse_of_cube(cube["dem"]), ground)

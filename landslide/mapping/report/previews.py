@@ -15,6 +15,9 @@ from landslide.mapping.products.ground import BLOCK, Ground, blocks_of
 
 LONGEST = 1400  # pixels on a picture's longer side, at most
 CLIPPED = 2.0  # per cent of pixels beyond either end of a grey scale
+PROBABLE, UNSEEN = (214, 62, 26), (46, 94, 150)
+"""Red, green and blue of what is probable, and of what no image showed."""
+HATCH = 8  # pixels
 LIGHT = (-0.5, 0.5, np.sqrt(0.5))
 """Unit vector to the lamp (east, north, up): from the north-west, 45 degrees high."""
 
@@ -112,11 +115,17 @@ def limits_of(*planes: NDArray[np.floating]) -> tuple[float, float]:
 
 
 def tinted(share: NDArray[np.floating]) -> NDArray[np.uint8]:
-    """Return probabilities as a see-through red (4, y, x): the surer, the denser."""
+    """Return probabilities as a see-through red (4, y, x): the surer, the denser.
+
+    Where there is none, blue is hatched.
+    """
+    unseen = np.isnan(share)
+    rows, columns = (np.arange(size) for size in share.shape)
+    hatched = np.add.outer(rows, columns) % HATCH < HATCH // 2
     opacity = np.clip(np.nan_to_num(share) - 0.05, 0, 1) ** 0.7 * 235
-    colour = np.array([214, 62, 26], np.uint8)[:, None, None]
-    red = np.broadcast_to(colour, (3, *share.shape))
-    return np.concatenate([red, opacity.astype(np.uint8)[None]])
+    opacity = np.where(unseen, np.where(hatched, 230, 110), opacity)
+    colours = np.array([PROBABLE, UNSEEN], np.uint8)[unseen.astype(np.intp)]
+    return np.concatenate([np.moveaxis(colours, -1, 0), opacity.astype(np.uint8)[None]])
 
 
 def picture(bands: NDArray[np.uint8], driver: str) -> str:
