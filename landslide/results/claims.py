@@ -38,6 +38,8 @@ class Comparison:
     values: Values
     bound: float = 0.0
     wants_above: bool = True
+    signed: bool = True
+    """Whether it is a difference, whose sign is always shown."""
 
     @property
     def points_to(self) -> str:
@@ -59,7 +61,7 @@ class Comparison:
     def __str__(self) -> str:
         if not len(self.values):
             return f"{self.label}: no data"
-        sign = "+" if self.bound == 0 else ""
+        sign = "+" if self.signed else ""
         number = f"{self.label} {np.mean(self.values):{sign}.3f}"
         low, high = mean_interval(self.values)
         return number if np.isnan(low) else f"{number} [{low:{sign}.3f}, {high:{sign}.3f}]"
@@ -127,7 +129,15 @@ def paper_claims(scored: pd.DataFrame) -> list[Claim]:
         ),
         Claim(
             f"DEM alone reaches at most 0.17 (prevalence here {prevalence:.3f})",
-            [Comparison("dem", _values(scores, [("dem", 0)]).ravel(), 0.17, wants_above=False)],
+            [
+                Comparison(
+                    "dem",
+                    _values(scores, [("dem", 0)]).ravel(),
+                    0.17,
+                    wants_above=False,
+                    signed=False,
+                )
+            ],
         ),
     ]
 
@@ -150,7 +160,8 @@ def _best(scores: Scores) -> Comparison:
     if not models:
         return Comparison("best", np.empty(0), 0.7)
     best = max(models, key=lambda column: (len(scores[column]), scores[column].mean()))
-    return Comparison(f"{best[0]} at {best[1]}", _values(scores, [best]).ravel(), 0.7)
+    values = _values(scores, [best]).ravel()
+    return Comparison(f"{best[0]} at {best[1]}", values, 0.7, signed=False)
 
 
 def _slope(scores: Scores, inputs: str) -> Comparison:
