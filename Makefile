@@ -66,6 +66,7 @@ $(SIMULATED) $(HOKKAIDO): | $(READY)
 	@$(PYTHON) -m landslide simulate $@ --shape $(SHAPE) $(IMAGES)
 
 ablation: $(READY) $(filter $(SIMULATED),$(or $(CUBE),$(SIMULATED)))
+	@echo "Loading torch and Ray"
 	@$(PYTHON) sweeps/ablation.py $(or $(CUBE),$(SIMULATED)) --table $(TABLE) \
 	  --preset $(or $(PRESET),quick) $(OPTIONS)
 

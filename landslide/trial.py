@@ -114,7 +114,7 @@ def train_bundle(
     mixed = torch.cuda.is_available() and config.precision != "float32"
     key = row_key(experiment, config, "mixed" if mixed else "float32")
     # The delay, however short, hides the bar until an epoch ends: what is wrong comes before it.
-    with tqdm(total=config.epochs, unit="epoch", delay=1e-3) as bar:
+    with tqdm(total=config.epochs, desc="training", unit="epoch", delay=1e-3) as bar:
 
         def show(record: dict[str, float]) -> None:
             bar.update(int(record["epoch"]) - bar.n)

@@ -47,7 +47,9 @@ def load_chips(
         else:
             batches = chip_batches(chips, executor, look_ahead=look_ahead)
             placed = (_place(loaded, batch) for batch in batches)
-        with tqdm(total=loaded.sizes["chip"], unit="chip", delay=1, disable=not progress) as bar:
+        with tqdm(
+            total=loaded.sizes["chip"], desc="reading", unit="chip", delay=1, disable=not progress
+        ) as bar:
             for count in placed:
                 bar.update(count)
     else:

@@ -141,7 +141,7 @@ def _label(axis: Axes, label: Plane) -> None:
     ]
     if not valid.all():
         handles.append(Patch(facecolor="#f2f2f2", edgecolor="#a8a8a8", hatch="////", linewidth=0,
-                             label="no data"))  # fmt: skip
+                             label="not scored: no data"))  # fmt: skip
     axis.legend(
         handles=handles,
         loc="upper center",
