@@ -125,7 +125,7 @@ def test_figure_1_shows_channels_and_label_with_a_scale_and_says_simulated(tmp_p
     figure1(channels, label, str(path), title="Chip 7", simulated=True, pixel_size=10)
     written = texts(drawn[0])
     share = np.mean(label[label != 255] == 1)
-    wanted = [*channels, "Label", "Chip 7", "50 m", "no data", "Simulated data"]
+    wanted = [*channels, "Label", "Chip 7", "50 m", "not scored: no data", "Simulated data"]
     assert {*wanted, f"landslide ({share:.1%})"} <= set(written)
     assert path.read_bytes().startswith(b"\x89PNG")
 
@@ -135,7 +135,7 @@ def test_figure_1_of_real_data_without_gaps_says_neither(tmp_path, drawn):
     label[label == 255] = 0
     real = {"VV before [dB]": channels["VV before [dB]"]}
     figure1(real, label, str(tmp_path / "figure1.pdf"), title="Chip", simulated=False)
-    assert not {"Simulated data", "no data"} & set(texts(drawn[0]))
+    assert not {"Simulated data", "not scored: no data"} & set(texts(drawn[0]))
 
 
 def test_figure_1_draws_planes_that_are_constant_or_empty(tmp_path):
