@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
+import zarr
 from distributed import Client
 
 from landslide.chips.chip_store import chip_store_name, open_chip_store, write_chip_store
@@ -210,6 +211,20 @@ def test_a_run_undoes_nothing_of_another_that_is_faster(
     stored = open_chip_store(address)
     assert_same(stored, loaded)
     assert (stored["sar_moments"].values[..., 0] > 0).all()
+
+
+def test_an_array_that_another_run_has_made_meanwhile_is_taken(
+    stream: ChipStream, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create = zarr.Group.create_array
+
+    def second(group: zarr.Group, name: str, **how: Any) -> object:
+        create(group, name, **how)  # the other run
+        return create(group, name, **how)
+
+    monkeypatch.setattr(zarr.Group, "create_array", second)
+    write_chip_store(stream, address)
+    assert_same(open_chip_store(address), load_chips(stream))
 
 
 def test_what_was_rejected_is_said_once_and_in_full(

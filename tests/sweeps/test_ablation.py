@@ -1,5 +1,6 @@
 """The sweep, end to end on a small simulated cube."""
 
+import contextlib
 import json
 import threading
 from dataclasses import replace
@@ -124,9 +125,10 @@ def test_a_killed_worker_goes_on_from_its_checkpoint_to_the_same_score(
         while not finished.wait(0.01):
             if list(runs.glob("*.checkpoint")):
                 for process in psutil.Process().children(recursive=True):
-                    if "ImplicitFunc" in " ".join(process.cmdline()):
-                        process.kill()
-                        killed.set()
+                    with contextlib.suppress(psutil.Error):  # it may end meanwhile
+                        if "ImplicitFunc" in " ".join(process.cmdline()):
+                            process.kill()
+                            killed.set()
                 return
 
     epochs: list[float] = []

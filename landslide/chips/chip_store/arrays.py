@@ -1,5 +1,6 @@
 """The arrays of a chip store: made, written in whole chunks, and read on demand."""
 
+import contextlib
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -8,6 +9,7 @@ import numpy as np
 import xarray as xr
 import zarr
 from zarr.codecs import Crc32cCodec
+from zarr.errors import ContainsArrayError
 
 from landslide.chips.moments import MOMENTS
 from landslide.chips.split import PARTS
@@ -79,16 +81,18 @@ def create_arrays(group: zarr.Group, chips: xr.Dataset) -> dict[str, Any]:
             chunks = [1 if dim in {"chip", "timesteps"} else max(1, sizes[dim]) for dim in dims]
         else:
             chunks = [TOGETHER if dim == "chip" else max(1, sizes[dim]) for dim in dims]
-        group.create_array(
-            name,
-            shape=[sizes[dim] for dim in dims],
-            chunks=chunks,
-            dtype=dtype,
-            fill_value=fill,
-            compressors=Crc32cCodec(),
-            dimension_names=dims,
-            attributes=PART_CODES if name == "part" else None,
-        )
+        # Another run may have made it since, and the same.
+        with contextlib.suppress(ContainsArrayError):
+            group.create_array(
+                name,
+                shape=[sizes[dim] for dim in dims],
+                chunks=chunks,
+                dtype=dtype,
+                fill_value=fill,
+                compressors=Crc32cCodec(),
+                dimension_names=dims,
+                attributes=PART_CODES if name == "part" else None,
+            )
     arrays = writable_arrays(group)
     for name in COORDINATES:
         arrays[name][:] = chips[name].to_numpy()

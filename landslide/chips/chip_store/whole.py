@@ -106,8 +106,11 @@ def write_chip_store(
         Where the address cannot be written.
     """
     group, plan = writable_group(address), _plan_digest(stream)
-    if "plan" not in group.attrs and not any(True for _ in group.members()):
-        group.update_attributes({"layout": LAYOUT, "plan": plan, "complete": False})
+    if "plan" not in group.attrs:
+        if any(True for _ in group.members()):
+            group = writable_group(address)  # another run may have begun it just now
+        else:
+            group.update_attributes({"layout": LAYOUT, "plan": plan, "complete": False})
     if (group.attrs.get("layout"), group.attrs.get("plan")) != (LAYOUT, plan):
         raise ValueError(f"{address} holds other chips: delete it, or name another address")
     complete = group.attrs["complete"]
