@@ -25,6 +25,7 @@ from memory import memory
 from landslide import simulate_cube
 from landslide.chips.split import Chipping
 from landslide.cube.store import open_cube
+from landslide.mapping.inference.arena import one_arena
 from landslide.mapping.inference.models import Model, map_device, models_at
 from landslide.mapping.inference.rows import Job
 from landslide.mapping.inference.scene import map_scene, scene_counts
@@ -101,6 +102,7 @@ def passing(model: Model, job: Job, chips: int, size: int) -> Callable[[], None]
 def measure(model: str, cube: str, out: str) -> None:
     """Make a map in this process, and print what it took: to infer, and in all."""
     warnings.simplefilter("ignore")
+    one_arena()
     idle, start = memory("VmRSS"), time.perf_counter()
     map_scene(plan_map([model], open_cube(cube), out).job)
     inferred = time.perf_counter() - start, memory("VmHWM") - idle

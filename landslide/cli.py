@@ -243,8 +243,10 @@ def _train(args: argparse.Namespace) -> None:
 
 
 def _map(args: argparse.Namespace) -> None:
+    from landslide.mapping.inference.arena import one_arena
     from landslide.mapping.run import map_landslides
 
+    one_arena()
     written = map_landslides(
         [args.model, *args.members],
         cube_to_map(args),

@@ -18,6 +18,7 @@ from cluster.dask import dask_client, executor_of
 from cluster.executors import RayActors
 from cluster.ray import Resources, cluster_has_gpus, ray_cluster, require_resources
 from landslide.command import run_command
+from landslide.mapping.inference.arena import one_arena
 from landslide.mapping.options import add_map_options, cube_to_map, map_choices
 from landslide.mapping.run import map_landslides
 from landslide.options import Parser
@@ -49,6 +50,7 @@ def options(arguments: list[str] | None) -> argparse.Namespace:
 
 def main(arguments: list[str] | None = None) -> None:
     """Map, and print where each product lies."""
+    one_arena()
     args = options(arguments)
     cube = cube_to_map(args)
     executor: Executor

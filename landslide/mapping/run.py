@@ -6,7 +6,6 @@ from concurrent.futures import Executor
 import xarray as xr
 
 from landslide.mapping.choices import PLAIN, MapChoices
-from landslide.mapping.inference.arena import one_arena
 from landslide.mapping.inference.scene import any_done, map_scene, scene_counts
 from landslide.mapping.inference.work import leave
 from landslide.mapping.plan import MapPlan, plan_map
@@ -58,7 +57,6 @@ def map_landslides(
         Where a model, the cube, the options or the folder are wrong: before anything is mapped.
         Where no pixel has data: then nothing is left in `out`.
     """
-    one_arena()
     plan = plan_map(models, cube, out, choices, work=work)
     job = plan.job
     try:
