@@ -156,7 +156,7 @@ def test_the_statistics_are_known_to_the_bit_without_the_chips(
 def test_a_run_that_was_interrupted_goes_on_to_the_same_result(
     way: str, ways: dict[str, Chips], small: Small, small_window: None, tmp_path: Path
 ) -> None:
-    chips, config = ways[way], small(timesteps=1, epochs=4, checkpoint_every=1, batch_size=3)
+    chips, config = ways[way], small(timesteps=1, epochs=4, checkpoint_every=2, batch_size=3)
 
     def stop(record: dict[str, float]) -> None:
         if record["epoch"] == 3:
