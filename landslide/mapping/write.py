@@ -114,9 +114,8 @@ def write_products(
 def _place(made: list[str], folder: Path, facts: MapFacts, out: str) -> dict[str, str]:
     """Put files of a folder at an address, each whole, in their order, and no others of before."""
     filesystem, path = fsspec.core.url_to_fs(out)
-    for left in filesystem.glob(
-        f"{path.rstrip('/')}/{facts.stem}_*"
-    ):  # a run that was stopped here
+    begun = f"{path.rstrip('/')}/{facts.stem}_"
+    for left in filesystem.glob(f"{begun}*"):  # by a run that was stopped here
         filesystem.rm(left)
     placed = {}
     for file in made:
