@@ -9,6 +9,9 @@ from landslide.build.options import add_build_options
 from landslide.command import run_command
 from landslide.mapping.options import add_map_options, cube_to_map, map_choices
 
+OVERWRITE = "write in the place of what lies there"
+PICTURE = "the picture: .png, .pdf or .svg"
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; what is wrong with the input is one line on standard error, and exit 1."""
@@ -23,35 +26,37 @@ def _parser() -> argparse.ArgumentParser:
 
     fetch = commands.add_parser("fetch", help="download a published cube from Zenodo")
     fetch.add_argument("event", help="hokkaido, kaikoura, puerto_rico or talakmau")
-    fetch.add_argument("folder")
+    fetch.add_argument("folder", help="where it is put; run again to go on")
     fetch.set_defaults(run=_fetch)
 
     inspect = commands.add_parser("inspect", help="say what a cube holds; exit 1 if too little")
-    inspect.add_argument("cube")
+    inspect.add_argument("cube", help=options.CUBE)
     inspect.add_argument("--event", help="a published event's name or a TOML file")
     options.add_reading_options(inspect)
     inspect.set_defaults(run=_inspect)
 
     simulate = commands.add_parser("simulate", help="write a simulated cube with known truth")
-    simulate.add_argument("out")
+    simulate.add_argument("out", help="address of the cube")
     simulate.add_argument(
         "--shape", type=int, nargs=2, default=(1024, 1280), metavar=("Y", "X"), help="pixels"
     )
-    simulate.add_argument("--seed", type=options.seed, default=0)
+    simulate.add_argument("--seed", type=options.seed, default=0, help="draws ground and speckle")
     for orbit, default in (("descending", (5, 5)), ("ascending", (2, 2))):
         simulate.add_argument(
             f"--{orbit}", type=int, nargs=2, default=default, metavar=("BEFORE", "AFTER"),
             help="images on either side of the event",
         )  # fmt: skip
-    simulate.add_argument("--looks", type=float, nargs=2, metavar=("VV", "VH"))
+    simulate.add_argument(
+        "--looks", type=float, nargs=2, metavar=("VV", "VH"), help="default: as published"
+    )
     simulate.add_argument(
         "--like",
         choices=("hokkaido", "kaikoura"),
         default="hokkaido",
         help="whose published statistics of backscatter and coherence",
     )
-    simulate.add_argument("--zarr-format", type=int, choices=(2, 3), default=3)
-    simulate.add_argument("--overwrite", action="store_true")
+    simulate.add_argument("--zarr-format", type=int, choices=(2, 3), default=3, help="of the store")
+    simulate.add_argument("--overwrite", action="store_true", help=OVERWRITE)
     simulate.set_defaults(run=_simulate)
 
     _add_build(commands)
@@ -59,9 +64,9 @@ def _parser() -> argparse.ArgumentParser:
 
     train = commands.add_parser("train", help="train one model and save it as a bundle")
     options.add_experiment_options(train)
-    train.add_argument("--inputs", default="vv+vh")
-    train.add_argument("--timesteps", type=int, default=4)
-    train.add_argument("--seed", type=options.seed, default=0)
+    train.add_argument("--inputs", default="vv+vh", help=options.INPUTS)
+    train.add_argument("--timesteps", type=int, default=4, help="images on either side")
+    train.add_argument("--seed", type=options.seed, default=0, help="of weights and batches")
     train.add_argument("--threads", type=int, help="CPU threads; default: the preset's")
     train.add_argument("--out", required=True, help="folder of the bundle")
     train.add_argument("--table", help="write the row into this table, too")
@@ -72,8 +77,10 @@ def _parser() -> argparse.ArgumentParser:
     mapped.set_defaults(run=_map)
 
     table = commands.add_parser("table", help="print the AUPRC table and the paper's claims")
-    table.add_argument("table")
-    table.add_argument("--format", choices=("text", "csv", "markdown"), default="text")
+    table.add_argument("table", help="folder of the table")
+    table.add_argument(
+        "--format", choices=("text", "csv", "markdown"), default="text", help="of the print"
+    )
     table.add_argument(
         "--compare",
         nargs=2,
@@ -88,13 +95,13 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_figures(commands: Any) -> None:
     figure4 = commands.add_parser("figure4", help="draw AUPRC over timesteps from a table")
-    figure4.add_argument("table")
-    figure4.add_argument("out")
+    figure4.add_argument("table", help="folder of the table")
+    figure4.add_argument("out", help=PICTURE)
     figure4.set_defaults(run=_figure4)
 
     figure1 = commands.add_parser("figure1", help="draw one chip's channels and labels")
-    figure1.add_argument("cube")
-    figure1.add_argument("out")
+    figure1.add_argument("cube", help=options.CUBE)
+    figure1.add_argument("out", help=PICTURE)
     figure1.add_argument("--event", help="a published event's name or a TOML file")
     figure1.add_argument(
         "--chip", type=int, help="which chip with landslides; default: the fullest"
@@ -103,8 +110,8 @@ def _add_figures(commands: Any) -> None:
     figure1.set_defaults(run=_figure1)
 
     figure2 = commands.add_parser("figure2", help="draw a cube's place, images, labels, elevation")
-    figure2.add_argument("cube")
-    figure2.add_argument("out")
+    figure2.add_argument("cube", help=options.CUBE)
+    figure2.add_argument("out", help=PICTURE)
     figure2.add_argument("--event", help="a published event's name or a TOML file")
     options.add_reading_options(figure2)
     figure2.set_defaults(run=_figure2)
@@ -112,7 +119,7 @@ def _add_figures(commands: Any) -> None:
     figure5 = commands.add_parser("figure5", help="draw predicted above mapped for some test chips")
     figure5.add_argument("model", help="folder of a bundle that `landslide train` wrote")
     figure5.add_argument("cube", help="the cube that it was trained on")
-    figure5.add_argument("out")
+    figure5.add_argument("out", help=PICTURE)
     figure5.add_argument("--event", help="a published event's name or a TOML file")
     figure5.add_argument("--chips", type=int, default=6, help="how many, at most")
     options.add_reading_options(figure5)
@@ -126,9 +133,9 @@ def _add_build(commands: Any) -> None:
 
 
 def _add_optimize(commands: Any) -> None:
-    optimize = commands.add_parser("optimize", help="rewrite a cube for chips; run again to go on")
-    optimize.add_argument("cube")
-    optimize.add_argument("out")
+    optimize = commands.add_parser("optimize", help="copy a cube in the layout that streams best")
+    optimize.add_argument("cube", help=options.CUBE)
+    optimize.add_argument("out", help="address of the copy")
     optimize.add_argument("--event", help="a published event's name or a TOML file")
     optimize.add_argument("--chip-size", type=int, default=128, help="pixels on a chunk's side")
     optimize.add_argument("--dates", type=int, default=4, help="images in a chunk, at most")
@@ -141,7 +148,7 @@ def _add_optimize(commands: Any) -> None:
     )
     optimize.add_argument("--threads", type=options.count, help="default: one for each CPU")
     optimize.add_argument("--dry-run", action="store_true", help="say sizes and gain; no writing")
-    optimize.add_argument("--overwrite", action="store_true")
+    optimize.add_argument("--overwrite", action="store_true", help=OVERWRITE)
     options.add_reading_options(optimize)
     optimize.set_defaults(run=_optimize)
 

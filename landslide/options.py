@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 
 import xarray as xr
 
+from landslide.chips.inputs import TERMS
 from landslide.chips.sizes import AUTO as AUTO_CHIPS
 from landslide.chips.sizes import WAYS
 from landslide.chips.split import Chipping
@@ -18,9 +19,27 @@ from landslide.cube.store import open_cube
 from landslide.storage import absolute, read_bytes
 from landslide.training.config import PRESETS, TrainingConfig, training_config
 
+INPUTS = f"one or more of {', '.join(TERMS)}, joined by +"
+CUBE = "address: a path, gs://, s3://, https://, .zip"
+
+
+class Help(argparse.HelpFormatter):
+    """Help that says each default that is a value, as it is written on a command line."""
+
+    def _get_help_string(self, action: argparse.Action) -> str:
+        text, value = action.help or "", action.default
+        silent = (None, False, argparse.SUPPRESS)
+        if any(value is each for each in silent) or value == [] or "default" in text:
+            return text
+        written = " ".join(map(str, value)) if isinstance(value, list | tuple) else value
+        return f"{text}; default: {written}".replace("%", "%%")
+
 
 class Parser(argparse.ArgumentParser):
     """A parser that says on one line what is wrong, as the commands do; `--help` says the rest."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"formatter_class": Help} | kwargs)
 
     def error(self, message: str) -> NoReturn:
         """Exit with 2, as is the custom for a command line that cannot be read."""
@@ -64,17 +83,26 @@ def add_experiment_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "cube",
         nargs="?",
-        help="address: a path, gs://, s3://, https://, .zip; default: the event's",
+        help=f"{CUBE}; default: the event's",
     )
     parser.add_argument("--event", help="a published event's name or a TOML file")
-    parser.add_argument("--preset", choices=tuple(PRESETS), default="paper")
-    parser.add_argument("--epochs", type=int)
+    parser.add_argument(
+        "--preset", choices=tuple(PRESETS), default="paper", help="of the network and its training"
+    )
+    parser.add_argument("--epochs", type=int, help="passes over the chips; default: the preset's")
 
     chips = parser.add_argument_group("chips and split")
-    chips.add_argument("--protocol", choices=("paper", "blocked"), default="paper")
+    chips.add_argument(
+        "--protocol",
+        choices=("paper", "blocked"),
+        default="paper",
+        help="paper: chips with landslides, divided at random; blocked: all chips, by blocks",
+    )
     chips.add_argument("--chip-size", type=int, default=128, help="pixels on a side")
     chips.add_argument("--overlap", type=int, default=0, help="pixels that neighbours share")
-    chips.add_argument("--min-landslide-pixels", type=int, help="a chip needs as many")
+    chips.add_argument(
+        "--min-landslide-pixels", type=int, help="a chip needs as many; default: the protocol's"
+    )
     chips.add_argument("--block-size", type=int, default=1024, help="blocked: pixels on a side")
     chips.add_argument("--block-offset", type=int, default=0, help="blocked: first block's edge")
     chips.add_argument("--buffer", type=int, help="blocked: pixels between parts; default one chip")
@@ -98,9 +126,13 @@ def add_experiment_options(parser: argparse.ArgumentParser) -> None:
     training = parser.add_argument_group("training (defaults come from the preset)")
     training.add_argument("--network", help="paper, quick, or ARCHITECTURE/ENCODER")
     training.add_argument("--encoder-weights", help="none, imagenet (downloads) or a path")
-    training.add_argument("--batch-size", type=int)
-    training.add_argument("--learning-rate", type=float)
-    training.add_argument("--precision", choices=("auto", "float32", "mixed"))
+    training.add_argument("--batch-size", type=int, help="chips in a step")
+    training.add_argument("--learning-rate", type=float, help="at first; lower on a plateau")
+    training.add_argument(
+        "--precision",
+        choices=("auto", "float32", "mixed"),
+        help="mixed: bfloat16, or float16 where a GPU has none; auto: mixed on a GPU",
+    )
     training.add_argument(
         "--compile",
         action="store_true",

@@ -17,6 +17,7 @@ from landslide.experiment import (
     with_baseline,
 )
 from landslide.options import (
+    INPUTS,
     add_experiment_options,
     chipping_of,
     config_of,
@@ -40,9 +41,17 @@ def add_sweep_options(
     add_experiment_options(parser)
     sweep = parser.add_argument_group("sweep")
     sweep.add_argument("--table", help="folder of the shared table; ./table where run by hand")
-    sweep.add_argument("--inputs", nargs="+", default=list(inputs))
-    sweep.add_argument("--timesteps", nargs="+", type=int, default=list(PAPER_TIMESTEPS))
-    sweep.add_argument("--seeds", nargs="+", type=seed, default=[0])
+    sweep.add_argument("--inputs", nargs="+", default=list(inputs), help=f"each {INPUTS}")
+    sweep.add_argument(
+        "--timesteps",
+        nargs="+",
+        type=int,
+        default=list(PAPER_TIMESTEPS),
+        help="images on either side of the event",
+    )
+    sweep.add_argument(
+        "--seeds", nargs="+", type=seed, default=[0], help="of weights and batches, one trial each"
+    )
     sweep.add_argument("--force", action="store_true", help="train what the table holds, too")
     sweep.add_argument("--storage", help="folder of checkpoints; runs/ beside the table")
     cluster = parser.add_argument_group("cluster")

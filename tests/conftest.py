@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import re
+import secrets
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -19,7 +20,6 @@ from typing import Any
 os.environ["RAY_AUTH_MODE"] = "token"
 os.environ["GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT"] = "false"
 os.environ["NO_GCE_CHECK"] = "true"
-os.environ["FSSPEC_GS_TOKEN"] = "anon"
 
 import fsspec
 import pytest
@@ -94,7 +94,7 @@ class QuietHandler(http.server.BaseHTTPRequestHandler):
             self.send_header("Accept-Ranges", "bytes")
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
-        if self.command == "GET":
+        if self.command != "HEAD":
             self.wfile.write(content if at_most < 0 else content[:at_most])
             self.close_connection |= 0 <= at_most < len(content)
 
@@ -351,8 +351,54 @@ def s3_bucket() -> Iterator[str]:
     server.stop()
 
 
+class TokenHandler(QuietHandler):
+    """Gives whoever proves to have a service account's key a token to ask Google's stores with."""
+
+    def __init__(self, *args: Any, token: str, given: list[str]) -> None:
+        self.token, self.given = token, given
+        super().__init__(*args)
+
+    def do_POST(self) -> None:
+        """Answer with the token."""
+        self.given.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
+        self.answer(json.dumps({"access_token": self.token, "expires_in": 3600}).encode())
+
+
+@dataclass
+class ServiceAccount:
+    """What a client of Google's stores proves itself with, and what must be found nowhere."""
+
+    key: str
+    """The private key, of PEM's lines."""
+    token: str = field(default_factory=lambda: f"planted{secrets.token_hex(12)}")
+    given: list[str] = field(default_factory=list)
+    """What was sent for the token."""
+
+
 @pytest.fixture(scope="session")
-def gs_bucket() -> Iterator[str]:
+def service_account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceAccount]:
+    """Return a service account; the environment says where its key lies."""
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048).private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    account = ServiceAccount(key.decode())
+    handler = functools.partial(TokenHandler, token=account.token, given=account.given)
+    path = tmp_path_factory.mktemp("account") / "key.json"
+    with _serving(handler) as address, pytest.MonkeyPatch.context() as patch:
+        described = {"type": "service_account", "project_id": "cubes", "private_key": account.key}
+        described |= {"client_email": "somebody@cubes.test", "token_uri": f"{address}/token"}
+        path.write_text(json.dumps(described))
+        patch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(path))
+        yield account
+
+
+@pytest.fixture(scope="session")
+def gs_bucket(service_account: ServiceAccount) -> Iterator[str]:
     """Address of an empty bucket of Google's protocol; the environment says where it is."""
     from gcp_storage_emulator.server import RequestHandler, create_server
 

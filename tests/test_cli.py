@@ -1,5 +1,6 @@
 """The commands, as they are typed."""
 
+import argparse
 import csv
 import functools
 import io
@@ -22,7 +23,7 @@ import landslide.cube.fetch
 import landslide.results.table
 import landslide.trial
 from landslide import open_cube, results_table, simulate_cube
-from landslide.cli import main
+from landslide.cli import _parser, main
 from landslide.command import INTERRUPTED
 from landslide.experiment import run_trial
 from landslide.training.bundle import load_bundle
@@ -76,7 +77,7 @@ def test_the_module_and_the_installed_command_are_the_same(arguments: list[str])
 def test_what_trains_nothing_does_not_wait_for_torch(cube: str, trained: Path) -> None:
     code = (
         "import contextlib, sys\n"
-        "from landslide.cli import main\n"
+        "from landslide.cli import _parser, main\n"
         "with contextlib.suppress(SystemExit): main(['--help'])\n"
         f"codes = main(['inspect', {cube!r}]), main(['table', {str(trained / 'table')!r}])\n"
         "print(codes, 'torch' in sys.modules)"
@@ -86,22 +87,30 @@ def test_what_trains_nothing_does_not_wait_for_torch(cube: str, trained: Path) -
     assert done.stderr == ""
 
 
-def test_every_command_stands_in_the_help(capsys: Said) -> None:
+def parsers() -> dict[str, argparse.ArgumentParser]:
+    """Return the parser of each command, by its name."""
+    (commands,) = _parser()._subparsers._group_actions  # type: ignore[union-attr]
+    return dict(commands.choices)
+
+
+def test_every_command_and_every_argument_say_what_they_are(capsys: Said) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["--help"])
     assert ended.value.code == 0
     said = capsys.readouterr().out
-    for command in (
-        "fetch",
-        "inspect",
-        "simulate",
-        "train",
-        "table",
-        "figure4",
-        "figure1",
-        "figure2",
-    ):
-        assert f"\n    {command} " in said
+    assert {"fetch", "simulate", "build", "train", "map", "table", "figure4"} <= set(parsers())
+    for name, parser in parsers().items():
+        assert f"\n    {name} " in said
+        assert not [each.dest for each in parser._actions if not each.help]
+
+
+def test_the_help_says_defaults_as_they_are_written() -> None:
+    said = " ".join(parsers()["simulate"].format_help().split())
+    assert "pixels; default: 1024 1280" in said
+    assert "draws ground and speckle; default: 0" in said
+    assert "what lies there" in said
+    assert "default: False" not in said
+    assert said.count("default: as published") == 1
 
 
 @pytest.mark.parametrize(

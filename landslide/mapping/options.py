@@ -6,13 +6,13 @@ import xarray as xr
 
 from landslide.cube.store import open_cube
 from landslide.mapping.choices import AUTO, FORMATS, USUAL_FORMATS, MapChoices
-from landslide.options import add_reading_options
+from landslide.options import CUBE, add_reading_options
 
 
 def add_map_options(parser: argparse.ArgumentParser) -> None:
     """Add what says which model maps what, and into which products."""
     parser.add_argument("model", help="folder that `landslide train --out` wrote")
-    parser.add_argument("cube", help="address: a path, gs://, s3://, https://, .zip")
+    parser.add_argument("cube", help=CUBE)
     parser.add_argument("out", help="folder for the products; one that is not there yet")
     parser.add_argument(
         "--members",

@@ -1,11 +1,16 @@
 """A sweep whose cube, table and checkpoints all lie in an object store."""
 
 import json
+import os
+from pathlib import Path
+from typing import Any
 
 import fsspec
 import pytest
 
 from landslide import results_table
+from landslide.cli import main as command
+from landslide.command import run_command
 from sweeps.ablation import main
 
 
@@ -37,3 +42,41 @@ def test_a_sweep_lives_in_a_bucket_alone(
     assert json.loads(filesystem.cat_file(f"{path}/auprc/{split}"))["chips"]
     assert main(arguments) == 0
     assert "1 configurations, 1 in the table already" in capsys.readouterr().out
+
+
+@pytest.mark.filterwarnings("ignore:Sending a large body directly:ResourceWarning")  # gcsfs does
+def test_a_service_account_s_key_and_token_are_found_nowhere(
+    cube: str,
+    ray: None,
+    gs_bucket: str,
+    service_account: Any,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    from ray._private import worker
+
+    place = f"{gs_bucket}/planted"
+    filesystem, path = fsspec.core.url_to_fs(place)
+    filesystem.put(cube, f"{path}/cube.zarr", recursive=True)
+    options = ["--preset", "quick", "--epochs", "2", "--chip-size", "64", "--timesteps", "1"]
+    options += ["--table", f"{place}/table", "--inputs", "vv"]
+    assert main([f"{place}/cube.zarr", *options]) == 0
+    train = ["train", f"{place}/cube.zarr", *options, "--protocol", "paper"]
+    assert command([*train, "--out", f"{place}/model"]) == 0
+    assert run_command(lambda: main([f"{place}/no-such-cube.zarr", *options])) == 1
+    assert service_account.given  # the token was what the stores were asked with
+    secrets = [service_account.token, service_account.key.splitlines()[1]]
+    printed = "".join(capfd.readouterr())
+    assert f"no cube at {place}/no-such-cube.zarr" in printed
+    logs = Path(worker._global_node.get_logs_dir_path())
+    files = [name for name in logs.rglob("*") if name.is_file()]
+    objects = filesystem.find(path)
+    assert len(files) > 5
+    assert {".parquet", ".png", ".safetensors"} < {Path(name).suffix for name in objects}
+    for secret in secrets:
+        assert secret in f"{service_account.token} {service_account.key}"
+        assert secret not in printed
+        assert not [name for name in files if secret.encode() in name.read_bytes()]
+        assert not [name for name in objects if secret.encode() in filesystem.cat_file(name)]
+    # The search itself can find something: where the processes were told to look.
+    key = Path(os.environ["GOOGLE_APPLICATION_CREDENTIALS"]).read_text()
+    assert all(secret in key or secret == service_account.token for secret in secrets)
