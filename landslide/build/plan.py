@@ -9,7 +9,7 @@ from odc.geo.geobox import GeoBox
 from landslide.build.access import shown
 from landslide.build.finding import find_scenes
 from landslide.build.grid import area_grid, project
-from landslide.build.insar import find_pairs
+from landslide.build.insar import find_pairs, group_pairs
 from landslide.build.passes import Choice, Pass, choose_passes, group_passes
 from landslide.build.recipe import Recipe
 from landslide.build.sources import PROCESSORS, InsarSource, LabelSource, ObservedSource
@@ -94,7 +94,7 @@ def _pair_planes(source: InsarSource, passes: int) -> int:
     pairs = find_pairs(source.source)
     each = COHERENCE_PLANES * any(pair.coherence for pair in pairs)
     each += INTERFEROGRAM_PLANES * any(pair.interferogram for pair in pairs)
-    return len(pairs) * each
+    return len(group_pairs(pairs)) * each
 
 
 def _where(source: Any) -> str:

@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import shapely
 from affine import Affine
 from odc.geo.geobox import GeoBox
 from rasterio.io import MemoryFile
 
-from landslide.build.insar import find_pairs, insar_layers
+from landslide.build.insar import find_pairs, insar_layers, sources
 from landslide.build.insar.hyp3 import connect, fetch, order, prepare_job
 
 HERE = GeoBox((20, 30), Affine(40, 0, 480_000, 0, -40, 2_150_000), "EPSG:32614")
@@ -108,22 +109,28 @@ class Handler(BaseHTTPRequestHandler):
             self.send(json.dumps({"jobs": self.service.submit(asked["jobs"])}).encode())
 
 
-def raster(value: float) -> bytes:
+def raster(value: float, south: int = 0) -> bytes:
+    """Return a GeoTIFF of one value, as many rows south of HERE."""
     with MemoryFile() as memory:
         with memory.open(
             driver="GTiff", width=30, height=20, count=1, dtype="float32", crs=str(HERE.crs),
-            transform=HERE.transform, nodata=0,
+            transform=HERE.transform @ Affine.translation(0, south), nodata=0,
         ) as out:  # fmt: skip
             out.write(np.full((1, 20, 30), value, "f4"))
         return bytes(memory.read())
 
 
 def product(name: str) -> bytes:
-    """Return an archive of the shape of HyP3's: one folder, GeoTIFFs named after it."""
+    """Return an archive of the shape of HyP3's: one folder, GeoTIFFs named after it.
+
+    Scenes that begin 25 seconds later lie 12 rows further south, and are a little less coherent.
+    """
+    later = "T004033" in name
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as out:
         for ending, value in (("corr", 0.6), ("unw_phase", 20.0), ("wrapped_phase", 1.5)):
-            out.writestr(f"{name}/{name}_{ending}.tif", raster(value))
+            values = raster(value - 0.1 * later, 12 * later)
+            out.writestr(f"{name}/{name}_{ending}.tif", values)
         out.writestr(f"{name}/{name}.README.md.txt", "what this is")
     return packed.getvalue()
 
@@ -159,6 +166,32 @@ def test_pairs_are_ordered_fetched_and_read(service: Service, tmp_path: Path) ->
     layers = insar_layers(pairs, HERE).compute()
     np.testing.assert_allclose(layers["coherence"], 0.6, rtol=1e-6)
     np.testing.assert_allclose(np.angle(layers["interferogram"]), 1.5, rtol=1e-6)
+
+
+def test_scenes_of_one_pass_are_ordered_one_by_one_and_joined(
+    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only the search is a stand-in: NASA's catalogue cannot be asked here."""
+    later = [
+        name.replace("T004008", "T004033").replace("T004035", "T004100") for name in SCENES[:2]
+    ]
+    ground = {SCENES[0]: (0, 1.1), SCENES[1]: (0, 1.1), later[0]: (-1, 0.1), later[1]: (-1, 0.1)}
+    footprints = {name: shapely.box(0, low, 2, high) for name, (low, high) in ground.items()}
+    monkeypatch.setattr(sources, "search_scenes", lambda *_, **__: footprints)
+    pairs = sources.hyp3_pairs(
+        (0.5, -0.5, 1.5, 0.5), "2018-01-01", "2018-02-01", tmp_path,
+        relative_orbit=78, name="event", api=service.url, token="secret", ask_seconds=0.01,
+    )  # fmt: skip
+    assert service.ordered == len(pairs) == 2
+    layers = insar_layers(pairs, HERE.expand((32, 30))).compute()
+    assert layers.sizes["timepair"] == 1
+    assert str(layers["reference_time"].values[0])[:19] == "2018-01-06T00:40:08"
+    coherence = layers["coherence"].to_numpy()[0]
+    np.testing.assert_allclose(coherence[:20], 0.6, rtol=1e-6)  # of the earlier where both are
+    np.testing.assert_allclose(coherence[20:], 0.5, rtol=1e-6)
+    phase = np.angle(layers["interferogram"].to_numpy()[0])
+    np.testing.assert_allclose(phase[:20], 1.5, rtol=1e-6)
+    np.testing.assert_allclose(phase[20:], 1.4, rtol=1e-6)
 
 
 def test_a_second_run_neither_orders_nor_fetches_again(service: Service, tmp_path: Path) -> None:

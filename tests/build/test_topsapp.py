@@ -11,14 +11,20 @@ from threading import Thread
 from typing import Any
 from xml.etree import ElementTree as ET
 
+import numpy as np
 import pytest
 import s1_orbits.s1_orbits
+import shapely
+from hypothesis import given
+from hypothesis import strategies as st
 
 from landslide.build.insar import sources
 from landslide.build.insar.slc import (
+    Pass,
     consecutive_passes,
     fetch_orbits,
     fetch_scenes,
+    overlapping_scenes,
     scene_time,
     search_scenes,
 )
@@ -30,6 +36,7 @@ SCENES = [
     "S1B_IW_SLC__1SDV_20180112T003925_20180112T003952_009133_01057E_2B65",
     "S1A_IW_SLC__1SDV_20180118T004008_20180118T004035_020204_022780_8D9C",
 ]
+NOON = np.datetime64("2018-01-06T12:00:00", "ns")
 
 
 def a_run(folder: Path) -> TopsRun:
@@ -148,6 +155,47 @@ def test_scenes_of_one_orbit_are_one_pass_and_passes_pair_with_the_next() -> Non
         scene_time("holiday.jpg")
 
 
+def along_track(edges: list[float], scene: str) -> dict[str, shapely.Polygon]:
+    """Return scenes of one pass, each from an edge over one degree and a little."""
+    return {f"{scene}{n}": shapely.box(0, edge, 2, edge + 1.05) for n, edge in enumerate(edges)}
+
+
+def test_scenes_cut_at_the_same_places_make_one_pair_each() -> None:
+    first, second = along_track([0, 1, 2], "A"), along_track([0.01, 1.01, 2.01], "B")
+    chosen = overlapping_scenes(
+        Pass(NOON, tuple(first)), Pass(NOON, tuple(second)), first | second, shapely.box(0, 0, 2, 3)
+    )
+    assert chosen == [("A0", "B0"), ("A1", "B1"), ("A2", "B2")]
+
+
+@given(
+    shift=st.floats(-1.5, 1.5),
+    counts=st.tuples(st.integers(1, 4), st.integers(1, 4)),
+    area=st.tuples(st.floats(0.05, 1.5), st.floats(0.2, 2.5)),
+)
+def test_scenes_cut_elsewhere_cover_all_that_both_passes_saw(
+    shift: float, counts: tuple[int, int], area: tuple[float, float]
+) -> None:
+    first = along_track([float(n) for n in range(counts[0])], "A")
+    second = along_track([shift + n for n in range(counts[1])], "B")
+    footprints, wanted = first | second, shapely.box(0.1, area[0], 1.9, sum(area))
+    passes = Pass(NOON, tuple(first)), Pass(NOON, tuple(second))
+    of_a_burst = [
+        ground & wanted
+        for ground in (a & b for a in first.values() for b in second.values())
+        if ground.area > 0.1 * 2 * 1.05
+    ]
+    if not any(ground.area > 1e-3 * wanted.area for ground in of_a_burst):
+        with pytest.raises(ValueError, match="share nothing of the area that can be processed"):
+            overlapping_scenes(*passes, footprints, wanted)
+        return
+    chosen = overlapping_scenes(*passes, footprints, wanted)
+    common = [footprints[one] & footprints[other] for one, other in chosen]
+    missed = shapely.union_all(of_a_burst) - shapely.union_all(common)
+    assert missed.area <= 1e-3 * wanted.area * len(of_a_burst)
+    assert len(chosen) <= sum(counts)
+
+
 def test_a_catalogue_that_does_not_answer_is_one_line() -> None:
     with pytest.raises(OSError, match="the search for SLC scenes failed") as raised:
         search_scenes(
@@ -220,9 +268,10 @@ def test_an_area_and_a_track_become_isces_pairs(
     monkeypatch.setenv("PATH", str(tmp_path))
     asked = []
 
-    def search(area: str, *window: str, relative_orbit: int) -> list[str]:
+    def search(area: str, *window: str, relative_orbit: int) -> dict[str, shapely.Polygon]:
         asked.append((area, window, relative_orbit))
-        return [SCENES[0], SCENES[0].replace("20180106", "20180118").replace("20029", "20204")]
+        scenes = [SCENES[0], SCENES[0].replace("20180106", "20180118").replace("20029", "20204")]
+        return dict.fromkeys(scenes, shapely.box(0, 0, 1, 1))
 
     monkeypatch.setattr(sources, "search_scenes", search)
     window = ("2018-01-01", "2018-02-01")
@@ -237,9 +286,7 @@ def test_an_area_and_a_track_become_isces_pairs(
     for scene in search("", *window, relative_orbit=0):
         (slc / f"{scene}.zip").write_bytes(b"")
     (pair,) = sources.isce_pairs(area, *window, tmp_path / "work", relative_orbit=78)
-    assert asked[-1] == (
-        "POLYGON((-99.2 19.3, -99.0 19.3, -99.0 19.5, -99.2 19.5, -99.2 19.3))", window, 78
-    )  # fmt: skip
+    assert asked[-1] == (shapely.box(*area).wkt, window, 78)
     assert [str(pair.reference_time)[:10], str(pair.secondary_time)[:10]] == [
         "2018-01-06",
         "2018-01-18",
@@ -253,12 +300,3 @@ def anything(handler: Orbits) -> None:
     handler.send_response(200)
     handler.send_header("Content-Length", "0")
     handler.end_headers()
-
-
-def test_an_area_across_scenes_is_not_sent_to_hyp3(monkeypatch: Any, tmp_path: Path) -> None:
-    monkeypatch.setattr(sources, "search_scenes", lambda *_, **__: SCENES)
-    with pytest.raises(ValueError, match=r"touches 2 scenes .* HyP3 processes one at a time"):
-        sources.hyp3_pairs(
-            (-99.2, 19.3, -99.0, 19.5), "2018-01-01", "2018-02-01", tmp_path,
-            relative_orbit=78, name="event", token="secret",
-        )  # fmt: skip

@@ -1,5 +1,6 @@
 """Coherence and wrapped interferograms on a cube's grid."""
 
+import functools
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -11,7 +12,7 @@ from odc.geo.geobox import GeoBox
 
 from landslide.build.access import shown
 from landslide.build.blocks import BLOCK_PIXELS, by_block, metric_grid, plane
-from landslide.build.insar.pairs import Pair
+from landslide.build.insar.pairs import Pair, group_pairs
 from landslide.build.insar.reading import read_coherence, read_interferogram
 from landslide.build.rasters import Raster, describe_raster, touches
 from landslide.cube.schema import VARIABLES
@@ -28,6 +29,10 @@ def insar_layers(
     lies 180, and not 0. From a file of phase, wrapped or not, it is exp(i phase), of amplitude 1
     after resampling, too; one of complex numbers keeps its amplitude.
 
+    Pairs of the same two passes, made of scenes along a track, are one: where they overlap the
+    earlier one counts, like images of backscatter. Each was processed by itself, so that the
+    phase may step where they meet.
+
     Parameters
     ----------
     pairs
@@ -43,7 +48,7 @@ def insar_layers(
     xr.Dataset
         `coherence` float32 and `interferogram` complex64 (timepair, y, x), NaN without data,
         those of them that any pair has; and along `timepair`, by time, the coordinates
-        `reference_time` and `secondary_time` [UTC].
+        `reference_time` and `secondary_time` [UTC], of the first scene.
 
     Raises
     ------
@@ -55,26 +60,37 @@ def insar_layers(
     grid = metric_grid(geobox)
     if not pairs:
         raise ValueError("no interferometric pair is given")
-    described = [_described(pair) for pair in pairs]
-    described.sort(key=lambda each: (each[0].reference_time, each[0].secondary_time))
+    described = dict(map(_described, pairs))
+    groups = group_pairs(described)
     layers = {}
-    if any(coherence for _, coherence, _ in described):
+    if any(coherence for coherence, _ in described.values()):
         layers["coherence"] = da.stack(
             [
-                _layer(read_coherence, coherence, grid, np.float32, block_pixels,
-                       band=pair.coherence_band)
-                for pair, coherence, _ in described
+                _joined(
+                    [
+                        _layer(read_coherence, described[pair][0], grid, np.float32, block_pixels,
+                               band=pair.coherence_band)
+                        for pair in group
+                    ]
+                )
+                for group in groups
             ]
         )  # fmt: skip
-    if any(phase for _, _, phase in described):
+    if any(phase for _, phase in described.values()):
         layers["interferogram"] = da.stack(
             [
-                _layer(read_interferogram, phase, grid, np.complex64, block_pixels)
-                for _, _, phase in described
+                _joined(
+                    [
+                        _layer(read_interferogram, described[pair][1], grid, np.complex64,
+                               block_pixels)
+                        for pair in group
+                    ]
+                )
+                for group in groups
             ]
-        )
+        )  # fmt: skip
     times = {
-        name: ("timepair", np.array([getattr(pair, name) for pair, _, _ in described]))
+        name: ("timepair", np.array([getattr(group[0], name) for group in groups]))
         for name in ("reference_time", "secondary_time")
     }
     return xr.Dataset(
@@ -85,7 +101,7 @@ def insar_layers(
     ).assign_coords(times)
 
 
-def _described(pair: Pair) -> tuple[Pair, Raster | None, Raster | None]:
+def _described(pair: Pair) -> tuple[Pair, tuple[Raster | None, Raster | None]]:
     """Return a pair with its images' instants, and what its rasters declare."""
     coherence, phase = (
         describe_raster(address, what, isce_crs(address)) if address else None
@@ -102,12 +118,17 @@ def _described(pair: Pair) -> tuple[Pair, Raster | None, Raster | None]:
             first = np.datetime64(f"{tags['FIRST_DATE']}T{tags['FIRST_TIME']}", "ns")
             second = np.datetime64(f"{tags['SECOND_DATE']}T{tags['SECOND_TIME']}", "ns")
             pair = replace(pair, reference_time=first, secondary_time=second)
-    return pair, coherence, phase
+    return pair, (coherence, phase)
 
 
 def isce_crs(address: str) -> str | None:
     """Return the reference system of ISCE's geocoded output, which its .xml leaves unsaid."""
     return "EPSG:4326" if address.removesuffix(".vrt").endswith(".geo") else None
+
+
+def _joined(planes: Sequence[da.Array]) -> da.Array:
+    """Return the planes of one pass's scenes as one; where they overlap the earlier one counts."""
+    return functools.reduce(lambda first, next_: da.where(da.isnan(first), next_, first), planes)
 
 
 def _layer(

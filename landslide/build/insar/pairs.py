@@ -1,7 +1,7 @@
 """Interferometric pairs in a folder: which file is what, and of which two instants."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,8 @@ ENDINGS = (
 ISCE = {"topophase.cor.geo": COHERENCE, "topophase.flat.geo": COMPLEX}
 IN_RADAR_GEOMETRY = ("topophase.cor", "topophase.flat")
 BEST_FIRST = (COMPLEX, WRAPPED, UNWRAPPED)
+ONE_PASS = np.timedelta64(15, "m")
+"""Images of one track this near in time are of one pass: the next is 98 minutes later."""
 DATES = re.compile(r"(?<!\d)(\d{8})(?:T(\d{6}))?[-_](\d{8})(?:T(\d{6}))?(?!\d)")
 ISCE_COHERENCE_BAND = 2  # its first band is the amplitude
 
@@ -71,6 +73,21 @@ def find_pairs(folder: str | Path) -> list[Pair]:
             "(20180106-20180130) and end in what they are (_coh.tif, _ifg.tif, _unw.tif, ...)"
         )
     return [_pair(*dates, found[dates]) for dates in sorted(found)]
+
+
+def group_pairs(pairs: Iterable[Pair]) -> list[list[Pair]]:
+    """Return the pairs by time, those of the same two passes together: of scenes along a track."""
+    groups: list[list[Pair]] = []
+    for pair in sorted(pairs, key=lambda each: (each.reference_time, each.secondary_time)):
+        for group in groups:
+            first = pair.reference_time - group[-1].reference_time
+            second = pair.secondary_time - group[-1].secondary_time
+            if first <= ONE_PASS and abs(second) <= ONE_PASS:
+                group.append(pair)
+                break
+        else:
+            groups.append([pair])
+    return groups
 
 
 def _pair(first: np.datetime64, second: np.datetime64, files: dict[str, Path]) -> Pair:

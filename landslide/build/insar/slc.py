@@ -2,9 +2,9 @@
 
 import contextlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby, pairwise
+from itertools import groupby, pairwise, product
 from pathlib import Path
 
 import asf_search
@@ -12,8 +12,13 @@ import numpy as np
 import requests
 import s1_orbits
 from asf_search.exceptions import ASFError, CMRError
+from shapely.geometry import Polygon, shape
 
 LOGIN_HOST = "https://urs.earthdata.nasa.gov"
+BURST = 0.1
+"""Of a scene: of its nine bursts along the track, two scenes need one in common."""
+NOTHING = 1e-3
+"""Of an area: less is not worth a product of its own."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +51,10 @@ def _plain_errors(what: str) -> Iterator[None]:
 
 def search_scenes(
     area_wkt: str, start: str, end: str, *, relative_orbit: int, host: str | None = None
-) -> list[str]:
-    """Return the names of the SLC scenes of one track that touch an area within a window.
+) -> dict[str, Polygon]:
+    """Return the SLC scenes of one track that touch an area within a window.
+
+    Each is its name and its footprint: longitude and latitude [degrees].
 
     Parameters
     ----------
@@ -80,13 +87,13 @@ def search_scenes(
             opts=options,
         )
         found.raise_if_incomplete()
-    names = sorted({str(each.properties["sceneName"]) for each in found})
-    if len(names) < 2:
+    scenes = {str(each.properties["sceneName"]): shape(each.geometry) for each in found}
+    if len(scenes) < 2:
         raise ValueError(
-            f"{len(names)} SLC scenes of track {relative_orbit} between {start} and {end}: two "
+            f"{len(scenes)} SLC scenes of track {relative_orbit} between {start} and {end}: two "
             "passes make a pair; widen the window, or name another track"
         )
-    return names
+    return scenes
 
 
 def scene_time(scene: str) -> np.datetime64:
@@ -107,7 +114,7 @@ def scene_time(scene: str) -> np.datetime64:
         raise ValueError(f"{scene} is no name of a Sentinel-1 scene") from problem
 
 
-def consecutive_passes(scenes: Sequence[str]) -> list[tuple[Pass, Pass]]:
+def consecutive_passes(scenes: Iterable[str]) -> list[tuple[Pass, Pass]]:
     """Return each pass with the next: scenes of one absolute orbit are one pass.
 
     Raises
@@ -121,6 +128,46 @@ def consecutive_passes(scenes: Sequence[str]) -> list[tuple[Pass, Pass]]:
         names = tuple(group)
         passes.append(Pass(scene_time(names[0]), names))
     return list(pairwise(passes))
+
+
+def overlapping_scenes(
+    first: Pass, second: Pass, footprints: Mapping[str, Polygon], area: Polygon
+) -> list[tuple[str, str]]:
+    """Return the pairs of scenes of two passes that cover what both saw of an area.
+
+    Passes need not be cut into scenes at the same places: each pair is taken that shares a burst
+    or more, and adds to what the others cover.
+
+    Parameters
+    ----------
+    first, second
+        As `consecutive_passes` gives them.
+    footprints
+        Longitude and latitude [degrees] of each scene, as `search_scenes` gives them.
+    area
+        Longitude and latitude [degrees].
+
+    Raises
+    ------
+    ValueError
+        Where the passes share nothing of the area.
+    """
+    shared = {}
+    for one, other in product(first.scenes, second.scenes):
+        both = footprints[one].intersection(footprints[other])
+        if both.area > BURST * footprints[one].area:
+            shared[one, other] = both.intersection(area)
+    covered, chosen = Polygon(), []
+    for pair in sorted(shared, key=lambda pair: (-shared[pair].area, pair)):
+        if shared[pair].difference(covered).area > NOTHING * area.area:
+            covered = covered.union(shared[pair])
+            chosen.append(pair)
+    if not chosen:
+        raise ValueError(
+            f"the passes of {str(first.time)[:10]} and {str(second.time)[:10]} share nothing of "
+            f"the area that can be processed: {first.scenes[0]} and {second.scenes[0]} are no pair"
+        )
+    return sorted(chosen)
 
 
 def fetch_scenes(scenes: Sequence[str], folder: Path, token: str | None = None) -> list[Path]:
@@ -148,10 +195,10 @@ def fetch_scenes(scenes: Sequence[str], folder: Path, token: str | None = None) 
             session = asf_search.ASFSession()
             if token:
                 session = session.auth_with_token(token)
-            for product in asf_search.granule_search(lacking):
-                name = f"{product.properties['sceneName']}.zip"
-                if product.properties["processingLevel"] == asf_search.PRODUCT_TYPE.SLC:
-                    product.download(path=str(unfinished), filename=name, session=session)
+            for each in asf_search.granule_search(lacking):
+                name = f"{each.properties['sceneName']}.zip"
+                if each.properties["processingLevel"] == asf_search.PRODUCT_TYPE.SLC:
+                    each.download(path=str(unfinished), filename=name, session=session)
                     (unfinished / name).replace(folder / name)
     if missing := [scene for scene, path in wanted.items() if not path.exists()]:
         raise OSError(f"ASF has no SLC {missing[0]}: see its name")

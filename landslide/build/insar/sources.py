@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import shapely
+
 from landslide.build.insar import hyp3
 from landslide.build.insar.pairs import Pair, find_pairs
 from landslide.build.insar.slc import (
@@ -9,6 +11,7 @@ from landslide.build.insar.slc import (
     consecutive_passes,
     fetch_orbits,
     fetch_scenes,
+    overlapping_scenes,
     search_scenes,
 )
 from landslide.build.insar.topsapp import TopsRun, require_isce, run_topsapp
@@ -49,7 +52,7 @@ def isce_pairs(
     require_isce()
     folder = Path(folder)
     passes = consecutive_passes(
-        search_scenes(_wkt(area), start, end, relative_orbit=relative_orbit)
+        search_scenes(shapely.box(*area).wkt, start, end, relative_orbit=relative_orbit)
     )
     scenes = sorted({scene for pair in passes for each in pair for scene in each.scenes})
     archives = dict(zip(scenes, fetch_scenes(scenes, folder / "slc", token), strict=True))
@@ -83,33 +86,25 @@ def hyp3_pairs(
 ) -> list[Pair]:
     """Have HyP3 process each pass of a track with the next, and fetch the products to `folder`.
 
+    HyP3 takes one scene of either pass at a time; `insar_layers` joins what comes out.
+
     Parameters are those of `isce_pairs`; `name` is what the jobs are known by at HyP3.
 
     Raises
     ------
     ValueError, OSError
-        What lacks, at once: a login, scenes; an area that takes several scenes of a pass, which
-        HyP3 processes one by one; or jobs that failed.
+        What lacks, at once: a login, scenes, passes that share ground; or jobs that failed.
     """
     client = hyp3.connect(api, token)
-    passes = consecutive_passes(
-        search_scenes(_wkt(area), start, end, relative_orbit=relative_orbit)
-    )
-    for each in (each for pair in passes for each in pair):
-        if len(each.scenes) > 1:
-            raise ValueError(
-                f"the area touches {len(each.scenes)} scenes of the pass of {each.time}, and HyP3 "
-                "processes one at a time: choose a smaller area, or ISCE2, which joins them"
-            )
-    granules = [(first.scenes[0], second.scenes[0]) for first, second in passes]
+    ground = shapely.box(*area)
+    scenes = search_scenes(ground.wkt, start, end, relative_orbit=relative_orbit)
+    granules = [
+        pair
+        for first, second in consecutive_passes(scenes)
+        for pair in overlapping_scenes(first, second, scenes, ground)
+    ]
     hyp3.fetch(client, hyp3.order(client, granules, name), folder, ask_seconds=ask_seconds)
     return find_pairs(folder)
-
-
-def _wkt(area: tuple[float, float, float, float]) -> str:
-    west, south, east, north = area
-    corners = ((west, south), (east, south), (east, north), (west, north), (west, south))
-    return f"POLYGON(({', '.join(f'{x} {y}' for x, y in corners)}))"
 
 
 def _stamp(each: Pass) -> str:
