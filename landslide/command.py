@@ -23,6 +23,7 @@ def run_command(run: Callable[[], int | None], *, verbose: bool = False) -> int:
     """
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     logging.getLogger("landslide").setLevel(logging.INFO if verbose else logging.WARNING)
+    logging.getLogger("urllib3").setLevel(logging.ERROR)  # a line for each try; the last is raised
     # zarr reads in tasks: of several that fail, all but one would be told of here.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     logging.getLogger("gcsfs").setLevel(logging.CRITICAL)  # a traceback a try; the last is raised

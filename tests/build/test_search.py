@@ -93,6 +93,15 @@ def test_a_page_that_is_no_api_is_named(filled: Any) -> None:
         search_scenes(f"{filled.address}/files/none", RTC, AREA, WINDOW)
 
 
+def test_an_api_that_cannot_be_reached_says_why_and_no_more() -> None:
+    with pytest.raises(ConnectionError) as raised:
+        search_scenes("http://127.0.0.1:1/stac", RTC, AREA, WINDOW)
+    assert str(raised.value) == (
+        "http://127.0.0.1:1/stac does not answer as a STAC API ([Errno 111] Connection refused): "
+        "check `source` and the network"
+    )
+
+
 def test_elevation_is_found_by_its_assets_name(filled: Any, write_tif: Any) -> None:
     write_tif(filled.folder / "dem.tif", np.zeros((4, 6), np.float32))
     item = filled.items[0] | {"id": "piece", "collection": "dem", "assets": {
