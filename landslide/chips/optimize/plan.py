@@ -41,6 +41,11 @@ class OptimizePlan:
     """How often a source chunk is read, on average."""
 
     @property
+    def _larger(self) -> str:
+        times = self.out_stored / (self.source_stored or self.out_stored or 1)
+        return f" ({times:.2f} times the source)" if times > 1.05 else ""
+
+    @property
     def text(self) -> str:
         """The same, for people."""
         listed = "" if self.source_stored is None else f"{size_text(self.source_stored)} stored, "
@@ -48,7 +53,7 @@ class OptimizePlan:
         once = "once" if self.reads == 1 else f"{self.reads:.2f} times on average"
         lines = [
             f"source: {listed}{size_text(self.source_bytes)} unpacked; each chunk is read {once}",
-            f"copy: about {stored} stored, {size_text(self.out_bytes)} unpacked",
+            f"copy: about {stored} stored{self._larger}, {size_text(self.out_bytes)} unpacked",
             f"copy: {self.layout}",
         ]
         if self.images:
@@ -57,7 +62,8 @@ class OptimizePlan:
                 f"a chip of {self.images} + {self.images} images, read alone:",
                 f"  in the source {here.chunks:.3g} chunks, {size_text(here.bytes)} decoded",
                 f"  in the copy {there.chunks:.3g} chunks, {size_text(there.bytes)} decoded",
-                f"  that is {here.bytes / there.bytes:.3g} times less to decode",
+                f"  {here.bytes / there.bytes:.3g} times less to decode: helps --chips stream;",
+                "  a sweep whose chips fit in memory reads all of either once",
             ]
         return "\n".join(lines)
 
