@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from landslide.chips.stream import stream_chips
-    from landslide.cube.events import load_event
+    from landslide.cube.events import find_event, load_event
     from landslide.cube.store import open_cube
     from landslide.results.table import results_table
     from landslide.simulation import simulate_cube
     from landslide.training.train import train
 
 __all__ = [
+    "find_event",
     "load_event",
     "open_cube",
     "results_table",
@@ -25,6 +26,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "find_event": "landslide.cube.events",
     "load_event": "landslide.cube.events",
     "open_cube": "landslide.cube.store",
     "results_table": "landslide.results.table",

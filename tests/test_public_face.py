@@ -8,7 +8,15 @@ import pytest
 
 import landslide
 
-NAMES = {"load_event", "open_cube", "results_table", "simulate_cube", "stream_chips", "train"}
+NAMES = {
+    "find_event",
+    "load_event",
+    "open_cube",
+    "results_table",
+    "simulate_cube",
+    "stream_chips",
+    "train",
+}
 
 
 def test_the_public_names_are_these_and_no_more() -> None:
@@ -39,6 +47,7 @@ def test_any_other_name_is_an_attribute_error() -> None:
     [
         ("open_cube", ["uri"]),
         ("simulate_cube", ["uri"]),
+        ("find_event", ["cube", "name_or_file"]),
         ("load_event", ["name_or_file"]),
         ("stream_chips", ["cube", "event"]),
         ("train", ["chips", "config"]),
