@@ -6,10 +6,8 @@ import json
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
-from typing import Any
+from typing import Any, override
 
 import numpy as np
 import pytest
@@ -20,6 +18,7 @@ from rasterio.io import MemoryFile
 
 from landslide.build.insar import find_pairs, insar_layers, sources
 from landslide.build.insar.hyp3 import connect, fetch, order, prepare_job
+from tests.serving import QuietHandler, serving
 
 HERE = GeoBox((20, 30), Affine(40, 0, 480_000, 0, -40, 2_150_000), "EPSG:32614")
 SCENES = (
@@ -72,13 +71,10 @@ class Service:
         return job
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(QuietHandler):
     def __init__(self, *args: Any, service: Service) -> None:
         self.service = service
         super().__init__(*args)
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
 
     def send(self, content: bytes, status: int = 200) -> None:
         self.send_response(status)
@@ -86,6 +82,7 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
+    @override
     def do_GET(self) -> None:
         path, _, query = self.path.partition("?")
         if path == "/jobs":
@@ -100,6 +97,7 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self.send(b"{}", 404)
 
+    @override
     def do_POST(self) -> None:
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.service.tokens.add(self.headers["Authorization"])
@@ -141,15 +139,8 @@ def service(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Service
     monkeypatch.setenv("NETRC", str(tmp_path / "none"))
     monkeypatch.setenv("HOME", str(tmp_path))
     stand_in = Service()
-    with ThreadingHTTPServer(
-        ("127.0.0.1", 0), functools.partial(Handler, service=stand_in)
-    ) as server:
-        thread = Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-        thread.start()
-        stand_in.url = f"http://127.0.0.1:{server.server_port}"
+    with serving(functools.partial(Handler, service=stand_in)) as stand_in.url:
         yield stand_in
-        server.shutdown()
-        thread.join()
 
 
 def test_pairs_are_ordered_fetched_and_read(service: Service, tmp_path: Path) -> None:

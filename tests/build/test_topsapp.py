@@ -5,10 +5,8 @@ import functools
 import stat
 import sys
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
-from typing import Any
+from typing import Any, override
 from xml.etree import ElementTree as ET
 
 import numpy as np
@@ -29,6 +27,7 @@ from landslide.build.insar.slc import (
     search_scenes,
 )
 from landslide.build.insar.topsapp import TopsRun, run_topsapp, write_inputs
+from tests.serving import QuietHandler, serving
 
 SCENES = [
     "S1A_IW_SLC__1SDV_20180106T004008_20180106T004035_020029_0221F0_A8A1",
@@ -215,7 +214,7 @@ def test_scenes_need_a_login_unless_they_are_there(tmp_path: Path, monkeypatch: 
     assert fetch_scenes(SCENES[:1], tmp_path) == [there]
 
 
-class Orbits(BaseHTTPRequestHandler):
+class Orbits(QuietHandler):
     """Answers as ASF's service of orbits does: with a redirect to the file of a scene."""
 
     name = "S1A_OPER_AUX_POEORB_OPOD_20180127T122423_V20180105T225942_20180107T005942.EOF"
@@ -224,9 +223,7 @@ class Orbits(BaseHTTPRequestHandler):
         self.known = known
         super().__init__(*args)
 
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
-
+    @override
     def do_GET(self) -> None:
         if self.path == f"/scene/{self.known}":
             self.send_response(302)
@@ -241,16 +238,9 @@ class Orbits(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def orbits(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    with ThreadingHTTPServer(
-        ("127.0.0.1", 0), functools.partial(Orbits, known=SCENES[0])
-    ) as server:
-        thread = Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-        thread.start()
-        address = f"http://127.0.0.1:{server.server_port}/scene"
-        monkeypatch.setattr(s1_orbits.s1_orbits, "API_URL", address)
+    with serving(functools.partial(Orbits, known=SCENES[0])) as address:
+        monkeypatch.setattr(s1_orbits.s1_orbits, "API_URL", f"{address}/scene")
         yield
-        server.shutdown()
-        thread.join()
 
 
 def test_each_scene_gets_its_orbit(orbits: None, tmp_path: Path) -> None:

@@ -1,19 +1,17 @@
 """Small cubes around an event, and the chips that a slow composite in memory cuts from them."""
 
 import functools
-import http.server
 import multiprocessing
 import re
 import socket
 import struct
-import threading
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, override
 
 import numpy as np
 import pytest
@@ -25,6 +23,7 @@ from landslide.chips.inputs import TERRAIN, union
 from landslide.chips.split import TRAIN, Chipping, split_to_json
 from landslide.chips.windows import chip_corners
 from landslide.cube.events import Event
+from tests.serving import QuietHandler, serving
 
 INSTANT = np.datetime64("2018-09-05T18:07:59", "ns")
 IMAGES = (
@@ -272,17 +271,12 @@ class Web:
         self.times.clear()
 
 
-class _WebHandler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-
+class _WebHandler(QuietHandler):
     def __init__(self, *args: Any, web: Web) -> None:
         self.web = web
         super().__init__(*args)
 
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
-
+    @override
     def do_GET(self) -> None:
         key, asked = self.path.lstrip("/"), self.headers.get("Range", "")
         self.web.asked.append((key, asked))
@@ -317,24 +311,12 @@ class _WebHandler(http.server.BaseHTTPRequestHandler):
     do_HEAD = do_GET  # noqa: N815
 
 
-class _QuietServer(http.server.ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 256  # many ask at once, and one that is not heard waits for seconds
-
-    def handle_error(self, *_: object) -> None:
-        """Let clients hang up."""
-
-
 @pytest.fixture
 def web(tmp_path: Path) -> Iterator[Web]:
     """A web server of this machine alone, over a folder of one's own."""
     folder = tmp_path / "web"
     folder.mkdir()
     web = Web(folder)
-    with _QuietServer(("127.0.0.1", 0), functools.partial(_WebHandler, web=web)) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-        thread.start()
-        web.address = f"http://127.0.0.1:{server.server_port}"
+    with serving(functools.partial(_WebHandler, web=web)) as address:
+        web.address = address
         yield web
-        server.shutdown()
-        thread.join()
