@@ -6,14 +6,20 @@ from concurrent.futures import Executor, Future
 from typing import Any
 
 import ray
+from ray.exceptions import RayActorError
 
 from cluster.ray import Resources
+
+AGAIN = 3
+"""How often a task is given again to an actor that died at it."""
 
 
 class RayActors(Executor):
     """Runs tasks on a fixed number of actors, each one task after another.
 
-    An actor keeps its process, and what it has loaded, such as a model, from task to task.
+    An actor keeps its process, and what it has loaded, such as a model, from task to task. One that
+    is killed, or whose node goes, is started again, elsewhere if need be, with the task that it was
+    at: tasks must bear to be run again.
 
     Parameters
     ----------
@@ -24,7 +30,11 @@ class RayActors(Executor):
 
     def __init__(self, actors: int, resources: Resources) -> None:
         kind = ray.remote(_Worker).options(
-            num_cpus=resources.cpus, num_gpus=resources.gpus, accelerator_type=resources.accelerator
+            num_cpus=resources.cpus,
+            num_gpus=resources.gpus,
+            accelerator_type=resources.accelerator,
+            max_restarts=-1,  # any number in its life
+            max_task_retries=AGAIN,
         )
         self._actors: list[Any] = [kind.remote() for _ in range(actors)]
         self._turns = itertools.cycle(self._actors)
@@ -32,7 +42,10 @@ class RayActors(Executor):
     def submit[Result](
         self, function: Callable[..., Result], /, *args: Any, **kwargs: Any
     ) -> Future[Result]:
-        """Give a task to the actor whose turn it is; what it raises there is raised here."""
+        """Give a task to the actor whose turn it is; what it raises there is raised here.
+
+        Where its process dies again and again, that is an `OSError`.
+        """
         answer: Future[Result] = Future()
         answer.set_running_or_notify_cancel()  # what an actor has been given cannot be called back
         given = next(self._turns).run.remote(function, *args, **kwargs).future()
@@ -49,6 +62,13 @@ def _pass_on[Result](done: Future[Result], answer: Future[Result]) -> None:
     error = done.exception()
     if error is None:
         answer.set_result(done.result())
+    elif isinstance(error, RayActorError):
+        answer.set_exception(
+            OSError(
+                f"the process of a Ray actor died {AGAIN + 1} times at one task: run again to go "
+                "on, with more memory or fewer actors on a node, or see Ray's logs"
+            )
+        )
     else:  # Ray wraps what a task has raised, with a traceback as its text
         answer.set_exception(getattr(error, "cause", None) or error)
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,26 @@ def test_on_ray_actors(
     assert command([model, chunked, str(out), "--actors", "2", *MAPPING]) == 0
     assert f"{out}/{PRODUCTS}_probability.tif" in capsys.readouterr().out.splitlines()
     require_equal(out, local)
+
+
+def test_a_killed_actor_begins_its_task_again(ray: None, tmp_path: Path) -> None:
+    from cluster.executors import AGAIN, RayActors
+    from cluster.ray import Resources
+
+    def killed(times: int, name: str) -> str:
+        tried = len(list(tmp_path.glob(f"{name}-*")))
+        (tmp_path / f"{name}-{tried}").touch()
+        if tried < times:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return f"{name} after {tried}"
+
+    with RayActors(1, Resources(1)) as actors:
+        answers = [actors.submit(killed, times, name) for times, name in ((0, "a"), (1, "b"))]
+        assert [answer.result() for answer in answers] == ["a after 0", "b after 1"]
+        with pytest.raises(OSError, match=f"died {AGAIN + 1} times at one task: run again"):
+            actors.submit(killed, 99, "c").result()
+        assert len(list(tmp_path.glob("c-*"))) == AGAIN + 1
+        assert actors.submit(killed, 0, "d").result() == "d after 0"
 
 
 def test_on_a_dask_cluster_with_its_work_elsewhere(
