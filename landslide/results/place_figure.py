@@ -133,9 +133,9 @@ def _elevation(figure: Figure, axis: Axes, place: Place) -> None:
     if place.elevation is None:
         _nothing(axis, "this cube has no elevation")
         return
-    name = "Elevation [m]"
-    low, high = stretch(name, {name: place.elevation})
-    colours = look(name).colours
+    known = place.elevation[np.isfinite(place.elevation)]
+    low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 1.0)
+    colours = look("elevation").colours
     step = place.pixel_m or 1.0
     filled = np.where(np.isfinite(place.elevation), place.elevation, low)
     light = LightSource(azdeg=315, altdeg=45).hillshade(filled, dx=step, dy=step)
