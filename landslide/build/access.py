@@ -4,7 +4,9 @@ All that opens rasters, headers, windows for the loader, DEMs and interferograms
 these, so that the same thing going wrong is always said in the same words.
 """
 
+import functools
 import re
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -25,8 +27,21 @@ OPENING = 64
 
 
 def gdal_options(address: str) -> dict[str, str]:
-    """Return what GDAL is told while it reads from an address: patience with a web server."""
-    return REMOTE_OPTIONS if address.startswith(REMOTE) else {}
+    """Return what GDAL is told while it reads from an address: patience, and to keep cookies.
+
+    NASA's archives, OPERA's among them, send who asks to Earthdata's login, which takes what
+    `~/.netrc` says, and back with a cookie.
+    """
+    if not address.startswith(REMOTE):
+        return {}
+    cookies = f"{_private_folder().name}/cookies"
+    return REMOTE_OPTIONS | {"GDAL_HTTP_COOKIEFILE": cookies, "GDAL_HTTP_COOKIEJAR": cookies}
+
+
+@functools.cache
+def _private_folder() -> "tempfile.TemporaryDirectory[str]":
+    """Return a folder that nobody else may read, and that goes with this process."""
+    return tempfile.TemporaryDirectory(prefix="landslide-", ignore_cleanup_errors=True)
 
 
 def shown(address: str) -> str:

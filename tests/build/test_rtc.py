@@ -1,9 +1,11 @@
 """Backscatter on a grid, read by the loader as it is, from files served with range requests."""
 
+import base64
+import functools
 import pickle
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, override
 
 import dask
 import numpy as np
@@ -17,9 +19,11 @@ from planetary_computer.settings import Settings
 from landslide.build.folder import folder_scenes
 from landslide.build.grid import area_grid
 from landslide.build.passes import group_passes
+from landslide.build.rasters import describe_raster
 from landslide.build.rtc import load_backscatter
 from landslide.build.search import search_scenes
 from landslide.build.signing import sign_azure, unsigned
+from tests.serving import FolderHandler, serving
 
 AREA = shapely.box(141.98, 42.888, 141.99, 42.895)
 WEST, NORTH = 580_000.0, 4_750_000.0
@@ -179,6 +183,60 @@ def test_an_address_that_stays_refused_is_named_without_its_signature(served: An
         chain.append(cause)
     assert len(chain) > 1
     assert [str(pickle.loads(pickle.dumps(one))) for one in chain] == list(map(str, chain))
+
+
+class EarthdataHandler(FolderHandler):
+    """Serves files as NASA's archives do: to who comes back from the login with a cookie."""
+
+    def __init__(self, *args: Any, asked: list[tuple[str, str]], **kwargs: Any) -> None:
+        self.asked = asked
+        super().__init__(*args, **kwargs)
+
+    @override
+    def do_GET(self) -> None:
+        host, port = self.headers["Host"].split(":")
+        path, _, wanted = self.path.partition("?to=")
+        self.asked.append((host + path, self.headers.get("Authorization", "")))
+        if host == "localhost" and self.headers.get("Authorization") == NETRC_BASIC:
+            self.send(f"http://127.0.0.1:{port}/back?to={wanted}")
+        elif host == "localhost":
+            self.answer(None)
+        elif path == "/back":
+            self.send(wanted, "session=planted; Path=/")
+        elif "session=planted" in self.headers.get("Cookie", ""):
+            super().do_GET()
+        else:
+            self.send(f"http://localhost:{port}/oauth?to={path}")
+
+    do_HEAD = do_GET  # noqa: N815
+
+    def send(self, where: str, cookie: str = "") -> None:
+        self.send_response(302)
+        self.send_header("Location", where)
+        if cookie:
+            self.send_header("Set-Cookie", cookie)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+
+NETRC_BASIC = f"Basic {base64.b64encode(b'somebody:secret').decode()}"
+
+
+def test_an_archive_behind_earthdatas_login_is_read(
+    tmp_path: Path, write_scene: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = speckle((120, 140), 7)
+    stem = write_scene(tmp_path, "20180901T204100", values)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".netrc").write_text("machine localhost login somebody password secret\n")
+    asked: list[tuple[str, str]] = []
+    with serving(functools.partial(EarthdataHandler, folder=tmp_path, asked=asked)) as address:
+        raster = describe_raster(f"{address}/{Path(stem).name}_VV.tif", "image")
+        with raster.open("image") as image:
+            np.testing.assert_array_equal(image.read(1), values)
+    logins = [host for host, _ in asked if host == "localhost/oauth"]
+    assert 0 < len(logins) < len(asked) / 2  # the cookie is kept
+    assert {said for host, said in asked if not host.startswith("localhost")} == {""}
 
 
 @pytest.mark.parametrize("content", [b"<html><body>Maintenance</body></html>", b"II*\0"])
