@@ -8,8 +8,8 @@ import torch
 import xarray as xr
 from tqdm import tqdm
 
-from landslide.chips.composite import select_images
 from landslide.chips.gathering import gather_chips
+from landslide.chips.images import select_images
 from landslide.chips.inputs import PAPER_INPUTS, PAPER_TIMESTEPS, parse_inputs
 from landslide.chips.sizes import AUTO, memory_bytes
 from landslide.chips.split import Chipping

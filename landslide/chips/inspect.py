@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 
 from landslide.chips.blocks import blocks_with_chips
-from landslide.chips.composite import coherence_pairs, select_images, sides
+from landslide.chips.images import coherence_pairs, select_images, sides
 from landslide.chips.inputs import (
     BASELINE,
     PAPER_INPUTS,

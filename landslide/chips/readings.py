@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from landslide.chips.composite import Images, coherence_pairs, select_images, select_opposite
 from landslide.chips.cutting import Composite, Reading
+from landslide.chips.images import Images, coherence_pairs, select_images, select_opposite
 from landslide.chips.inputs import COHERENCE, FROM_OPPOSITE, POLARISATIONS, Inputs
 from landslide.cube.address import is_remote
 from landslide.cube.events import Event

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from landslide.chips.composite import select_images
+from landslide.chips.images import select_images
 from landslide.chips.inputs import PAPER_TIMESTEPS, TERRAIN
 from landslide.chips.loading import load_chips
 from landslide.chips.split import Chipping, split_to_json

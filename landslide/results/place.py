@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from landslide.chips.composite import select_images
+from landslide.chips.images import select_images
 from landslide.cube.events import Event
 
 type Plane = npt.NDArray[np.float32]

@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from landslide.chips.composite import Images, select_images
+from landslide.chips.images import Images, select_images
 from landslide.chips.inputs import BASELINE, PAPER_INPUTS, parse_inputs
 from landslide.chips.windows import cut
 from landslide.cube.events import Event

@@ -7,11 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from landslide.chips.composite import (
-    coherence_layers,
-    coherence_pairs,
-    cumulative_log_means,
-)
+from landslide.chips.composite import coherence_layers, cumulative_log_means
+from landslide.chips.images import coherence_pairs
 from landslide.cube.events import Event
 
 

@@ -9,10 +9,7 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from landslide.chips.composite import (
-    select_images,
-    sides,
-)
+from landslide.chips.images import select_images, sides
 from landslide.cube.events import PUBLISHED, Event
 
 

@@ -10,7 +10,7 @@ import pytest
 import xarray as xr
 
 from landslide.chips.chip_store import open_chip_store, write_chip_store
-from landslide.chips.composite import select_opposite
+from landslide.chips.images import select_opposite
 from landslide.chips.inputs import parse_inputs, union
 from landslide.chips.loading import load_chips
 from landslide.chips.split import Chipping

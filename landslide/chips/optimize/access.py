@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from landslide.chips.composite import geometries, sides
+from landslide.chips.images import geometries, sides
 from landslide.chips.inputs import POLARISATIONS
 from landslide.chips.optimize.layout import CubeLayout
 from landslide.cube.events import Event

@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 from zarr.codecs import BloscCodec, Crc32cCodec
 
-from landslide.chips.composite import geometries, sides
+from landslide.chips.images import geometries, sides
 from landslide.chips.inputs import POLARISATIONS
 from landslide.chips.optimize.order import chunk_dates, storage_order
 from landslide.chips.optimize.packing import PACKINGS, Packing
