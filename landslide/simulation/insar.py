@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import uniform_filter
 
 from landslide.simulation.fields import Field, smooth_noise
 from landslide.simulation.landcover import COVERS, by_cover
@@ -17,6 +18,8 @@ IN_LANDSLIDE = 0.4
 """What a landslide leaves of that: new ground has no phase in common with the old."""
 ESTIMATE_SD = 0.075
 """Spread of an estimated coherence."""
+WINDOW = 5
+"""Side [pixels] of what a coherence is estimated over: a narrower landslide shows in part."""
 PHASE_LOOKS = 10
 """Looks of the interferogram."""
 
@@ -56,6 +59,7 @@ def simulate_pair(scene: Scene, truth: Truth, pair: Pair) -> tuple[Field, NDArra
     coherence *= np.float32(random.uniform(0.95, 1.05))
     if pair.over_event:
         coherence *= np.where(truth.inventory.identity > 0, IN_LANDSLIDE * OVER_EVENT, OVER_EVENT)
+    coherence = uniform_filter(coherence, WINDOW, mode="nearest")
     coherence += np.float32(ESTIMATE_SD) * smooth_noise(random, scene.shape, 1.5)
     coherence *= np.float32(scene.coherence_scale)
     np.clip(coherence, 0.05, 0.98, out=coherence)

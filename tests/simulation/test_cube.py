@@ -4,10 +4,12 @@ import fsspec
 import numpy as np
 import pytest
 import xarray as xr
+from scipy.ndimage import binary_erosion
 
 from landslide.cube.events import event_from_attribute
 from landslide.simulation import Scene, simulate_cube
 from landslide.simulation import cube as cube_module
+from landslide.simulation.insar import IN_LANDSLIDE, OVER_EVENT, WINDOW
 
 # Enough of a scene for what does not hang on its size.
 SMALL = {"shape": (150, 280), "descending": (3, 2), "ascending": (1, 0)}
@@ -72,7 +74,15 @@ def test_the_coherence_is_lower_over_the_event_and_lowest_in_landslides(cube):
     quiet, shaken = np.nanmean(coherence[~over]), np.nanmean(coherence[over][:, ~slid])
     assert quiet == pytest.approx(0.323, rel=0.1)
     assert shaken < 0.9 * quiet
-    assert np.nanmean(coherence[over][:, slid]) < 0.6 * shaken
+    # What is estimated over a window shows all of a landslide's loss in its middle only.
+    middle = binary_erosion(slid, iterations=WINDOW // 2, structure=np.ones((3, 3)))
+    assert middle.sum() > 100
+    assert np.nanmean(coherence[over][:, middle]) == pytest.approx(
+        IN_LANDSLIDE * OVER_EVENT * quiet, rel=0.15
+    )
+    edge = slid & ~binary_erosion(slid)
+    assert np.nanmean(coherence[over][:, edge]) > 1.3 * np.nanmean(coherence[over][:, middle])
+    assert np.nanmean(coherence[over][:, slid]) < 0.8 * shaken
     assert np.nanmin(coherence) >= 0
     assert np.nanmax(coherence) <= 1
 

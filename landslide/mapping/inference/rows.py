@@ -17,7 +17,7 @@ from landslide.mapping.inference.sweep import Columns, Finished, sweep
 from landslide.mapping.inference.work import COLUMNS, Rows, Work
 
 PROBABILITY, SPREAD = "probability", "spread"
-WRITES = 4  # finished columns that wait to be written, at most
+WRITES = 2  # finished columns that wait to be written, at most
 
 
 @dataclass(frozen=True)

@@ -201,9 +201,11 @@ class Lab:
         found = []
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error):
-                if process.environ().get(MARK) == self.mark and title in " ".join(
-                    process.cmdline()
-                ):
+                # Ray's agents write their title over their environment.
+                ours = process.environ().get(MARK) == self.mark or Path(
+                    process.cwd().removesuffix(" (deleted)")
+                ).is_relative_to(self.folder)
+                if ours and title in " ".join(process.cmdline()):
                     found.append(process)
         return found
 
