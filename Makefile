@@ -15,7 +15,8 @@ HOKKAIDO  := data/hokkaido_simulated.zarr
 $(HOKKAIDO): SHAPE  := 4398 5382
 $(HOKKAIDO): IMAGES := --descending 9 9 --ascending 4 4
 CUBE    ?=
-TABLE   ?= table
+# Beside the table lie the figure, the split and the checkpoints.
+TABLE   ?= $@/table
 PRESET  ?=
 OPTIONS ?=
 BENCH   ?= fetches streaming memory latency epochs first_step training scaling building mapping
