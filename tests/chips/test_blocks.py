@@ -22,7 +22,7 @@ def chunks(length: int) -> st.SearchStrategy[list[int]]:
     return cuts.map(lambda c: np.diff([0, *sorted(c - {length}), length]).tolist())
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(grids(), st.integers(1, 60), st.data())
 def test_fragments_tile_each_chip_once_inside_the_scene(
     grid: tuple[tuple[int, int], int, int], block_pixels: int, data: st.DataObject
@@ -52,7 +52,7 @@ def test_fragments_tile_each_chip_once_inside_the_scene(
     assert np.array_equal(times, chips >= 0)
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(grids(), st.integers(1, 60), st.data())
 def test_each_chunk_that_a_chip_needs_is_read_once_and_no_other(
     grid: tuple[tuple[int, int], int, int], block_pixels: int, data: st.DataObject

@@ -238,7 +238,7 @@ def scenes(draw: st.DrawFn) -> dict[str, Any]:
     }
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(scene=scenes())
 def test_a_pass_equals_the_plain_composite_for_any_stored_scene(
     scene: dict[str, Any],

@@ -98,7 +98,7 @@ def scenes(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray, Chipping]:
     return corners, random.integers(0, size**2, len(corners)), chipping
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(scenes())
 def test_parts_keep_the_buffer_apart_and_nothing_else_is_unused(
     scene: tuple[np.ndarray, np.ndarray, Chipping],

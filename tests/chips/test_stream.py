@@ -114,7 +114,7 @@ def scenes(draw: st.DrawFn) -> dict[str, Any]:
     }
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(scene=scenes())
 def test_chips_equal_the_plain_composite_for_any_scene(
     scene: dict[str, Any],

@@ -63,7 +63,7 @@ def grids(draw: st.DrawFn) -> tuple[tuple[int, int], int, int]:
     )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(grids())
 def test_padded_chips_cover_the_scene_and_start_inside_it(
     grid: tuple[tuple[int, int], int, int],
@@ -78,7 +78,7 @@ def test_padded_chips_cover_the_scene_and_start_inside_it(
     assert len(np.unique(corners, axis=0)) == len(corners)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(grids())
 def test_chips_without_padding_are_the_padded_ones_that_lie_inside(
     grid: tuple[tuple[int, int], int, int],

@@ -55,7 +55,7 @@ def along(size: int) -> st.SearchStrategy[Any]:
     )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     way=st.sampled_from(list(TURNED)),
     reader=st.sampled_from(["tensorstore", "fused"]),

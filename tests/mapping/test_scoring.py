@@ -58,7 +58,7 @@ def drawn(seed: int, distinct: int) -> tuple[np.ndarray, np.ndarray]:
     return probability, label
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.lists(st.tuples(st.integers(0, 8), st.booleans()), min_size=1, max_size=60),
     st.integers(1, 7),
