@@ -65,8 +65,8 @@ def _pass_on[Result](done: Future[Result], answer: Future[Result]) -> None:
     elif isinstance(error, RayActorError):
         answer.set_exception(
             OSError(
-                "the process of a Ray actor died at one task each time it was given it: run again to "
-                "go on, with more memory or fewer actors on a node, or see Ray's logs"
+                "the process of a Ray actor died at one task again and again: run again to go on, "
+                "with more memory or fewer actors on a node, or see Ray's logs"
             )
         )
     else:  # Ray wraps what a task has raised, with a traceback as its text
