@@ -61,6 +61,7 @@ $(READY): requirements.txt pyproject.toml .python-version | $(filter .uv/bin/uv,
 	  || { echo "error: cannot install this project into $(VENV) ($$(tail -n 1 .setup.log))" >&2; exit 1; }
 	@rm -f .setup.log
 	@touch $@
+	@echo "$(VENV) is ready"
 
 $(SIMULATED) $(HOKKAIDO): | $(READY)
 	@echo "Simulating a cube"

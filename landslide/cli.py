@@ -192,14 +192,15 @@ def _simulate(args: argparse.Namespace) -> None:
 
 
 def _build(args: argparse.Namespace) -> None:
-    from landslide.build.assemble import build_cube, check_sources
+    from landslide.build.assemble import build_cube, plan_changes
     from landslide.build.plan import plan_build
     from landslide.build.recipe import load_recipe
 
     plan = plan_build(load_recipe(args.event))
     print(plan.text)
     if args.dry_run:
-        check_sources(plan, args.until)
+        for change in plan_changes(plan, args.out, until=args.until):
+            print(change.text)
         return
     build_cube(plan, args.out, until=args.until, said=print)
     print(args.out)

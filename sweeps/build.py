@@ -32,14 +32,15 @@ def options(arguments: list[str] | None) -> argparse.Namespace:
 def main(arguments: list[str] | None = None) -> None:
     """Say what is built from what, build it, and say where it lies."""
     args = options(arguments)
-    from landslide.build.assemble import build_cube, check_sources  # noqa: PLC0415 - after the options are read
+    from landslide.build.assemble import build_cube, plan_changes  # noqa: PLC0415 - after the options are read
     from landslide.build.plan import plan_build  # noqa: PLC0415
     from landslide.build.recipe import load_recipe  # noqa: PLC0415
 
     plan = plan_build(load_recipe(args.event))
     print(plan.text)
     if args.dry_run:
-        check_sources(plan, args.until)
+        for change in plan_changes(plan, args.out, until=args.until):
+            print(change.text)
         return
     with dask_client(args.dask) as client:  # which is from here on what Dask computes with
         _, ahead = executor_of(client)

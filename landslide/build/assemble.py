@@ -3,8 +3,8 @@
 import importlib.metadata
 import json
 import logging
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from odc.geo.xr import xr_coords
 
 from landslide.build.access import without_secrets
 from landslide.build.catalogue import cube_item, item_address
+from landslide.build.changes import GRID_CHANGED, Change, changes
 from landslide.build.plan import BuildPlan
 from landslide.build.stages import LABELS, Stage, stages
 from landslide.build.target import PROGRESS, Target, target_at
@@ -23,7 +24,7 @@ from landslide.cube.address import plain_write_errors
 from landslide.cube.events import event_to_attribute
 from landslide.cube.schema import VARIABLES, house_schema
 from landslide.cube.store import open_cube
-from landslide.storage import write_whole
+from landslide.storage import remove, write_whole
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +47,8 @@ def build_cube(
     Layers that are there and whose sources are the same stay. Dask computes with whatever
     scheduler is set: threads of this process, or those of a `distributed.Client`, whose workers
     must reach sources and `out`; `sweeps/build.py` makes one. Every source is opened before the
-    first is read, so that what is wrong with the last of them is told at once.
+    first is read and before anything is taken out, so that what is wrong with the last of them is
+    told at once and costs nothing. Layers that the recipe names no more are taken out.
 
     Parameters
     ----------
@@ -78,37 +80,71 @@ def build_cube(
     OSError
         Where a source cannot be read, or the cube cannot be written.
     """
-    layout = layout or Layout(chip_size=min(CHIP_PIXELS, max(plan.grid.shape)))
-    target = target_at(out)
-    wanted = list(stages(plan, until, block_pixels=layout.shard_side))
-    digests = {one.name: _digest(one, plan.grid, layout) for one in wanted}
-    _drop_changed(target, plan, digests, said)
-    opened = _open(stage for stage in wanted if stage.name not in target.layers())
-    for stage in wanted:
-        if stage.name in target.layers():
-            said(f"{stage.name}: is there")
-            continue
-        said(f"{stage.name}: is built")
-        layer = opened.pop(stage.name) if stage.name in opened else stage.load()
-        _build(target, stage, layer, plan, digests[stage.name], layout, blocks_at_once)
-    target.clear(PROGRESS)
-    cube = open_cube(target.address)
-    item = cube_item(plan, target, cube)
-    beside = item_address(target.address)
+    work = _compared(plan, out, until, layout)
+    opened = _open(work.to_build)  # whatever is wrong with a source, the cube is as it was
+    # Layers of two grids make no cube; others go as late as they can.
+    _drop(work.target, [one.layer for one in work.changes if one.why == GRID_CHANGED])
+    for change in work.changes:
+        said(change.text)
+        stage = work.stages.get(change.layer)
+        layer = opened.pop(change.layer, None)
+        if layer is None and stage is not None and change.built:
+            layer = stage.load()  # a processor's work of hours
+        if change.dropped:
+            _drop(work.target, [change.layer])
+        if layer is not None and stage is not None:
+            for name, share in _build(work, stage, layer, plan, blocks_at_once).items():
+                said(f"{change.layer}: {share:.1%} of {name.upper()} have no data")
+    work.target.describe(
+        cube_attributes(plan), {name: dict(stage.source) for name, stage in work.stages.items()}
+    )
+    work.target.clear(PROGRESS)
+    cube = open_cube(work.target.address)
+    item = cube_item(plan, work.target, cube)
+    beside = item_address(work.target.address)
     with plain_write_errors(beside):
         write_whole(beside, json.dumps(item.to_dict(), indent=1).encode())
     return cube
 
 
-def check_sources(plan: BuildPlan, until: str = LABELS) -> None:
-    """Open every source that a plan names; nothing but headers and polygons is read.
+def plan_changes(plan: BuildPlan, out: str, *, until: str = LABELS) -> list[Change]:
+    """Say what a build would do with each layer; its sources are opened, nothing is written.
+
+    Of what is opened, headers and polygons are read.
 
     Raises
     ------
     ValueError, OSError
         As `build_cube` does, for what can be known before a pixel is read.
     """
-    _open(stages(plan, until))
+    work = _compared(plan, out, until, None)
+    _open(work.to_build)
+    return work.changes
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What is to be done to a cube."""
+
+    target: Target
+    layout: Layout
+    stages: dict[str, Stage]
+    digests: dict[str, str]
+    changes: list[Change]
+
+    @property
+    def to_build(self) -> list[Stage]:
+        return [self.stages[change.layer] for change in self.changes if change.built]
+
+
+def _compared(plan: BuildPlan, out: str, until: str, layout: Layout | None) -> _Work:
+    layout = layout or Layout(chip_size=min(CHIP_PIXELS, max(plan.grid.shape)))
+    target = target_at(out)
+    wanted = list(stages(plan, until, block_pixels=layout.shard_side))
+    digests = {one.name: _digest(one, plan.grid, layout) for one in wanted}
+    grid = grid_attributes(plan.grid)
+    found = list(changes(plan, target.layers(), wanted, digests, grid))
+    return _Work(target, layout, {one.name: one for one in wanted}, digests, found)
 
 
 def _open(wanted: Iterable[Stage]) -> dict[str, xr.Dataset]:
@@ -126,36 +162,28 @@ def _digest(stage: Stage, grid: GeoBox, layout: Layout) -> str:
     return f"{stage.digest(grid)}-{VERSION}-{json.dumps(asdict(layout), sort_keys=True)}"
 
 
-def _drop_changed(
-    target: Target, plan: BuildPlan, digests: Mapping[str, str], said: Callable[[str], object]
-) -> None:
-    """Take out the layers whose sources changed; those that a new grid makes useless, too."""
-    grid = grid_attributes(plan.grid)
-    for name, about in target.layers().items():
-        changed = name in digests and about["digest"] != digests[name]
-        if changed or about["grid"] != json.loads(json.dumps(grid)):
-            said(f"{name}: its source or the grid changed")
-            target.drop(name)
+def _drop(target: Target, names: Iterable[str]) -> None:
+    """Take layers out; the cube's STAC item goes first, or it would list what is gone."""
+    for name in target.layers().keys() & set(names):
+        with plain_write_errors(item_address(target.address)):
+            remove(item_address(target.address))
+        target.drop(name)
     if not target.layers():
         for name in GRID_NAMES:
             target.clear(name)
 
 
 def _build(
-    target: Target,
-    stage: Stage,
-    layer: xr.Dataset,
-    plan: BuildPlan,
-    digest: str,
-    layout: Layout,
-    blocks_at_once: int | None,
-) -> None:
-    layer = on_grid(layer, plan.grid, stage.name)
+    work: _Work, stage: Stage, layer: xr.Dataset, plan: BuildPlan, blocks_at_once: int | None
+) -> dict[str, float]:
+    """Build one layer, and return which share of a polarisation's samples lack, where any do."""
+    layer, digest = on_grid(layer, plan.grid, stage.name), work.digests[stage.name]
     objects, counts = write_layer(
-        target, stage.name, layer, plan.recipe.event, digest, layout, blocks_at_once
+        work.target, stage.name, layer, plan.recipe.event, digest, work.layout, blocks_at_once
     )
     entry = {
         **stage.about,
+        **stage.source,
         "digest": digest,
         "grid": grid_attributes(plan.grid),
         "variables": [str(name) for name in layer.variables if name not in GRID_NAMES],
@@ -163,7 +191,9 @@ def _build(
     }
     if counts:
         entry["samples"] = counts_attribute(counts)
-    target.commit(stage.name, entry, objects, cube_attributes(plan))
+    work.target.commit(stage.name, entry, objects, cube_attributes(plan))
+    lacking = {name: of.missing + of.rejected for name, of in counts.items()}
+    return {name: count / layer[name].size for name, count in lacking.items() if count}
 
 
 def on_grid(layer: xr.Dataset, grid: GeoBox, name: str) -> xr.Dataset:

@@ -1,12 +1,18 @@
 """The scenes that a recipe means, of an archive or of a folder."""
 
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
 import numpy as np
 import shapely
 
-from landslide.build.folder import folder_scenes
+from landslide.build.folder import filled_part, folder_scenes
 from landslide.build.recipe import Recipe
 from landslide.build.scenes import Scene
 from landslide.build.search import search_scenes
+
+READERS = 8
+"""Files of a folder that are looked into at once."""
 
 
 def find_scenes(recipe: Recipe) -> list[Scene]:
@@ -39,4 +45,6 @@ def find_scenes(recipe: Recipe) -> list[Scene]:
             f"{np.datetime_as_string(last, 'D')}: those over the area are from {days[0]} to "
             f"{days[-1]}; widen `before_days` or `after_days`"
         )
-    return within
+    with ThreadPoolExecutor(READERS) as readers:
+        parts = list(readers.map(lambda scene: filled_part(scene, recipe.area), within))
+    return [replace(scene, filled=part) for scene, part in zip(within, parts, strict=True)]

@@ -7,10 +7,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+import numpy as np
 import pyproj
+import rasterio
 import shapely
+from affine import Affine
+from rasterio.features import shapes
+from rasterio.windows import Window
 from shapely.geometry.base import BaseGeometry
 
+from landslide.build.access import raster_errors
+from landslide.build.grid import project
 from landslide.build.headers import Header, read_header
 from landslide.build.names import ProductName, granule_track, orbit_state_at, read_name
 from landslide.build.scenes import POLARISATIONS, Scene
@@ -18,6 +25,8 @@ from landslide.build.scenes import POLARISATIONS, Scene
 README = re.compile(r"\.(README\.md\.txt|log|xml)$", re.IGNORECASE)
 EDGE_POINTS = 16
 """Segments along an image's edge, which bends when it is turned to degrees."""
+SAMPLES = 32
+"""Pixels along each side of a window that are looked at for no-data."""
 
 
 @dataclass(frozen=True)
@@ -130,6 +139,38 @@ def _scene(files: dict[str, File]) -> Scene:
     )
 
 
+def filled_part(scene: Scene, area: BaseGeometry) -> BaseGeometry:
+    """Return where a folder's scene has data within an area, both in degrees.
+
+    A scene's raster is a rectangle about a slanting swath. Of the window over the area no more than
+    `SAMPLES` by `SAMPLES` pixels are looked at, so that what is found is that coarse.
+
+    Raises
+    ------
+    ValueError, OSError
+        As `read_header` does.
+    """
+    address = scene.addresses[min(scene.addresses)]
+    with raster_errors(address), rasterio.open(address) as image:
+        here = shapely.bounds(project(area, image.crs.to_wkt()))
+        window = image.window(*here).round_lengths(op="ceil").round_offsets(op="floor")
+        window = window.intersection(Window(0, 0, image.width, image.height))
+        shape = min(SAMPLES, int(window.height)), min(SAMPLES, int(window.width))
+        values = image.read(1, window=window, out_shape=shape)
+        cell = image.window_transform(window) @ Affine.scale(
+            window.width / shape[1], window.height / shape[0]
+        )
+        crs = image.crs.to_wkt()
+    filled = np.isfinite(values) & (values != (scene.nodata or 0))
+    if filled.all():
+        return scene.footprint
+    cells = [
+        shapely.geometry.shape(outline)
+        for outline, _ in shapes(filled.astype(np.uint8), mask=filled, transform=cell)
+    ]
+    return _in_degrees(shapely.union_all(cells), crs)
+
+
 def _sizes(headers: dict[str, Header]) -> dict[str, int] | None:
     sizes = {key: one.bytes for key, one in headers.items() if one.bytes is not None}
     return sizes if len(sizes) == len(headers) else None
@@ -137,9 +178,12 @@ def _sizes(headers: dict[str, Header]) -> dict[str, int] | None:
 
 def _outline(header: Header) -> BaseGeometry:
     """Return an image's outline in longitude and latitude [degrees]."""
-    box = shapely.box(*header.bounds)
-    dense = shapely.segmentize(box, max(box.length / 4 / EDGE_POINTS, 1e-9))
-    along = pyproj.Transformer.from_crs(header.crs, "EPSG:4326", always_xy=True)
+    return _in_degrees(shapely.box(*header.bounds), header.crs)
+
+
+def _in_degrees(outline: BaseGeometry, crs: str) -> BaseGeometry:
+    dense = shapely.segmentize(outline, max(outline.length / 4 / EDGE_POINTS, 1e-9))
+    along = pyproj.Transformer.from_crs(crs, "EPSG:4326", always_xy=True)
     return shapely.transform(dense, along.transform, interleaved=False)
 
 

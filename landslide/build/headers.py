@@ -49,7 +49,7 @@ def read_header(address: str) -> Header:
 def _header(address: str) -> Header:
     with rasterio.open(address) as image:
         if Path(address).is_file():
-            _require_whole(image, address)
+            require_whole(image, address)
         crs = require_place(image, address)
         left, bottom, right, top = image.bounds
         metres = 111_320 * math.cos(math.radians((bottom + top) / 2))
@@ -63,8 +63,14 @@ def _header(address: str) -> Header:
         )
 
 
-def _require_whole(image: DatasetReader, path: str) -> None:
-    """Refuse a file that ends before its last block does."""
+def require_whole(image: DatasetReader, path: str, what: str = "") -> None:
+    """Refuse a GeoTIFF on a disk that ends before its last block does.
+
+    Raises
+    ------
+    ValueError
+        Where it does; `what` it is ("DEM") is said, too, where it is given.
+    """
     size = Path(path).stat().st_size
     for (row, column), _ in image.block_windows(1):
         place = f"{column}_{row}"
@@ -73,4 +79,5 @@ def _require_whole(image: DatasetReader, path: str) -> None:
             for key in ("OFFSET", "SIZE")
         )
         if start + length > size:
-            raise damaged(path, f"it ends at byte {size}, a block at {start + length}")
+            name = f"the {what} {path}" if what else path
+            raise damaged(name, f"it ends at byte {size}, a block at {start + length}")

@@ -1,5 +1,6 @@
 """Landslide labels on a cube's grid, from an inventory of polygons."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,13 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from rasterio.features import rasterize
 
+from landslide.build.access import shown
 from landslide.build.blocks import BLOCK_PIXELS, by_block, plane
 from landslide.build.polygons import Polygons, read_polygons
 from landslide.cube.labels import NO_DATA
 from landslide.cube.schema import VARIABLES
+
+KEYS, MAPPED_KEYS = "`{}` under [build.labels]", "`mapped_{}` under [build.labels]"
 
 
 def label_layers(
@@ -24,6 +28,8 @@ def label_layers(
     all_touched: bool = False,
     crs: str | None = None,
     layer: str | None = None,
+    mapped_crs: str | None = None,
+    mapped_layer: str | None = None,
     block_pixels: int = BLOCK_PIXELS,
 ) -> xr.Dataset:
     """Return the label layers of a cube, lazily.
@@ -42,10 +48,10 @@ def label_layers(
     all_touched
         Whether a pixel is a landslide that a polygon only touches; else its middle must lie
         inside, which keeps areas unbiased and loses polygons smaller than a pixel.
-    crs
-        The reference system of files that declare none.
-    layer
-        Which of several layers of the inventory.
+    crs, layer
+        The inventory's reference system, where it declares none; which of its several layers.
+    mapped_crs, mapped_layer
+        The same of `mapped`.
     block_pixels
         Side [pixels] of the Dask blocks.
 
@@ -57,10 +63,18 @@ def label_layers(
 
     Raises
     ------
+    ValueError
+        Where no pixel would be a landslide, or no landslide lies in the mapped area.
     ValueError, OSError
         As `read_polygons` does.
     """
-    slides = read_polygons(inventory, geobox, "inventory", crs=crs, layer=layer)
+    slides = read_polygons(inventory, geobox, "inventory", crs=crs, layer=layer, keys=KEYS)
+    if not any_pixel(slides, geobox, all_touched=all_touched):
+        raise ValueError(
+            f"none of the {slides.size} polygons of the inventory {shown(inventory)} holds the "
+            f"middle of a pixel of {abs(geobox.resolution.x):g} m: set `all_touched = true` under "
+            "[build.labels], or a finer `resolution`"
+        )
     labels = plane(
         _burnt(slides, geobox, all_touched=all_touched, block_pixels=block_pixels),
         geobox,
@@ -70,7 +84,14 @@ def label_layers(
     )
     if mapped is None:
         return labels.to_dataset()
-    looked = read_polygons(mapped, geobox, "mapped area", crs=crs)
+    looked = read_polygons(
+        mapped, geobox, "mapped area", crs=mapped_crs, layer=mapped_layer, keys=MAPPED_KEYS
+    )
+    if not shapely.intersects(slides, shapely.union_all(looked)).any():
+        raise ValueError(
+            f"none of the landslides of {shown(inventory)} lies in the mapped area "
+            f"{shown(mapped)}: see that the two are of one place, or leave `mapped` out"
+        )
     mask = plane(
         _burnt(looked, geobox, all_touched=False, block_pixels=block_pixels).astype(bool),
         geobox,
@@ -78,6 +99,21 @@ def label_layers(
         long_name=VARIABLES["mapped"].meaning,
     )
     return xr.Dataset({"landslides": labels.where(mask, np.uint8(NO_DATA)), "mapped": mask})
+
+
+def any_pixel(polygons: Polygons, geobox: GeoBox, *, all_touched: bool) -> bool:
+    """Return whether any pixel of a grid lies inside any polygon; the largest are tried first."""
+    for polygon in polygons[np.argsort(-shapely.area(polygons))]:
+        west, south, east, north = polygon.bounds
+        x, y = geobox.wld2pix(np.array([west, east]), np.array([north, south]))
+        left, right = np.clip([math.floor(x[0]), math.ceil(x[1])], 0, geobox.shape.x)
+        top, bottom = np.clip([math.floor(y[0]), math.ceil(y[1])], 0, geobox.shape.y)
+        if left == right or top == bottom:
+            continue
+        block = geobox[top:bottom, left:right]
+        if burn(block, np.array([polygon]), all_touched=all_touched).any():
+            return True
+    return False
 
 
 def _burnt(polygons: Polygons, geobox: GeoBox, *, all_touched: bool, block_pixels: int) -> Any:

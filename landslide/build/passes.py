@@ -24,7 +24,7 @@ class Pass:
     scenes: tuple[Scene, ...]
     """By time."""
     coverage: float
-    """Part of the area within the scenes' outlines, 0 to 1."""
+    """Part of the area that its scenes cover, 0 to 1, as far as their data are known to reach."""
 
     @property
     def start(self) -> np.datetime64:
@@ -113,7 +113,8 @@ def group_passes(scenes: Iterable[Scene], area: BaseGeometry, crs: str) -> list[
     wanted = project(area, crs)
 
     def covered(group: Sequence[Scene]) -> float:
-        seen = shapely.union_all([shapely.make_valid(scene.footprint) for scene in group])
+        outlines = [one.footprint if one.filled is None else one.filled for one in group]
+        seen = shapely.union_all([shapely.make_valid(outline) for outline in outlines])
         part = shapely.intersection(seen, area)
         return float(project(part, crs).area / wanted.area) if not part.is_empty else 0.0
 
@@ -138,24 +139,23 @@ def choose_passes(passes: Sequence[Pass], event: Event, source: SarSource) -> Ch
 
     kept = keep(passes, (_other_orbit(one, event) for one in passes))
     kept = keep(kept, (_too_little(one, source.min_coverage) for one in kept))
-    kept = keep(kept, ("during the event" if _side(o, event) == 0 else "" for o in kept))
+    kept = keep(kept, ("during the event" if side(o, event) == 0 else "" for o in kept))
     polarisations = _polarisations(kept)
     kept = keep(kept, (_lacking(one, polarisations) for one in kept))
     kept = keep(kept, _too_far(kept, event, source.images))
     if not kept:
-        counts = Counter(reason for _, reason in dropped)
-        reasons = "; ".join(f"{count} times: {reason}" for reason, count in counts.most_common(3))
         raise ValueError(
-            f"of {len(passes)} passes none is left: {reasons}; change the event's orbit, or lower "
-            "`min_coverage`"
+            f"of {len(passes)} passes none is left: {_reasons(dropped)}; change the event's orbit, "
+            "or lower `min_coverage`"
         )
     _require_one_geometry(kept)
     if not source.one_sided:
-        _require_both_sides(kept, event)
+        _require_both_sides(kept, event, _reasons(dropped))
     return Choice(tuple(kept), tuple(dropped), polarisations)
 
 
-def _side(one: Pass, event: Event) -> int:
+def side(one: Pass, event: Event) -> int:
+    """Return -1 for a pass before an event, 1 for one after it, 0 for one during it."""
     return int(one.start > event.end) - int(one.start < event.start)
 
 
@@ -190,7 +190,7 @@ def _too_far(passes: Sequence[Pass], event: Event, most: int | None) -> list[str
     seen: Counter[tuple[str, int]] = Counter()
     middle = event.start + (event.end - event.start) / 2
     for index in sorted(range(len(passes)), key=lambda i: abs(passes[i].start - middle)):
-        key = (passes[index].track, _side(passes[index], event))
+        key = (passes[index].track, side(passes[index], event))
         seen[key] += 1
         if most is not None and seen[key] > most:
             reasons[index] = f"beyond the {most} nearest of its orbit and side"
@@ -214,12 +214,19 @@ def _require_one_geometry(passes: Sequence[Pass]) -> None:
             )
 
 
-def _require_both_sides(passes: Sequence[Pass], event: Event) -> None:
-    counts = Counter((one.track, _side(one, event)) for one in passes)
+def _reasons(dropped: Sequence[tuple[Pass, str]]) -> str:
+    """Return the commonest reasons why passes were dropped."""
+    counts = Counter(reason for _, reason in dropped)
+    return "; ".join(f"{count} times: {reason}" for reason, count in counts.most_common(3))
+
+
+def _require_both_sides(passes: Sequence[Pass], event: Event, dropped: str) -> None:
+    counts = Counter((one.track, side(one, event)) for one in passes)
     tracks = sorted({track for track, _ in counts})
     if any(counts[track, -1] and counts[track, 1] for track in tracks):
         return
     found = "; ".join(f"{t}: {counts[t, -1]} before, {counts[t, 1]} after" for t in tracks)
+    found += f"; dropped {dropped}" if dropped else ""
     sides = {side for _, side in counts}
     what = (
         "no orbit has images on both sides of the event, and images of different orbits are not "

@@ -2,6 +2,7 @@
 
 import warnings
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pyogrio
@@ -27,6 +28,7 @@ def read_polygons(
     *,
     crs: str | None = None,
     layer: str | None = None,
+    keys: str | None = None,
     must_lie_there: bool = True,
 ) -> Polygons:
     """Read the polygons that lie on a grid, valid and in its CRS.
@@ -42,6 +44,8 @@ def read_polygons(
         The reference system of the file, where it declares none.
     layer
         Which layer; needed where there are several. All folders of a KML are read.
+    keys
+        Where a user gives those two, for errors: "`{}` under [build.labels]".
     must_lie_there
         Whether it is an error that none of them lies in the area.
 
@@ -51,14 +55,14 @@ def read_polygons(
         Where the file is empty, holds points or lines, says not in which reference system it
         is, or lies elsewhere.
     OSError
-        Where it cannot be read.
+        Where there is no such file, or it cannot be read.
     """
     name = shown(address)
-    geometries, declared = _read(address, what, layer)
+    geometries, declared = _read(address, what, layer, keys)
     if not geometries.size:
         raise ValueError(f"the {what} {name} is empty: it must hold polygons")
     _refuse_points_and_lines(geometries, what, name)
-    origin = _origin(declared, crs, what, name)
+    origin = _origin(declared, crs, what, name, keys)
     polygons = _onto(_repaired(geometries, what, name), origin, str(grid.crs), what, name)
     area = shapely.box(*grid.boundingbox)
     inside = polygons[shapely.intersects(polygons, area)]
@@ -75,16 +79,21 @@ def read_polygons(
     return np.asarray(inside)
 
 
-def _read(address: str, what: str, layer: str | None) -> tuple[Polygons, str | None]:
+def _read(
+    address: str, what: str, layer: str | None, keys: str | None
+) -> tuple[Polygons, str | None]:
     """Return the geometries of a file, those that are missing or empty left out, and its CRS."""
     name = shown(address)
+    if "://" not in address and not address.startswith("/vsi") and not Path(address).exists():
+        raise FileNotFoundError(f"no {what} at {name}: check its name")
     try:
         layers = [str(each) for each, kind in pyogrio.list_layers(address) if kind is not None]
         if layer is not None and layer not in layers:
             raise ValueError(f"the {what} {name} has no layer {layer!r}: it has {_list(layers)}")
         folders = shown(address).lower().endswith((".kml", ".kmz"))
         if layer is None and len(layers) > 1 and not folders:
-            raise ValueError(f"the {what} {name} has the layers {_list(layers)}: name one")
+            way = f"set {keys.format('layer')} to one" if keys else "give a file of one layer"
+            raise ValueError(f"the {what} {name} has the layers {_list(layers)}: {way}")
         if not layers:
             return np.empty(0, object), None
         parts, declared = [], None
@@ -116,11 +125,11 @@ def _refuse_points_and_lines(geometries: Polygons, what: str, name: str) -> None
         )
 
 
-def _origin(declared: str | None, given: str | None, what: str, name: str) -> CRS:
+def _origin(declared: str | None, given: str | None, what: str, name: str, keys: str | None) -> CRS:
     if declared is None and given is None:
+        way = f', or set {keys.format("crs")}, such as "EPSG:4326"' if keys else ""
         raise ValueError(
-            f"the {what} {name} declares no CRS (a shapefile's is in its .prj): add that, or set "
-            '`crs`, such as "EPSG:4326", under [build.labels]'
+            f"the {what} {name} declares no CRS (a shapefile's is in its .prj): add that{way}"
         )
     try:
         origin = CRS.from_user_input(declared if declared is not None else given)

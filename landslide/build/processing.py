@@ -28,7 +28,9 @@ def processed(plan: BuildPlan, source: InsarSource) -> Processed:
     folder, track = source.folder, _track(plan, source)
     west, south, east, north = plan.recipe.area.bounds
     first, last = (f"{np.datetime_as_string(end, 's')}Z" for end in plan.recipe.window)
-    about: dict[str, Any] = {"relative_orbit": track, "window": [first, last]}
+    about: dict[str, Any] = {
+        "processor": source.source, "relative_orbit": track, "window": [first, last],
+    }  # fmt: skip
     name = f"{plan.recipe.event.name}-{track}"
 
     def make() -> list[Pair]:

@@ -5,6 +5,7 @@ import math
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from rasterio.errors import NotGeoreferencedWarning
 from rasterio.warp import reproject
 
 from landslide.build.access import gdal_options, raster_errors, require_place, signed
+from landslide.build.headers import require_whole
 from landslide.build.signing import Signer, unsigned
 
 # rasterio hushes this one about its arrays in memory, in a way that threads undo for each other.
@@ -78,9 +80,11 @@ def describe_raster(
     OSError
         As `open_raster` does.
     ValueError
-        Where it does not say where it lies.
+        Where it does not say where it lies, or one on a disk was cut off.
     """
     with open_raster(address, what, sign) as source:
+        if Path(address).is_file():
+            require_whole(source, address, what)
         declared = require_place(source, address, what, crs)
         return Raster(
             address=address,

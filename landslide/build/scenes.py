@@ -48,6 +48,8 @@ class Scene:
     """An address or a name, where the archive tells one."""
     bytes: Mapping[str, int] | None = None
     """Size of each file, where the archive tells it."""
+    filled: BaseGeometry | None = None
+    """Where it has data, in the same degrees; None where nobody looked: all of the footprint."""
 
     def item(self) -> pystac.Item:
         """Return it as the STAC item that the loader takes."""

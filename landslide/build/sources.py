@@ -2,9 +2,12 @@
 
 from dataclasses import dataclass
 
+from landslide.build.viewing import FLATTEST, STEEPEST
+
 PLANETARY_COMPUTER = "https://planetarycomputer.microsoft.com/api/stac/v1"
 SIGNING = ("planetary-computer", "none")
 PROCESSORS = ("hyp3", "isce2")
+ORBITS = ("ascending", "descending")
 RESAMPLINGS = ("auto", "nearest", "bilinear", "cubic", "average")
 
 
@@ -90,11 +93,18 @@ class ObservedSource:
     def __post_init__(self) -> None:
         if not self.angles and self.water is None:
             raise ValueError("give `incidence_degrees`, for layover and shadow, or `water`")
+        for key in ("incidence_degrees", *(f"{one}_incidence_degrees" for one in ORBITS)):
+            degrees = getattr(self, key)
+            if degrees is not None and not FLATTEST <= degrees <= STEEPEST:
+                raise ValueError(
+                    f"`{key}` is {degrees:g}: give degrees from the vertical, {FLATTEST:g} to "
+                    f"{STEEPEST:g}"
+                )
 
     @property
     def angles(self) -> list[float]:
         """All incidence angles [degrees]; without any, layover and shadow are not wanted."""
-        found = (self._incidence(state) for state in ("ascending", "descending"))
+        found = (self._incidence(state) for state in ORBITS)
         return sorted({degrees for degrees in found if degrees is not None})
 
     def incidence_of(self, orbit_state: str) -> float:
@@ -157,3 +167,7 @@ class LabelSource:
     """The inventory's reference system, where its file declares none."""
     layer: str | None = None
     """Which of several layers of the inventory."""
+    mapped_crs: str | None = None
+    """The mapped area's reference system, where its file declares none."""
+    mapped_layer: str | None = None
+    """Which of several layers of the mapped area's file."""

@@ -18,6 +18,7 @@ from landslide.build.grid import north_on
 from landslide.build.insar import find_pairs, insar_layers
 from landslide.build.labels import label_layers
 from landslide.build.observed import observed_layers
+from landslide.build.passes import side
 from landslide.build.plan import BuildPlan
 from landslide.build.processing import processed
 from landslide.build.rtc import load_backscatter
@@ -26,7 +27,6 @@ from landslide.build.signing import signer
 from landslide.build.sources import PROCESSORS, TerrainSource
 from landslide.build.terrain import terrain_layers
 from landslide.build.viewing import View, sentinel1_look
-from landslide.cube.events import event_to_attribute
 
 SAR, TERRAIN, OBSERVED, INSAR, LABELS = NAMES = ("sar", "terrain", "observed", "insar", "labels")
 """In the order in which they are built."""
@@ -40,7 +40,9 @@ class Stage:
 
     name: str
     about: Mapping[str, Any]
-    """What it is built from: sources, licences and options; another one is another layer."""
+    """What it is built from: files and options; another one is another layer."""
+    source: Mapping[str, Any]
+    """Where that lay, and its licences: what a reader wants to know, and a move changes."""
     load: Callable[[], xr.Dataset]
     """Opens the sources, and gives the variables lazily."""
     ready: Callable[[], object] | None = None
@@ -74,13 +76,15 @@ def _sar(plan: BuildPlan, block_pixels: int) -> Stage:
     source, choice = plan.recipe.sar, plan.choice
     scenes = [scene for one in choice.passes for scene in one.scenes]
     about = {
-        "source": shown(source.source),
         "items": [scene.name for scene in scenes],
         "files": [fingerprint(a) for scene in scenes for a in scene.addresses.values()],
-        "licences": sorted({scene.licence for scene in scenes if scene.licence}),
         "resampling": source.resampling,
         # The images nearest the event lie together in the store.
-        "event": event_to_attribute(plan.recipe.event),
+        "sides": [side(one, plan.recipe.event) for one in choice.passes],
+    }
+    told = {
+        "source": shown(source.source),
+        "licences": sorted({scene.licence for scene in scenes if scene.licence}),
     }
 
     def load() -> xr.Dataset:
@@ -93,17 +97,16 @@ def _sar(plan: BuildPlan, block_pixels: int) -> Stage:
             sign=signer(source.signing),
         )
 
-    return Stage(SAR, about, load)
+    return Stage(SAR, about, told, load)
 
 
 def _terrain(plan: BuildPlan, block_pixels: int) -> Stage:
     source = plan.recipe.terrain
     assert source is not None
     items, addresses, licence = _elevation(source, plan.grid)
-    about = {
+    about = {"items": items, "files": [fingerprint(address) for address in addresses]}
+    told = {
         "source": [shown(one) for one in _several(source.source)],
-        "items": items,
-        "files": [fingerprint(address) for address in addresses],
         "licences": [licence] if licence else [],
     }
 
@@ -116,7 +119,7 @@ def _terrain(plan: BuildPlan, block_pixels: int) -> Stage:
             sign=signer(source.signing),
         )
 
-    return Stage(TERRAIN, about, load)
+    return Stage(TERRAIN, about, told, load)
 
 
 def _elevation(source: TerrainSource, grid: GeoBox) -> tuple[list[str], list[str], str]:
@@ -151,7 +154,7 @@ def _insar(plan: BuildPlan, block_pixels: int) -> Stage:
     def load() -> xr.Dataset:
         return insar_layers(pairs(), plan.grid, block_pixels=block_pixels)
 
-    return Stage(INSAR, {"source": source.source, **about}, load, ready)
+    return Stage(INSAR, about, {"source": shown(source.source)}, load, ready)
 
 
 def _observed(plan: BuildPlan, block_pixels: int) -> Stage:
@@ -166,13 +169,13 @@ def _observed(plan: BuildPlan, block_pixels: int) -> Stage:
         incidence = {state: source.incidence_of(state) for state in states}
     water = [source.water] if isinstance(source.water, str) else list(source.water or ())
     about = {
-        **asdict(source),
-        "water": [shown(file) for file in water],
+        "incidence_degrees": incidence,
+        "water_values": source.water_values,
+        "water_above": source.water_above,
         "items": items,
         "files": [fingerprint(file) for file in (*dem, *water)],
-        "licences": [licence] if licence else [],
-        "orbit_states": list(incidence),
     }
+    told = {"water": [shown(file) for file in water], "licences": [licence] if licence else []}
 
     def load() -> xr.Dataset:
         latitude, north = shapely.box(*plan.recipe.area.bounds).centroid.y, north_on(plan.grid)
@@ -191,17 +194,19 @@ def _observed(plan: BuildPlan, block_pixels: int) -> Stage:
             sign=signer("none" if terrain is None else terrain.signing),
         )
 
-    return Stage(OBSERVED, about, load)
+    return Stage(OBSERVED, about, told, load)
 
 
 def _labels(plan: BuildPlan, block_pixels: int) -> Stage:
     source = plan.recipe.labels
     assert source is not None
     files = [source.inventory, *([source.mapped] if source.mapped else [])]
-    about = {
-        **asdict(source),
+    told = {
         "inventory": shown(source.inventory),
         "mapped": shown(source.mapped) if source.mapped else None,
+    }
+    about = {
+        **{key: value for key, value in asdict(source).items() if key not in told},
         "files": [fingerprint(file) for file in files],
     }
 
@@ -213,7 +218,9 @@ def _labels(plan: BuildPlan, block_pixels: int) -> Stage:
             all_touched=source.all_touched,
             crs=source.crs,
             layer=source.layer,
+            mapped_crs=source.mapped_crs,
+            mapped_layer=source.mapped_layer,
             block_pixels=block_pixels,
         )
 
-    return Stage(LABELS, about, load)
+    return Stage(LABELS, about, told, load)

@@ -103,6 +103,21 @@ class Target:
         new["attributes"] = {**attributes, ATTRIBUTE: json.dumps({"layers": layers})}
         self.put(ROOT, json.dumps(new).encode())
 
+    def describe(
+        self, attributes: Mapping[str, Any], sources: Mapping[str, Mapping[str, Any]]
+    ) -> None:
+        """Say anew what the cube is, and where the sources of its layers lie."""
+        root = self.root()
+        if root is None:
+            return
+        layers = self.layers()
+        for name, source in sources.items():
+            layers[name] |= source
+        new = {**attributes, ATTRIBUTE: json.dumps({"layers": layers})}
+        if new != root["attributes"]:
+            root["attributes"] = new
+            self.put(ROOT, json.dumps(root).encode())
+
 
 def target_at(out: str) -> Target:
     """Return the cube at an address, one that `landslide build` began or one that is to be.

@@ -62,7 +62,12 @@ def geometries(cube: xr.Dataset) -> np.ndarray:
 
 
 def select_images(
-    cube: xr.Dataset, event: Event, timesteps: int, orbit: str | None = None
+    cube: xr.Dataset,
+    event: Event,
+    timesteps: int,
+    orbit: str | None = None,
+    *,
+    one_sided: bool = False,
 ) -> Images:
     """Choose the images nearest the event, `timesteps` on each side, all of one geometry.
 
@@ -77,6 +82,8 @@ def select_images(
         Images wanted on each side.
     orbit : str, optional
         A relative orbit, an orbit state, or `any` to mix geometries on purpose.
+    one_sided : bool
+        Whether one side is enough where no geometry has images on both: to look at.
 
     Raises
     ------
@@ -100,11 +107,16 @@ def select_images(
         )
     chosen = max(counts, key=lambda name: (min(counts[name]), sum(counts[name])))
     for side, count in zip(("before", "after"), counts[chosen], strict=True):
-        if count < timesteps:
+        if count < timesteps and not (one_sided and not count):
             found = "; ".join(f"orbit {n}: {b} before, {a} after" for n, (b, a) in counts.items())
+            way = (
+                "ask for fewer timesteps"
+                if min(counts[chosen])
+                else "nothing is compared across orbits; give a cube with images on both sides"
+            )
             raise ValueError(
                 f"{timesteps} timesteps need {timesteps} images {side} event {event.name!r}, "
-                f"there are {count} ({found}): ask for fewer timesteps"
+                f"there are {count} ({found}): {way}"
             )
     order = np.argsort(cube["timestep"].to_numpy(), kind="stable")
     usable = allowed & (names == chosen)

@@ -196,6 +196,8 @@ def load_event(name_or_file: str | os.PathLike[str]) -> Event:
     try:
         content = read_bytes(text).decode()
     except (FileNotFoundError, IsADirectoryError) as error:
+        if text.endswith(".toml"):
+            raise FileNotFoundError(f"no event file {text}: check its name") from error
         raise FileNotFoundError(
             f"no event {text!r}: name one of {', '.join(PUBLISHED)}, or an existing TOML file"
         ) from error

@@ -21,7 +21,7 @@ class Place:
     """A scene to look at; planes are (y, x), coarsened by one factor, north up."""
 
     images: dict[str, Plane]
-    """Backscatter [dB] before and after, by title."""
+    """Backscatter [dB] before and after, by title; NaN where there is no image on a side."""
     label: npt.NDArray[np.uint8] | None
     """1 where any landslide lies in a pixel, 0 none, 255 no data; None without labels."""
     elevation: Plane | None
@@ -43,18 +43,22 @@ def read_place(cube: xr.Dataset, event: Event, longest: int = LONGEST) -> Place:
     Raises
     ------
     ValueError
-        Where the cube has no backscatter, or no image on one side of the event.
+        Where the cube has no backscatter, or no image of the event's orbit.
     """
     names = [name for name in ("vv", "vh") if name in cube]
     if not names:
         raise ValueError("the cube has no backscatter: figure 2 shows an image before and after")
-    chosen = select_images(cube, event, 1)
+    chosen = select_images(cube, event, 1, one_sided=True)
     height, width = cube.sizes["y"], cube.sizes["x"]
     factor = max(1, -(-max(height, width) // longest))
     images = {}
-    for side, (position, *_) in (("before", chosen.before), ("after", chosen.after)):
-        power = _coarse(cube[names[0]].isel(timestep=position), factor, "mean")
-        date = str(cube["timestep"].to_numpy()[position])[:10]
+    for side, positions in (("before", chosen.before), ("after", chosen.after)):
+        if not positions:  # a cube that was built of one side
+            nothing = np.full((height // factor, width // factor), np.nan, np.float32)
+            images[f"{names[0].upper()} {side}: no image"] = nothing
+            continue
+        power = _coarse(cube[names[0]].isel(timestep=positions[0]), factor, "mean")
+        date = str(cube["timestep"].to_numpy()[positions[0]])[:10]
         with np.errstate(divide="ignore", invalid="ignore"):
             images[f"{names[0].upper()} {side}, {date} [dB]"] = 10 * np.log10(power)
     label, share = _label(cube, factor)

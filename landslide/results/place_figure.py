@@ -104,6 +104,9 @@ def _image(
     limits: tuple[float, float],
 ) -> None:  # fmt: skip
     _bare(axis, name)
+    if not np.isfinite(plane).any():
+        _nothing(axis, "nothing was seen here")
+        return
     drawn = axis.imshow(np.ma.masked_invalid(plane), cmap=look(name).colours, vmin=limits[0],
                         vmax=limits[1], interpolation="nearest", aspect="equal")  # fmt: skip
     _bar(figure, axis, drawn)

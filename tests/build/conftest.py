@@ -13,6 +13,8 @@ import shapely
 from numpy.typing import NDArray
 from rasterio.transform import from_origin
 
+from tests.built_event import BUILD, DAYS, speckle, write_slides
+
 CRS = "EPSG:32654"
 WEST, NORTH = 580_000.0, 4_750_000.0
 PIXEL = 10.0
@@ -128,3 +130,20 @@ def event_file(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return write
+
+
+@pytest.fixture
+def event(
+    tmp_path: Path, write_scene: Any, write_tif: Any, event_file: Callable[..., Path]
+) -> Path:
+    """Return an event file beside six images, a DEM of 30 m and an inventory."""
+    for seed, day in enumerate(DAYS):
+        write_scene(tmp_path / "rtc", f"{day}T204100", speckle(seed))
+    rows, columns = np.mgrid[:110, :120].astype(np.float32)
+    heights = 200 + 3 * rows + 5 * np.sin(columns / 5)
+    write_tif(
+        tmp_path / "dem.tif", heights.astype(np.float32), west=WEST - 600, north=NORTH + 600,
+        pixel=30,
+    )  # fmt: skip
+    write_slides(tmp_path)
+    return event_file(BUILD)

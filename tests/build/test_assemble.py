@@ -3,7 +3,6 @@
 import errno
 import json
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,61 +17,13 @@ import xarray as xr
 import zarr
 from pyproj import CRS
 
-from landslide.build import assemble, writing
+from landslide.build import writing
 from landslide.build.access import shown
-from landslide.build.assemble import build_cube
 from landslide.build.fingerprint import fingerprint
-from landslide.build.plan import plan_build
-from landslide.build.recipe import load_recipe
 from landslide.cli import main
 from landslide.cube.events import find_event
 from landslide.cube.store import open_cube, stored_chunks
-
-WEST, NORTH = 580_000.0, 4_750_000.0
-SHAPE = (200, 240)
-DAYS = ("20180808", "20180820", "20180901", "20180913", "20180925", "20181007")
-BUILD = """
-area = [141.982, 42.884, 141.999, 42.8965]
-crs = "EPSG:32654"
-resolution = 10
-sar = {source = "rtc"}
-terrain = {source = "dem.tif"}
-labels = {inventory = "slides.geojson"}
-"""
-
-
-def speckle(seed: int) -> np.ndarray:
-    return np.random.default_rng(seed).gamma(4, 0.05, SHAPE).astype(np.float32)
-
-
-def write_slides(folder: Path, size: float = 0.001) -> None:
-    square = shapely.box(141.985, 42.891, 141.985 + size, 42.891 + size)
-    feature = {"type": "Feature", "properties": {}, "geometry": shapely.geometry.mapping(square)}
-    document = {"type": "FeatureCollection", "features": [feature]}
-    (folder / "slides.geojson").write_text(json.dumps(document))
-
-
-@pytest.fixture
-def event(
-    tmp_path: Path, write_scene: Any, write_tif: Any, event_file: Callable[..., Path]
-) -> Path:
-    """Return an event file beside six images, a DEM of 30 m and an inventory."""
-    for seed, day in enumerate(DAYS):
-        write_scene(tmp_path / "rtc", f"{day}T204100", speckle(seed))
-    rows, columns = np.mgrid[:110, :120].astype(np.float32)
-    heights = 200 + 3 * rows + 5 * np.sin(columns / 5)
-    write_tif(
-        tmp_path / "dem.tif", heights.astype(np.float32), west=WEST - 600, north=NORTH + 600,
-        pixel=30,
-    )  # fmt: skip
-    write_slides(tmp_path)
-    return event_file(BUILD)
-
-
-def build(event: Path, out: Path | str, **options: Any) -> tuple[xr.Dataset, list[str]]:
-    said: list[str] = []
-    cube = build_cube(plan_build(load_recipe(event)), str(out), said=said.append, **options)
-    return cube, said
+from tests.built_event import NORTH, WEST, build, speckle
 
 
 def test_a_cube_holds_what_the_files_hold(event: Path, tmp_path: Path) -> None:
@@ -152,131 +103,6 @@ def test_its_stac_item_lies_beside_it(event: Path, tmp_path: Path) -> None:
     pystac.Item.from_dict(bare).validate()  # the core's schema comes with pystac
 
 
-def test_a_second_run_goes_on_from_the_layers_that_are_there(event: Path, tmp_path: Path) -> None:
-    out = tmp_path / "quake.zarr"
-    cube, said = build(event, out, until="sar")
-    assert said == ["sar: is built"]
-    assert set(cube.data_vars) == {"vv", "vh"}
-    before = {path: path.stat().st_mtime_ns for path in (out / "vv").rglob("*") if path.is_file()}
-    cube, said = build(event, out)
-    assert said == ["sar: is there", "terrain: is built", "labels: is built"]
-    assert {path: path.stat().st_mtime_ns for path in before} == before
-    _, said = build(event, out)
-    assert said == ["sar: is there", "terrain: is there", "labels: is there"]
-    whole, _ = build(event, tmp_path / "at_once.zarr")
-    xr.testing.assert_equal(cube.compute(), whole.compute())
-
-
-def test_a_changed_source_rebuilds_what_it_feeds(
-    event: Path, tmp_path: Path, write_scene: Any
-) -> None:
-    out = tmp_path / "quake.zarr"
-    build(event, out)
-    write_slides(tmp_path, 0.002)
-    cube, said = build(event, out)
-    assert said == [
-        "labels: its source or the grid changed", "sar: is there", "terrain: is there",
-        "labels: is built",
-    ]  # fmt: skip
-    assert int(cube["landslides"].sum()) > 200
-    write_scene(tmp_path / "rtc", "20181019T204100", speckle(7))
-    cube, said = build(event, out)
-    assert said == [
-        "sar: its source or the grid changed", "sar: is built", "terrain: is there",
-        "labels: is there",
-    ]  # fmt: skip
-    assert cube.sizes["timestep"] == 7
-    event.write_text(event.read_text().replace("resolution = 10", "resolution = 20"))
-    cube, said = build(event, out)
-    assert said[-3:] == ["sar: is built", "terrain: is built", "labels: is built"]
-    assert float(cube["x"][1] - cube["x"][0]) == 20
-
-
-def test_what_lies_beside_a_source_is_none_of_it(event: Path, tmp_path: Path) -> None:
-    """An inventory QUAKE.geojson, built into QUAKE.zarr: its STAC item QUAKE.stac.json changes."""
-    (tmp_path / "slides.geojson").rename(tmp_path / "quake.geojson")
-    event.write_text(event.read_text().replace("slides.geojson", "quake.geojson"))
-    build(event, tmp_path / "quake.zarr")
-    (tmp_path / "dem.tif.aux.xml").write_text("<statistics/>")
-    _, said = build(event, tmp_path / "quake.zarr")
-    assert said == ["sar: is there", "terrain: is there", "labels: is there"]
-
-
-def test_an_archive_and_a_part_of_a_shapefile_that_change_are_noticed(tmp_path: Path) -> None:
-    for file, changed in (("zip://{}/a.zip!/x/y.tif", "a.zip"), ("{}/b.shp", "b.dbf")):
-        (tmp_path / "b.shp").write_bytes(b"")
-        (tmp_path / changed).write_bytes(b"1")
-        before = fingerprint(file.format(tmp_path))
-        (tmp_path / changed).write_bytes(b"12")
-        assert fingerprint(file.format(tmp_path)) != before
-
-
-def interrupted_after(count: int, monkeypatch: pytest.MonkeyPatch) -> Callable[[Path, Path], None]:
-    """Return what builds backscatter up to so many blocks, and is interrupted."""
-
-    def begin(event: Path, out: Path) -> None:
-        whole, written = writing.record, []
-
-        def breaking(growing: str, key: str, done: Any) -> None:
-            if len(written) == count:
-                raise KeyboardInterrupt
-            whole(growing, key, done)
-            written.append(key)
-
-        with monkeypatch.context() as patch, dask.config.set(scheduler="synchronous"):
-            patch.setattr(writing, "record", breaking)
-            with pytest.raises(KeyboardInterrupt):
-                build(event, out, until="sar")
-
-    return begin
-
-
-def test_blocks_of_another_recipe_are_not_gone_on_from(
-    event: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Begun with all images, begun anew with fewer, and then with all again."""
-    begin = interrupted_after(2, monkeypatch)
-    out, every = tmp_path / "quake.zarr", event.read_text()
-    fewer = every.replace('source = "rtc"', 'source = "rtc", images = 2')
-    begin(event, out)
-    event.write_text(fewer)
-    begin(event, out)
-    event.write_text(every)
-    cube, _ = build(event, out, until="sar")
-    whole, _ = build(event, tmp_path / "at_once.zarr", until="sar")
-    xr.testing.assert_equal(cube.compute(), whole.compute())
-
-
-def test_a_layer_that_was_taken_out_is_not_gone_on_from(
-    event: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Whole with all images, stopped in the next layer; whole with fewer; then all again."""
-    out, every = tmp_path / "quake.zarr", event.read_text()
-
-    for text in (every, every.replace('source = "rtc"', 'source = "rtc", images = 2')):
-        event.write_text(text)
-        with monkeypatch.context() as patch:
-            patch.setattr(assemble.Target, "clear", stopped_at_end(assemble.Target.clear))
-            with pytest.raises(KeyboardInterrupt):
-                build(event, out, until="sar")
-    event.write_text(every)
-    cube, said = build(event, out, until="sar")
-    assert said == ["sar: its source or the grid changed", "sar: is built"]
-    whole, _ = build(event, tmp_path / "at_once.zarr", until="sar")
-    xr.testing.assert_equal(cube.compute(), whole.compute())
-
-
-def stopped_at_end(clear: Callable[[Any, str], None]) -> Callable[[Any, str], None]:
-    """Return a `Target.clear` that is interrupted where all is there and only progress goes."""
-
-    def interrupted(target: Any, key: str) -> None:
-        if key == assemble.PROGRESS:
-            raise KeyboardInterrupt
-        clear(target, key)
-
-    return interrupted
-
-
 def test_a_wrong_last_source_is_told_before_the_first_is_read(event: Path, tmp_path: Path) -> None:
     point = {"type": "Point", "coordinates": [141.985, 42.891]}
     (tmp_path / "slides.geojson").write_text(json.dumps(point))
@@ -308,14 +134,6 @@ def test_no_secret_of_an_address_is_in_the_cube(
     for file in (tmp_path / "quake.zarr" / "zarr.json", tmp_path / "quake.stac.json"):
         assert "hush" not in file.read_text()
     assert f"{address}/secret.geojson" in (tmp_path / "quake.zarr" / "zarr.json").read_text()
-
-
-def test_a_layer_that_a_recipe_no_longer_names_stays(event: Path, tmp_path: Path) -> None:
-    out = tmp_path / "quake.zarr"
-    build(event, out)
-    cube, said = build(event, out, until="sar")
-    assert said == ["sar: is there"]
-    assert "landslides" in cube
 
 
 FULL = r"quake\.zarr cannot be written \(No space left on device\); make room and run again"

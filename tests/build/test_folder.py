@@ -9,6 +9,9 @@ import pytest
 
 from landslide.build.access import reason
 from landslide.build.folder import folder_scenes
+from landslide.build.grid import project
+from landslide.build.plan import plan_build
+from landslide.build.recipe import load_recipe
 
 VALUES = np.full((120, 140), 0.2, np.float32)
 
@@ -94,6 +97,44 @@ def test_a_folder_without_products_says_what_it_has(tmp_path: Path) -> None:
         folder_scenes(str(tmp_path))
     with pytest.raises(ValueError, match=r"matches \*\.png: no file does"):
         folder_scenes(str(tmp_path), "*.png")
+
+
+@pytest.mark.parametrize("nodata", [np.nan, 0, None])
+def test_a_slanting_swath_covers_what_it_holds(
+    tmp_path: Path, write_scene: Any, event_file: Any, nodata: float | None
+) -> None:
+    """Data left of a slanting edge, in a raster that is larger; the area lies across the edge."""
+    rows, columns = np.mgrid[:300, :400]
+    edge = 60 + rows * 0.3
+    values = np.where(columns < edge, 0.2, 0 if nodata is None else nodata).astype(np.float32)
+    for day in ("20180820", "20180913"):
+        write_scene(tmp_path / "rtc", f"{day}T204100", values, nodata=nodata)
+    area = "area = [141.9815, 42.8805, 141.9985, 42.8945]"
+    settings = 'crs = "EPSG:32654"\nterrain = false\nsar = {source = "rtc", min_coverage = %s}'
+    recipe = load_recipe(event_file(f"{area}\n{settings % 0}"))
+    plan = plan_build(recipe)
+    box = project(recipe.area, "EPSG:32654").bounds
+    x, y = 580_005 + columns * 10, 4_749_995 - rows * 10
+    here = (x > box[0]) & (x < box[2]) & (y > box[1]) & (y < box[3])
+    true = (columns < edge)[here].mean()
+    assert 0.2 < true < 0.8
+    assert [one.coverage for one in plan.choice.passes] == pytest.approx([true] * 2, abs=0.02)
+    with pytest.raises(ValueError, match=r"2 times: covers \d\d% of the area, less than 90%"):
+        plan_build(load_recipe(event_file(f"{area}\n{settings % 0.9}")))
+
+
+def test_an_image_that_holds_nothing_covers_nothing(
+    tmp_path: Path, write_scene: Any, event_file: Any
+) -> None:
+    for day, values in (("20180820", VALUES), ("20180913", VALUES * np.nan)):
+        write_scene(tmp_path / "rtc", f"{day}T204100", values)
+    recipe = load_recipe(event_file(
+        'area = [141.982, 42.892, 141.99, 42.896]\nterrain = false\nsar = {source = "rtc"}'
+    ))  # fmt: skip
+    with pytest.raises(
+        ValueError, match=r"one side .* before .*; dropped 1 times: covers 0% of the area"
+    ):
+        plan_build(recipe)
 
 
 def test_a_page_under_an_images_name_is_quoted(burst: Path) -> None:

@@ -8,10 +8,12 @@ import pytest
 import rasterio
 import shapely
 from affine import Affine
+from hypothesis import given
+from hypothesis import strategies as st
 from odc.geo.geobox import GeoBox
 from shapely import LineString, MultiPolygon, Point, Polygon, box
 
-from landslide.build.labels import label_layers
+from landslide.build.labels import any_pixel, burn, label_layers
 from landslide.build.terrain import terrain_layers
 from landslide.cube.schema import house_schema
 
@@ -162,13 +164,61 @@ def test_each_bad_inventory_is_one_line(tmp_path: Path) -> None:
     page = tmp_path / "page.gpkg"
     page.write_text("<html>403</html>")
     assert "cannot read the inventory" in refusal(OSError, str(page))
-    assert "cannot read the inventory" in refusal(OSError, str(tmp_path / "absent.shp"))
+    absent = str(tmp_path / "absent.shp")
+    assert refusal(OSError, absent) == f"no inventory at {absent}: check its name"
 
     two = save(tmp_path / "two.gpkg", at(2, 2, 6, 6))
     gpd.GeoDataFrame(geometry=[at(9, 9, 10, 10)], crs=UTM).to_file(two, layer="fresh")
-    assert "has the layers two, fresh: name one" in refusal(ValueError, two)
+    said = refusal(ValueError, two)
+    assert "has the layers two, fresh: set `layer` under [build.labels] to one" in said
     assert "no layer 'old'" in refusal(ValueError, two, layer="old")
     assert label_layers(two, HERE, layer="fresh")["landslides"].sum() == 1
+
+
+@pytest.mark.filterwarnings("ignore:.*crs.*not provided")
+def test_inventory_and_mapped_area_have_each_its_own_crs_and_layer(tmp_path: Path) -> None:
+    slides = save(tmp_path / "slides.shp", at(2, 2, 6, 6), crs=None)
+    mapped = save(tmp_path / "mapped.gpkg", at(0, 0, 30, 20), to="EPSG:4326")
+    layers = label_layers(slides, HERE, crs=UTM, mapped=mapped)
+    assert (layers["landslides"] == 1).sum() == 16
+    assert 580 < int(layers["mapped"].sum()) < 620
+    bare = save(tmp_path / "bare.shp", at(0, 0, 30, 20), crs=None)
+    with pytest.raises(ValueError, match=r"mapped area .*set `mapped_crs` under \[build.labels"):
+        label_layers(slides, HERE, crs=UTM, mapped=bare)
+    assert label_layers(slides, HERE, crs=UTM, mapped=bare, mapped_crs=UTM)["mapped"].sum() == 600
+    gpd.GeoDataFrame(geometry=[at(0, 0, 9, 9)], crs=UTM).to_file(mapped, layer="second")
+    with pytest.raises(ValueError, match=r"set `mapped_layer` under \[build.labels\] to one"):
+        label_layers(slides, HERE, crs=UTM, mapped=mapped)
+    layers = label_layers(slides, HERE, crs=UTM, mapped=mapped, mapped_layer="second")
+    assert layers["mapped"].sum() == 81
+
+
+def test_an_inventory_that_gives_no_pixel_is_refused(tmp_path: Path) -> None:
+    """Between the middles of the pixels; or of ground that nobody mapped."""
+    small = save(tmp_path / "small.gpkg", at(3.6, 3.6, 4.4, 4.4), at(8.7, 9.6, 9.3, 9.9))
+    with pytest.raises(ValueError, match=r"none of the 2 polygons .* `all_touched = true`"):
+        label_layers(small, HERE)
+    assert label_layers(small, HERE, all_touched=True)["landslides"].sum() == 6
+    some = save(tmp_path / "some.gpkg", at(3.6, 3.6, 4.4, 4.4), at(8.4, 9.4, 9.3, 9.9))
+    assert label_layers(some, HERE)["landslides"].sum() == 1
+    away = save(tmp_path / "away.gpkg", at(20, 20, 29, 29))
+    with pytest.raises(ValueError, match=r"some\.gpkg lies in the mapped area .*away\.gpkg"):
+        label_layers(some, HERE, mapped=away)
+
+
+@given(
+    boxes=st.lists(
+        st.tuples(*[st.floats(-5, 60) for _ in range(2)], *[st.floats(0.05, 2) for _ in range(2)]),
+        min_size=1, max_size=4,
+    ),
+    all_touched=st.booleans(),
+)  # fmt: skip
+def test_whether_any_pixel_is_a_landslide_is_known_beforehand(
+    boxes: list[tuple[float, float, float, float]], all_touched: bool
+) -> None:
+    polygons = np.array([at(x, y, x + w, y + h) for x, y, w, h in boxes], object)
+    burnt = burn(HERE, polygons, all_touched=all_touched)
+    assert any_pixel(polygons, HERE, all_touched=all_touched) == bool(burnt.any())
 
 
 def test_an_inventory_is_read_from_a_web_server(http_folder: tuple[str, Path]) -> None:

@@ -283,3 +283,11 @@ def test_kashmirs_flanks_hide_from_the_radar() -> None:
     beyond = distance_along(here, view.look_degrees, middle)
     np.testing.assert_array_equal(seen, ~hidden(z, view, here.resolution.x, beyond))
     assert 0.6 < seen.mean() < 0.9
+
+
+@pytest.mark.filterwarnings("ignore:.*crs.*not provided")
+def test_water_without_a_crs_is_told_where_to_write_it(tmp_path: Path) -> None:
+    vector = tmp_path / "lake.shp"
+    gpd.GeoDataFrame(geometry=[box(0, 0, 100, 100)]).to_file(vector)
+    with pytest.raises(ValueError, match=r"the water .* declares no CRS .*: add that$"):
+        observed_layers(HERE, water=str(vector))

@@ -102,6 +102,14 @@ def test_an_area_is_geojson_in_the_table(event_file: EventFile) -> None:
         ('area = "event.toml"', "is not GeoJSON"),
         ('area = {type = "Point", coordinates = [1, 2]}', "holds no polygon"),
         ('area = {type = "Polygon"}', "is not GeoJSON"),
+        (
+            f"{AREA}\nobserved = {{incidence_degrees = 95}}",
+            "`incidence_degrees` is 95: give",
+        ),
+        (
+            f"{AREA}\nobserved = {{ascending_incidence_degrees = 2}}",
+            r"\[build\.observed\]: `ascending_incidence_degrees` is 2",
+        ),
     ],
 )
 def test_what_is_wrong_is_named(event_file: EventFile, build: str, said: str) -> None:
@@ -114,6 +122,11 @@ def test_what_is_wrong_is_named(event_file: EventFile, build: str, said: str) ->
 def test_an_area_without_a_file_is_named(event_file: EventFile) -> None:
     with pytest.raises(FileNotFoundError, match=r"no area at .*none\.geojson"):
         load_recipe(event_file('area = "none.geojson"'))
+
+
+def test_an_event_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"no event file .*nosuch\.toml: check its name"):
+        load_recipe(tmp_path / "nosuch.toml")
 
 
 def test_an_event_without_a_table_is_told_how(event_file: EventFile, tmp_path: Path) -> None:

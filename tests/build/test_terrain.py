@@ -350,3 +350,11 @@ def test_kashmir_is_as_high_and_steep_as_its_dem() -> None:
     assert float(steepness) == pytest.approx(
         float(np.degrees(same["dem_slope_radians"]).mean()), abs=2.0
     )
+
+
+def test_a_dem_that_was_cut_off_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    here = grid(64, 80, 10.0)
+    dem = Path(write(tmp_path / "dem.tif", np.full((68, 84), 7.0, "f4"), here.pad(2)))
+    dem.write_bytes(dem.read_bytes()[:-2000])
+    with pytest.raises(ValueError, match=r"^the DEM .*dem\.tif is cut off .*: fetch it again$"):
+        terrain_layers([str(dem)], here)
