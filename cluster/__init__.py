@@ -1,1 +1,19 @@
 """Dask and Ray, on this machine or elsewhere."""
+
+import os
+
+JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"
+"""Set for the entry point of a submitted job."""
+
+
+def in_job() -> bool:
+    """Return whether this process is the entry point of a submitted Ray job."""
+    return JOB in os.environ
+
+
+# Ray reads these when it is imported, by whichever module here comes first. A Ray that listens
+# without a token lets anyone run code; in a job it is the cluster that says whether there are
+# tokens.
+if not in_job():
+    os.environ.setdefault("RAY_AUTH_MODE", "token")
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")

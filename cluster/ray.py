@@ -2,22 +2,15 @@
 
 import contextlib
 import logging
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"  # set for the entry point of a submitted job
+import ray
+from ray import ObjectRef
+from ray.exceptions import RayError
 
-# Ray reads these when it is imported. A Ray that listens without a token lets anyone run code; in
-# a job it is the cluster that says whether there are tokens.
-if JOB not in os.environ:
-    os.environ.setdefault("RAY_AUTH_MODE", "token")
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-
-import ray  # noqa: E402 - it reads the environment
-from ray import ObjectRef  # noqa: E402
-from ray.exceptions import RayError  # noqa: E402
+from cluster import in_job
 
 ROUNDING = 1e-6
 
@@ -38,11 +31,6 @@ class Resources:
         if self.accelerator:
             request[f"accelerator_type:{self.accelerator}"] = 0.001
         return {name: amount for name, amount in request.items() if amount}
-
-
-def in_job() -> bool:
-    """Return whether this process is the entry point of a submitted Ray job."""
-    return JOB in os.environ
 
 
 @contextlib.contextmanager

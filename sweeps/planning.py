@@ -4,7 +4,8 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from cluster.ray import Resources, cluster_has_gpus, in_job
+from cluster import in_job
+from cluster.ray import Resources, cluster_has_gpus
 from landslide.chips.inputs import PAPER_INPUTS, PAPER_TIMESTEPS
 from landslide.chips.passing import ChipStream
 from landslide.chips.stream import plan_stream
