@@ -1,4 +1,4 @@
-"""Which failures of a store pass by themselves, and waiting until they have."""
+"""Failures of a store: where they come from, which pass by themselves, waiting until they have."""
 
 import asyncio
 import errno
@@ -48,6 +48,12 @@ def is_transient(error: BaseException) -> bool:
 def status_of(error: BaseException) -> object:
     """Return what a server answered, where it did."""
     return error.status if hasattr(error, "status") else getattr(error, "code", None)
+
+
+def innermost(error: BaseException) -> BaseException:
+    """Return what an error came of: the outer ones say little more than that they failed."""
+    cause = error.__cause__ or error.__context__
+    return innermost(cause) if cause is not None and str(cause) else error
 
 
 def patiently[Answer](call: Callable[[], Answer]) -> Answer:

@@ -12,6 +12,7 @@ from pystac_client.exceptions import APIError
 from shapely.geometry.base import BaseGeometry
 
 from landslide.build.scenes import Scene, scene_of
+from landslide.retries import innermost
 
 PAGE = 100
 TIMEOUT_S = 60
@@ -26,7 +27,7 @@ def api_errors(api: str) -> Iterator[None]:
         yield
     except (APIError, requests.RequestException, pystac.STACError, pystac.STACTypeError) as error:
         status = getattr(error, "status_code", None)
-        said = " ".join(str(_innermost(error)).split())[:160]
+        said = " ".join(str(innermost(error)).split())[:160]
         if status in (401, 403):
             raise PermissionError(
                 f"{api}: access refused (HTTP {status}): set the archive's credentials"
@@ -34,12 +35,6 @@ def api_errors(api: str) -> Iterator[None]:
         raise ConnectionError(
             f"{api} does not answer as a STAC API ({said}): check `source` and the network"
         ) from error
-
-
-def _innermost(error: BaseException) -> BaseException:
-    """Return what an error came of: the outer ones say little more than that they failed."""
-    cause = error.__cause__ or error.__context__
-    return _innermost(cause) if cause is not None and str(cause) else error
 
 
 def search_scenes(

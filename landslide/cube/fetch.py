@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from landslide.cube.address import zip_filesystem
 from landslide.cube.events import PUBLISHED, ZENODO_STEMS, published_name
+from landslide.retries import innermost
 
 ZENODO_API = "https://zenodo.org/api"
 RECORD = "7248056"
@@ -229,7 +230,8 @@ def fetch_cube(
             downloader=ResumingDownloader(partial, file.size, progress=progress),
         )
     except OSError as error:
-        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        said = str(innermost(error)) or type(error).__name__
+        reason = " ".join(said.split())[:200]
         raise ConnectionError(
             f"{stem}.zip could not be fetched from {api} ({reason}): "
             f"run again to go on, or {by_hand}"
