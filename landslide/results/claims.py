@@ -84,6 +84,11 @@ class Claim:
         return "held" if set(found) == {"held"} else "undecided"
 
     @property
+    def empty(self) -> bool:
+        """Whether there are rows for none of its comparisons."""
+        return not any(len(each.values) for each in self.comparisons)
+
+    @property
     def outcome(self) -> str:
         """The verdict, and with one seed which way it points."""
         if self.verdict != "undecided" or all(len(each.values) > 1 for each in self.comparisons):

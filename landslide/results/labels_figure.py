@@ -81,4 +81,4 @@ def _draw(axis: Axes, curves: Curves, origins: list[str]) -> None:
     axis.spines[["top", "right"]].set_visible(False)
     axis.grid(axis="y", color="#e6e6e6", linewidth=0.8)
     axis.set_axisbelow(True)
-    axis.legend(frameon=False, fontsize=8)
+    axis.legend(facecolor="white", edgecolor="none", framealpha=1, fontsize=8)

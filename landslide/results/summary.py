@@ -7,7 +7,7 @@ from typing import Literal
 import pandas as pd
 
 from landslide.results.bootstrap import has_histograms
-from landslide.results.claims import paper_claims
+from landslide.results.claims import Claim, paper_claims
 from landslide.results.order import SECTION
 from landslide.results.pivot import UNTRAINED, baselines, pivot
 from landslide.results.sections import Section, sections
@@ -115,12 +115,21 @@ def _text(section: Section) -> Iterator[str]:
     for row in cells:
         yield "  ".join(cell.ljust(n) for cell, n in zip(row, widths, strict=True)).rstrip()
     yield ""
+    numbered, lacking = _claims(section)
     yield "The paper's claims here (95 % intervals over seeds, differences paired by seed)"
-    claims = paper_claims(section.scored)
-    width = max(len(claim.outcome) for claim in claims)
-    for number, claim in enumerate(claims, 1):
+    width = max((len(claim.outcome) for _, claim in numbered), default=0)
+    for number, claim in numbered:
         yield f"{number}  {claim.outcome.ljust(width)}  {claim.text}"
         yield from (f"   {' ' * width}    {each}" for each in claim.comparisons)
+    yield from lacking
+
+
+def _claims(section: Section) -> tuple[list[tuple[int, Claim]], list[str]]:
+    """Return the claims that the rows say something of, and a line about the others."""
+    numbered = list(enumerate(paper_claims(section.scored), 1))
+    silent = [str(number) for number, claim in numbered if claim.empty]
+    others = f"No rows for {len(silent)} of the {len(numbered)} claims: {', '.join(silent)}"
+    return [(n, claim) for n, claim in numbered if not claim.empty], [others] if silent else []
 
 
 def _markdown(section: Section) -> Iterator[str]:
@@ -133,11 +142,13 @@ def _markdown(section: Section) -> Iterator[str]:
     header, *rows = _cells(section)
     yield from pipes(header, rows)
     yield ""
+    numbered, lacking = _claims(section)
     claims = [
         [claim.text, claim.outcome, "; ".join(str(each) for each in claim.comparisons)]
-        for claim in paper_claims(section.scored)
+        for _, claim in numbered
     ]
     yield from pipes(["the paper's claim", "here", "mean [95 % interval over seeds]"], claims)
+    yield from ["", *lacking] if lacking else []
 
 
 def pipes(header: list[str], rows: list[list[str]]) -> Iterator[str]:

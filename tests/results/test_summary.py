@@ -61,8 +61,16 @@ def test_failed_trials_are_listed_and_marked_in_the_pivot(table_of, make_row, fo
 def test_a_table_of_failed_trials_alone_is_reported_too(table_of, make_row):
     text = report(table_of([make_row(error="lost")]))
     assert "FAILED vv" in text
-    assert "no data" in text
+    assert text.rstrip().endswith("No rows for 7 of the 7 claims: 1, 2, 3, 4, 5, 6, 7")
     assert "failed" in report(table_of([make_row(error="lost")]), "csv")
+
+
+@pytest.mark.parametrize("form", ["text", "markdown"])
+def test_claims_that_no_row_speaks_of_are_one_line(table_of, make_row, form):
+    text = report(table_of([make_row(seed=seed, inputs="vv+vh") for seed in range(3)]), form)
+    assert "The best AUPRC exceeds 0.7" in text
+    assert "VV beats VH" not in text
+    assert text.rstrip().endswith("No rows for 6 of the 7 claims: 2, 3, 4, 5, 6, 7")
 
 
 @pytest.mark.parametrize(
