@@ -193,14 +193,14 @@ def _simulate(args: argparse.Namespace) -> None:
 
 def _build(args: argparse.Namespace) -> None:
     from landslide.build.assemble import build_cube, plan_changes
+    from landslide.build.changes import changes_text
     from landslide.build.plan import plan_build
     from landslide.build.recipe import load_recipe
 
     plan = plan_build(load_recipe(args.event))
     print(plan.text)
     if args.dry_run:
-        for change in plan_changes(plan, args.out, until=args.until):
-            print(change.text)
+        print(changes_text(args.out, plan_changes(plan, args.out, until=args.until)))
         return
     build_cube(plan, args.out, until=args.until, said=print)
     print(args.out)

@@ -33,14 +33,14 @@ def main(arguments: list[str] | None = None) -> None:
     """Say what is built from what, build it, and say where it lies."""
     args = options(arguments)
     from landslide.build.assemble import build_cube, plan_changes  # noqa: PLC0415 - after the options are read
+    from landslide.build.changes import changes_text  # noqa: PLC0415
     from landslide.build.plan import plan_build  # noqa: PLC0415
     from landslide.build.recipe import load_recipe  # noqa: PLC0415
 
     plan = plan_build(load_recipe(args.event))
     print(plan.text)
     if args.dry_run:
-        for change in plan_changes(plan, args.out, until=args.until):
-            print(change.text)
+        print(changes_text(args.out, plan_changes(plan, args.out, until=args.until)))
         return
     with dask_client(args.dask) as client:  # which is from here on what Dask computes with
         _, ahead = executor_of(client)

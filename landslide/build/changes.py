@@ -79,6 +79,11 @@ def changes(
             yield Change(name, there=True, built=False, why=GRID_CHANGED)
 
 
+def changes_text(out: str, found: Iterable[Change]) -> str:
+    """Return what a build into `out` would do, for people."""
+    return "\n".join([f"{out}, if it were built now:", *(f"  {one.text}" for one in found)])
+
+
 def _difference(about: Mapping[str, Any], stage: Stage) -> str:
     """Say what a layer is built from that it was not."""
     now = json.loads(json.dumps(dict(stage.about), default=str))

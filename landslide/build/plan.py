@@ -80,8 +80,9 @@ class BuildPlan:
             lines += [f"    {_pass_line(one)}" for one in ones]
         lines += [f"  dropped: {one.text}: {reason}" for one, reason in self.choice.dropped]
         lines += [f"{name}: {_where(getattr(recipe, name))}" for name in LAYERS]
+        reading = "download" if "://" in recipe.sar.source else "to read"
         lines += [
-            f"download: at most {size_text(self.download_bytes)} of backscatter",
+            f"{reading}: at most {size_text(self.download_bytes)} of backscatter",
             f"cube: about {size_text(self.cube_bytes)}",
         ]
         return "\n".join(lines)

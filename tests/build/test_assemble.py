@@ -305,7 +305,7 @@ def test_the_command_plans_and_builds(
     assert not out.exists()
     assert "track 46 (descending): 3 before, 3 after" in said
     assert "2018-09-01T20:41:00Z sentinel-1a, 1 scene, 100% of the area" in said
-    assert "download: at most" in said
+    assert "to read: at most" in said
     assert "cube: about" in said
     assert main(["build", str(event), str(out), "--until", "terrain"]) == 0
     assert "terrain: is built" in capsys.readouterr().out

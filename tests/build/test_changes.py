@@ -230,10 +230,11 @@ def test_a_dry_run_says_what_would_become_of_the_cube(
     changed(event, ('terrain = {source = "dem.tif"}', "terrain = false"),
             ('"rtc"', '"rtc", images = 2'))  # fmt: skip
     assert main(["build", str(event), str(out), "--dry-run"]) == 0
-    assert capsys.readouterr().out.splitlines()[-3:] == [
-        "sar: is built anew: its items, files and sides changed",
-        "terrain: is taken out: the event file asks for it no more",
-        "labels: is built",
+    assert capsys.readouterr().out.splitlines()[-4:] == [
+        f"{out}, if it were built now:",
+        "  sar: is built anew: its items, files and sides changed",
+        "  terrain: is taken out: the event file asks for it no more",
+        "  labels: is built",
     ]
     assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
     zarr.open_group(tmp_path / "other.zarr", mode="w")

@@ -78,7 +78,7 @@ def test_a_scheduler_that_does_not_answer_is_one_line(
     event, out = write_event(open_cube(cube), tmp_path), tmp_path / "built.zarr"
     monkeypatch.setattr("cluster.dask.TIMEOUT", 1)
     assert command([str(event), str(out), "--dry-run"]) == 0
-    assert "download: at most" in capsys.readouterr().out
+    assert "to read: at most" in capsys.readouterr().out
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         address = f"tcp://127.0.0.1:{closed.getsockname()[1]}"
