@@ -1,6 +1,7 @@
 """A folder of RTC GeoTIFFs, with OPERA's or ASF's names, as scenes like any archive's."""
 
 import fnmatch
+import math
 import re
 import zipfile
 from collections.abc import Iterator
@@ -152,13 +153,16 @@ def filled_part(scene: Scene, area: BaseGeometry) -> BaseGeometry:
     """
     address = scene.addresses[min(scene.addresses)]
     with raster_errors(address), rasterio.open(address) as image:
-        here = shapely.bounds(project(area, image.crs.to_wkt()))
-        window = image.window(*here).round_lengths(op="ceil").round_offsets(op="floor")
-        window = window.intersection(Window(0, 0, image.width, image.height))
-        shape = min(SAMPLES, int(window.height)), min(SAMPLES, int(window.width))
+        over = image.window(*shapely.bounds(project(area, image.crs.to_wkt())))
+        left, right = _whole(over.col_off, over.width, image.width)
+        top, bottom = _whole(over.row_off, over.height, image.height)
+        if left == right or top == bottom:
+            return shapely.Polygon()
+        window = Window(left, top, right - left, bottom - top)
+        shape = min(SAMPLES, bottom - top), min(SAMPLES, right - left)
         values = image.read(1, window=window, out_shape=shape)
         cell = image.window_transform(window) @ Affine.scale(
-            window.width / shape[1], window.height / shape[0]
+            (right - left) / shape[1], (bottom - top) / shape[0]
         )
         crs = image.crs.to_wkt()
     filled = np.isfinite(values) & (values != (scene.nodata or 0))
@@ -169,6 +173,11 @@ def filled_part(scene: Scene, area: BaseGeometry) -> BaseGeometry:
         for outline, _ in shapes(filled.astype(np.uint8), mask=filled, transform=cell)
     ]
     return _in_degrees(shapely.union_all(cells), crs)
+
+
+def _whole(offset: float, length: float, most: int) -> tuple[int, int]:
+    """Return the first pixel of a window along one axis of an image, and the one after its last."""
+    return min(max(0, math.floor(offset)), most), min(max(0, math.ceil(offset + length)), most)
 
 
 def _sizes(headers: dict[str, Header]) -> dict[str, int] | None:

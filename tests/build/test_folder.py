@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import shapely
 
 from landslide.build.access import reason
-from landslide.build.folder import folder_scenes
+from landslide.build.folder import filled_part, folder_scenes
 from landslide.build.grid import project
 from landslide.build.plan import plan_build
 from landslide.build.recipe import load_recipe
@@ -135,6 +136,14 @@ def test_an_image_that_holds_nothing_covers_nothing(
         ValueError, match=r"one side .* before .*; dropped 1 times: covers 0% of the area"
     ):
         plan_build(recipe)
+
+
+def test_an_image_beside_the_area_covers_none_of_it(burst: Path) -> None:
+    (scene,) = folder_scenes(str(burst.parent))
+    _, south, east, north = scene.footprint.bounds
+    for beside in (shapely.box(east + 1, south, east + 2, north), shapely.box(0, 0, 1, 1)):
+        assert filled_part(scene, beside).is_empty
+    assert filled_part(scene, scene.footprint).equals(scene.footprint)
 
 
 def test_a_page_under_an_images_name_is_quoted(burst: Path) -> None:
