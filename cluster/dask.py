@@ -16,6 +16,8 @@ from distributed.versions import VersionMismatchWarning
 ADDRESS = "DASK_SCHEDULER_ADDRESS"
 KUBERNETES = "kubernetes:"
 TIMEOUT = 30  # seconds
+DEADLINE = 1200
+"""Seconds that an autoscaler may take for the first worker: a node starts, and pulls its image."""
 LOCAL_DASHBOARD = "http://127.0.0.1:{port}/status"
 RETRIES = 2
 """Of a block whose reading fails: another worker may reach what one does not."""
@@ -25,7 +27,10 @@ SAME = ("python", "dask", "distributed", "cloudpickle", "numpy", "xarray", "zarr
 
 @contextlib.contextmanager
 def dask_client(
-    address: str | None = None, *, adapt: Sequence[int] | None = None
+    address: str | None = None,
+    *,
+    adapt: Sequence[int] | None = None,
+    deadline: float = DEADLINE,
 ) -> Iterator[Client]:
     """Give a client, and print where its dashboard is; only what was opened here is closed.
 
@@ -39,15 +44,18 @@ def dask_client(
     adapt : sequence of 2 int, optional
         The fewest and the most workers; between them as many as there is work for. The operator's
         clusters are told so: who runs a scheduler at an address sees to its workers.
+    deadline : float
+        Seconds in which the first worker must be there; an autoscaler is given work for one.
 
     Raises
     ------
     OSError
-        Where no scheduler answers, or a block of the cube kills whoever reads it.
+        Where no scheduler answers, no worker comes, or a block of the cube kills whoever reads it.
     ValueError
         Where scheduler or workers have other versions than this process, or threads of this
         process are to adapt.
     """
+    way_out = "name another" if address else f"unset {ADDRESS}"
     address = address or os.environ.get(ADDRESS)
     kubernetes = address is not None and address.startswith(KUBERNETES)
     if adapt is not None and address is None:
@@ -70,10 +78,13 @@ def dask_client(
                 client = opened.enter_context(Client(target, timeout=TIMEOUT))
             except OSError:
                 raise OSError(
-                    f"no Dask scheduler answers at {address}: start one, or unset {ADDRESS}"
+                    f"no Dask scheduler answers at {address}: start one, or {way_out}"
                 ) from None
-        require_same_versions(client)
         print(f"Dask dashboard: {client.dashboard_link}")
+        require_same_versions(client)
+        if not client.nthreads():
+            await_worker(client, deadline)
+            require_same_versions(client)
         try:
             yield client
         except KilledWorker as error:
@@ -118,6 +129,27 @@ def _kubernetes(place: str) -> Iterator[Any]:
         ) from error
     with contextlib.closing(cluster):
         yield cluster
+
+
+def await_worker(client: Client, seconds: float) -> None:
+    """Give an autoscaler work for a worker, and wait until one has done it.
+
+    Raises
+    ------
+    OSError
+        Where none has come in time.
+    """
+    print(f"Dask has no worker yet: waiting for one, {seconds:g} s at most", flush=True)
+    asked = client.submit(int, pure=False)
+    try:
+        asked.result(timeout=seconds)
+    except TimeoutError:
+        asked.cancel()
+        address = client.scheduler_info()["address"]
+        raise OSError(
+            f"no Dask worker came to {address} within {seconds:g} s: start one (`dask worker "
+            f"{address}`), or see what its autoscaler lacks"
+        ) from None
 
 
 def require_same_versions(client: Client) -> None:

@@ -69,7 +69,7 @@ def run(args: argparse.Namespace, planned: Sweep | None = None) -> int:
         failures = 0
         if waiting:
             node = ask_for_node(resources)  # it may come while the chips are read
-            with dask_client(args.dask, adapt=args.dask_workers) as client:
+            with dask_client(args.dask, adapt=args.dask_workers, deadline=args.deadline) as client:
                 chips = gather_chips(
                     sweep.stream,
                     args.chips,

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from cluster import in_job
+from cluster.dask import DEADLINE
 from cluster.ray import Resources, cluster_has_gpus
 from landslide.chips.inputs import PAPER_INPUTS, PAPER_TIMESTEPS
 from landslide.chips.passing import ChipStream
@@ -31,8 +32,6 @@ from landslide.options import (
 from landslide.storage import absolute
 from landslide.training.config import TrainingConfig
 from landslide.trial import require_network
-
-DEADLINE = 1200  # seconds: a GPU node starts, and pulls an image of several GB
 
 
 def add_sweep_options(
@@ -63,7 +62,8 @@ def add_sweep_options(
         "--deadline",
         type=positive,
         default=DEADLINE,
-        help=f"seconds in which an autoscaler must add the first node; default: {DEADLINE}",
+        help="seconds in which autoscalers must add the first node and the first Dask worker; "
+        f"default: {DEADLINE}",
     )
     cluster.add_argument("--accelerator", help="Ray's accelerator type, such as V100")
     cluster.add_argument(

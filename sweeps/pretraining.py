@@ -124,7 +124,7 @@ def load(args: argparse.Namespace, sweep: Sweep) -> tuple[tuple[Experiment, xr.D
         split=split,
         skip_damaged=args.skip_damaged,
     )
-    with dask_client(args.dask, adapt=args.dask_workers) as client:
+    with dask_client(args.dask, adapt=args.dask_workers, deadline=args.deadline) as client:
         executor = executor_of(client, max(args.dask_workers or (0,)))
         unlabelled = load_chips(stream, *executor, progress=True)
         chips = gather_chips(

@@ -146,7 +146,7 @@ def names_of(sweeps: Sequence[Sweep]) -> list[str]:
 
 def load(args: argparse.Namespace, sweep: Sweep) -> xr.Dataset:
     """Read the chips of one cube into memory."""
-    with dask_client(args.dask, adapt=args.dask_workers) as client:
+    with dask_client(args.dask, adapt=args.dask_workers, deadline=args.deadline) as client:
         chips = gather_chips(
             sweep.stream,
             MEMORY,

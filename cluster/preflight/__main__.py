@@ -65,7 +65,9 @@ def checked(args: argparse.Namespace) -> list[Check]:
         opened.enter_context(ray_cluster(args.address))
         client = None
         if args.dask or ADDRESS in os.environ:
-            client = opened.enter_context(dask_client(args.dask, adapt=args.dask_workers))
+            client = opened.enter_context(
+                dask_client(args.dask, adapt=args.dask_workers, deadline=args.deadline)
+            )
         resources = resources_of(args, sweep.base)
         require_resources(resources)
         return list(check_places(args, sweep, resources, client))
@@ -93,7 +95,7 @@ def check_places(
         yield from (Check(f"node {name}", *each) for each in told)
     workers = on_workers(client, examine, *order, seconds=args.deadline) if client else {}
     if client is not None and not workers:
-        yield Check("Dask", "workers", passed=True, said="none yet: they come with the work")
+        yield Check("Dask", "workers", passed=True, said="none now: they come with the work")
     for name, place in workers.items():
         yield from _told(f"Dask {name}", place, here.versions, trains=False)
     yield trial

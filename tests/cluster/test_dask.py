@@ -50,6 +50,22 @@ def test_a_scheduler_that_does_not_answer_is_one_line(monkeypatch: pytest.Monkey
         dask_client(address).__enter__()
 
 
+def test_a_scheduler_without_workers_is_one_line_after_a_while(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with LocalCluster(
+        n_workers=0, processes=False, protocol="tcp", host="127.0.0.1",
+        dashboard_address="127.0.0.1:0", worker_dashboard_address="127.0.0.1:0",
+    ) as cluster:  # fmt: skip
+        address = cluster.scheduler_address
+        with pytest.raises(OSError, match=f"no Dask worker came to {address} within 0.1 s"):
+            dask_client(address, deadline=0.1).__enter__()
+        assert "waiting for one, 0.1 s at most" in capsys.readouterr().out
+        cluster.scale(1)
+        with dask_client(address) as client:
+            assert client.nthreads()
+
+
 @pytest.fixture
 def operator(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
     """Stand for Dask's operator, with one cluster: there is no Kubernetes here."""
@@ -86,7 +102,7 @@ class Connected:
 
 def test_a_cluster_of_the_operator_grows_with_its_work_and_stays(operator: dict[str, Any]) -> None:
     with dask_client("kubernetes:landslide/dask", adapt=(0, 2)) as client:
-        assert not client.nthreads()
+        assert client.nthreads()  # which came for the work that asks for a worker
         executor, look_ahead = executor_of(client, 2)
         assert look_ahead == 4
         assert executor.submit(sum, [1, 2]).result() == 3
