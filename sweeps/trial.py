@@ -174,12 +174,14 @@ def run_trials(
     # Tune's newer report prints a table of its own settings whatever `verbose` says.
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
     os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
+    # Tune would end the run, and let us go on as if it were complete.
+    os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
     share = {
         "experiment": experiment, "chips": chips, "table": table, "runs": runs, "keep": keep,
     }  # fmt: skip
     # Tune reads its own records once, at the end: a sweep goes on from the table and checkpoints.
     with tempfile.TemporaryDirectory(prefix="sweep-") as records:
-        results = tune.Tuner(
+        tuner = tune.Tuner(
             tune.with_resources(tune.with_parameters(body, **share), resources.request()),
             param_space={
                 "trial": tune.grid_search([{"key": k, "config": c} for k, c in configs.items()])
@@ -191,7 +193,12 @@ def run_trials(
                 callbacks=[Progress(list(configs.values())), JsonLoggerCallback()],
                 verbose=0,
             ),
-        ).fit()
+        )
+        try:
+            results = tuner.fit()
+        except KeyboardInterrupt:
+            log.warning("rows and checkpoints stand: the same command goes on from them")
+            raise
         ended = [results[i] for i in range(len(results))]
     dead = [result for result in ended if result.error is not None]
     for result in dead:

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import signal
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from landslide import open_cube, results_table
 from landslide.chips.inputs import PAPER_INPUTS
 from landslide.chips.split import Chipping
 from landslide.cli import main as landslide_command
+from landslide.command import INTERRUPTED
 from landslide.cube.events import find_event
 from landslide.experiment import plan_experiment, row_key, with_baseline
 from landslide.training.config import training_config
@@ -107,6 +109,33 @@ def test_a_failed_trial_stays_visible_and_the_others_rows_are_safe(
     parts = [chip["part"] for chip in chosen["chips"]]
     assert rows.loc["vv", "train_chips"] == parts.count("train")
     assert "IsADirectoryError" in capsys.readouterr().out
+
+
+# Tune, interrupted, leaves its records' files open.
+@pytest.mark.filterwarnings(r"ignore:.*result\.json:pytest.PytestUnraisableExceptionWarning")
+def test_a_sweep_that_is_interrupted_says_so_and_goes_on(
+    cube: str, ray: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    """By Ctrl-C as its first trial ends: it must not go on as if that were all of it."""
+    table = str(tmp_path / "table")
+    arguments = [cube, "--table", table, "--inputs", "vv", "--timesteps", "1", "2", *QUICK]
+    ended = Progress.on_trial_complete
+
+    def interrupt(self: Progress, *args: Any, **info: Any) -> None:
+        ended(self, *args, **info)
+        signal.raise_signal(signal.SIGINT)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Progress, "on_trial_complete", interrupt)
+        assert command(arguments) == INTERRUPTED
+    said = capsys.readouterr()
+    assert said.err.endswith("interrupted\n")
+    assert "The paper's claims" not in said.out
+    assert "the same command goes on" in caplog.text
+    assert len(results_table(table)) == 1
+    assert main(arguments) == 0
+    assert len(results_table(table)) == 2
 
 
 @pytest.mark.long  # on a cluster of several nodes it is among the faults
