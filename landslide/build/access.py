@@ -100,7 +100,7 @@ def reason(address: str, said: str, what: str = "") -> Exception:
     `what` it is ("DEM", "coherence") is said, too, where it is given.
     """
     plain = shown(address)
-    name = f"the {what} {plain}" if what else plain
+    name = called(plain, what)
     status = re.search(r"HTTP response code: (\d{3})", said)
     code = int(status[1]) if status else 0
     if code in (401, 403):
@@ -125,6 +125,11 @@ def reason(address: str, said: str, what: str = "") -> Exception:
     return damaged(name, said)
 
 
+def called(name: str, what: str) -> str:
+    """Return what an error calls a file: its name, after what it is where that is known."""
+    return f"the {what} {name}" if what else name
+
+
 def damaged(name: str, said: str) -> ValueError:
     """Return the error of a file that is there in part."""
     return ValueError(f"{name} is cut off or damaged ({said}): fetch it again")
@@ -140,7 +145,7 @@ def require_place(
     ValueError
         Where there is neither, or it does not say where its pixels lie.
     """
-    name = f"the {what} {shown(address)}" if what else shown(address)
+    name = called(shown(address), what)
     declared = crs if image.crs is None else str(image.crs.to_wkt())
     if declared is None or image.transform.is_identity:
         lacks = "coordinate reference system" if declared is None else "georeference"

@@ -86,15 +86,16 @@ def build_cube(
     _drop(work.target, [one.layer for one in work.changes if one.why == GRID_CHANGED])
     for change in work.changes:
         said(change.text)
-        stage = work.stages.get(change.layer)
-        layer = opened.pop(change.layer, None)
-        if layer is None and stage is not None and change.built:
-            layer = stage.load()  # a processor's work of hours
-        if change.dropped:
-            _drop(work.target, [change.layer])
-        if layer is not None and stage is not None:
-            for name, share in _build(work, stage, layer, plan, blocks_at_once).items():
-                said(f"{change.layer}: {share:.1%} of {name.upper()} have no data")
+        if not change.built:
+            if change.why:
+                _drop(work.target, [change.layer])
+            continue
+        stage = work.stages[change.layer]
+        # What is not open is a processor's work of hours, and may fail.
+        layer = opened.pop(stage.name) if stage.name in opened else stage.load()
+        _drop(work.target, [stage.name])
+        for name, share in _build(work, stage, layer, plan, blocks_at_once).items():
+            said(f"{stage.name}: {share:.1%} of {name.upper()} have no data")
     work.target.describe(
         cube_attributes(plan), {name: dict(stage.source) for name, stage in work.stages.items()}
     )
@@ -108,9 +109,9 @@ def build_cube(
 
 
 def plan_changes(plan: BuildPlan, out: str, *, until: str = LABELS) -> list[Change]:
-    """Say what a build would do with each layer; its sources are opened, nothing is written.
+    """Say what a build would do with each layer; nothing is written.
 
-    Of what is opened, headers and polygons are read.
+    The sources of what it would build are opened: headers and polygons are read.
 
     Raises
     ------
@@ -163,7 +164,7 @@ def _digest(stage: Stage, grid: GeoBox, layout: Layout) -> str:
 
 
 def _drop(target: Target, names: Iterable[str]) -> None:
-    """Take layers out; the cube's STAC item goes first, or it would list what is gone."""
+    """Take out those layers that are there; the STAC item goes first, or it would list them."""
     for name in target.layers().keys() & set(names):
         with plain_write_errors(item_address(target.address)):
             remove(item_address(target.address))

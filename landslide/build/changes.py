@@ -16,22 +16,15 @@ class Change:
     """What becomes of one layer."""
 
     layer: str
-    there: bool
-    """Whether the cube has it now."""
     built: bool
-    """Whether it is built, so built anew where it is there."""
+    """Whether it is built; else it stays, or goes."""
     why: str = ""
-    """Why what is there does not stay."""
-
-    @property
-    def dropped(self) -> bool:
-        """Whether what is there is taken out."""
-        return self.there and bool(self.why)
+    """Why the one that is there does not stay; empty where it does, and where there is none."""
 
     @property
     def text(self) -> str:
         """The same, for people."""
-        if not self.dropped:
+        if not self.why:
             return f"{self.layer}: is {'built' if self.built else 'there'}"
         return f"{self.layer}: is {'built anew' if self.built else 'taken out'}: {self.why}"
 
@@ -67,16 +60,16 @@ def changes(
         about, stage = there.get(name), stages.get(name)
         moved = about is not None and about["grid"] != dict(grid)
         if stage is not None and about is None:
-            yield Change(name, there=False, built=True)
+            yield Change(name, built=True)
         elif stage is not None and about is not None:
             why = GRID_CHANGED if moved else ""
             if not moved and about["digest"] != digests[name]:
                 why = _difference(about, stage)
-            yield Change(name, there=True, built=bool(why), why=why)
+            yield Change(name, built=bool(why), why=why)
         elif about is not None and getattr(plan.recipe, name) is None:
-            yield Change(name, there=True, built=False, why="the event file asks for it no more")
+            yield Change(name, built=False, why="the event file asks for it no more")
         elif moved:
-            yield Change(name, there=True, built=False, why=GRID_CHANGED)
+            yield Change(name, built=False, why=GRID_CHANGED)
 
 
 def changes_text(out: str, found: Iterable[Change]) -> str:

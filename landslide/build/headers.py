@@ -10,7 +10,7 @@ import rasterio
 from rasterio import DatasetReader
 from rasterio.errors import NotGeoreferencedWarning
 
-from landslide.build.access import damaged, raster_errors, require_place
+from landslide.build.access import called, damaged, raster_errors, require_place
 
 # What GDAL says on the way is raised where it matters, and named there.
 logging.getLogger("rasterio._env").setLevel(logging.CRITICAL)
@@ -79,5 +79,6 @@ def require_whole(image: DatasetReader, path: str, what: str = "") -> None:
             for key in ("OFFSET", "SIZE")
         )
         if start + length > size:
-            name = f"the {what} {path}" if what else path
-            raise damaged(name, f"it ends at byte {size}, a block at {start + length}")
+            raise damaged(
+                called(path, what), f"it ends at byte {size}, a block at {start + length}"
+            )

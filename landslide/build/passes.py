@@ -227,7 +227,7 @@ def _require_both_sides(passes: Sequence[Pass], event: Event, dropped: str) -> N
         return
     found = "; ".join(f"{t}: {counts[t, -1]} before, {counts[t, 1]} after" for t in tracks)
     found += f"; dropped {dropped}" if dropped else ""
-    sides = {side for _, side in counts}
+    sides = {each for _, each in counts}
     what = (
         "no orbit has images on both sides of the event, and images of different orbits are not "
         "compared"

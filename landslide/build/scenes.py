@@ -49,7 +49,7 @@ class Scene:
     bytes: Mapping[str, int] | None = None
     """Size of each file, where the archive tells it."""
     filled: BaseGeometry | None = None
-    """Where it has data, in the same degrees; None where nobody looked: all of the footprint."""
+    """Where over the area it has data, in the same degrees; None where nobody looked."""
 
     def item(self) -> pystac.Item:
         """Return it as the STAC item that the loader takes."""

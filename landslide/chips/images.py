@@ -107,7 +107,8 @@ def select_images(
         )
     chosen = max(counts, key=lambda name: (min(counts[name]), sum(counts[name])))
     for side, count in zip(("before", "after"), counts[chosen], strict=True):
-        if count < timesteps and not (one_sided and not count):
+        spared = one_sided and not count and any(counts[chosen])
+        if count < timesteps and not spared:
             found = "; ".join(f"orbit {n}: {b} before, {a} after" for n, (b, a) in counts.items())
             way = (
                 "ask for fewer timesteps"

@@ -13,10 +13,9 @@ import shapely
 from numpy.typing import NDArray
 from rasterio.transform import from_origin
 
-from tests.built_event import BUILD, DAYS, speckle, write_slides
+from tests.built_event import BUILD, DAYS, NORTH, WEST, speckle, write_slides
 
 CRS = "EPSG:32654"
-WEST, NORTH = 580_000.0, 4_750_000.0
 PIXEL = 10.0
 AREA = (141.98, 42.888, 141.99, 42.895)
 """Degrees; inside the scenes that `write_scene` writes, near Hokkaido."""

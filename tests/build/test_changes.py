@@ -87,20 +87,12 @@ def changed(event: Path, *pairs: tuple[str, str]) -> None:
     event.write_text(text)
 
 
-def points(folder: Path) -> None:
-    (folder / "points.geojson").write_text('{"type": "Point", "coordinates": [141.985, 42.891]}')
-
-
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
         ("dem.tif", "dam.tif", r"no DEM at .*dam\.tif: check its name"),
         ("slides.geojson", "points.geojson", "takes polygons"),
-        (
-            "slides.geojson",
-            "nothing.geojson",
-            r"no inventory at .*nothing\.geojson",
-        ),
+        ("slides.geojson", "nothing.geojson", r"no inventory at .*nothing\.geojson"),
     ],
 )
 def test_a_wrong_new_source_costs_nothing(
@@ -109,7 +101,8 @@ def test_a_wrong_new_source_costs_nothing(
     """Neither with the grid as it was nor with another, on which no layer could stay."""
     out = tmp_path / "quake.zarr"
     built, _ = build(event, out)
-    points(tmp_path)
+    point = '{"type": "Point", "coordinates": [141.985, 42.891]}'
+    (tmp_path / "points.geojson").write_text(point)
     item = (tmp_path / "quake.stac.json").read_bytes()
     changed(event, (old, new))
     for _ in range(2):

@@ -123,6 +123,18 @@ def test_a_known_relative_orbit_goes_before_the_orbit_state() -> None:
     assert (images.orbit, images.before, images.after) == ("46", (2, 0), (4, 5))
 
 
+def test_one_side_is_enough_only_where_it_is_asked_for_and_there_is_one() -> None:
+    before, during = cube_of(DAYS[:3]), cube_of(DAYS[1:2])
+    with pytest.raises(ValueError, match=r"there are 0 .* give a cube with images on both sides"):
+        select_images(before, QUAKE, 1)
+    images = select_images(before, QUAKE, 1, one_sided=True)
+    assert (images.before, images.after) == ((2,), ())
+    with pytest.raises(ValueError, match="there are 3 "):
+        select_images(before, QUAKE, 4, one_sided=True)
+    with pytest.raises(ValueError, match="1 timesteps need 1 images before"):
+        select_images(during, event_at("2018-01-01", "2019-01-01"), 1, one_sided=True)
+
+
 def test_images_mix_orbits_only_when_asked() -> None:
     cube = cube_of(DAYS, ["ascending", "descending"] * 3, [46, 148] * 3)
     with pytest.raises(ValueError, match="3 timesteps need 3 images before"):
