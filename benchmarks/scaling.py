@@ -20,10 +20,11 @@ import numpy as np
 import pandas as pd
 from measure import arguments, report, seconds
 
-from cluster.ray import Resources, ray_cluster
+from cluster.ray import ray_cluster
+from cluster.resources import Resources
 from landslide import results_table, simulate_cube
 from landslide.chips.gathering import gather_chips
-from landslide.chips.sizes import memory_bytes
+from landslide.chips.sizes import Room, memory_bytes
 from landslide.experiment import failed_row
 from landslide.options import Parser
 from landslide.results.row import Row
@@ -66,7 +67,7 @@ def makespan(
     The cluster runs already, with no trial's process on it.
     """
     sweep = planned(cube, f"{folder}/{slots}-{trials}-{length:g}/table", trials)
-    chips = gather_chips(sweep.stream, "memory", sweep.runs, memory=memory_bytes())
+    chips = gather_chips(sweep.stream, "memory", sweep.runs, room=Room(memory_bytes()))
     configs = sweep.keyed(ONE)
     with ray_cluster(cpus=slots):
         run = functools.partial(

@@ -8,7 +8,7 @@ from typing import Any
 import ray
 from ray.exceptions import RayActorError
 
-from cluster.ray import Resources
+from cluster.resources import Resources
 
 AGAIN = 3
 """How often a task is given again to an actor that died at it."""
@@ -30,9 +30,7 @@ class RayActors(Executor):
 
     def __init__(self, actors: int, resources: Resources) -> None:
         kind = ray.remote(_Worker).options(
-            num_cpus=resources.cpus,
-            num_gpus=resources.gpus,
-            accelerator_type=resources.accelerator,
+            **resources.options(),
             max_restarts=-1,  # any number in its life
             max_task_retries=AGAIN,
         )

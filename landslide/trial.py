@@ -11,7 +11,7 @@ from tqdm import tqdm
 from landslide.chips.gathering import gather_chips
 from landslide.chips.images import select_images
 from landslide.chips.inputs import PAPER_INPUTS, PAPER_TIMESTEPS, parse_inputs
-from landslide.chips.sizes import AUTO, memory_bytes
+from landslide.chips.sizes import AUTO, Room, memory_bytes
 from landslide.chips.split import Chipping
 from landslide.chips.stream import plan_stream
 from landslide.cube.events import Event, find_event
@@ -110,7 +110,7 @@ def train_bundle(
     )
     folder = absolute(out)
     address = f"{folder}/{experiment.chip_store}"
-    gathered = gather_chips(stream, chips, address, memory=memory_bytes())
+    gathered = gather_chips(stream, chips, address, room=Room(memory_bytes()))
     mixed = torch.cuda.is_available() and config.precision != "float32"
     key = row_key(experiment, config, "mixed" if mixed else "float32")
     # The delay, however short, hides the bar until an epoch ends: what is wrong comes before it.

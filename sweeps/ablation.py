@@ -14,16 +14,10 @@ import sys
 from collections.abc import Sequence
 
 from cluster.dask import dask_client, executor_of
-from cluster.ray import (
-    ask_for_node,
-    await_node,
-    ray_cluster,
-    require_resources,
-    smallest_node_bytes,
-)
+from cluster.ray import ray_cluster
+from cluster.resources import ask_for_node, await_node, require_resources
 from landslide.chips.gathering import gather_chips
 from landslide.chips.inputs import PAPER_INPUTS
-from landslide.chips.sizes import memory_bytes
 from landslide.command import run_command
 from landslide.options import Parser
 from landslide.results.figures import figure4
@@ -31,7 +25,14 @@ from landslide.results.summary import report
 from landslide.results.table import check_writable, results_table, row_keys
 from landslide.retries import patiently
 from landslide.storage import write_whole
-from sweeps.planning import Sweep, add_sweep_options, parsed, plan_sweep, resources_of
+from sweeps.planning import (
+    Sweep,
+    add_sweep_options,
+    parsed,
+    plan_sweep,
+    resources_of,
+    room_for_chips,
+)
 from sweeps.trial import run_trials
 
 
@@ -75,7 +76,7 @@ def run(args: argparse.Namespace, planned: Sweep | None = None) -> int:
                     args.chips,
                     f"{sweep.runs}/{experiment.chip_store}",
                     *executor_of(client, max(args.dask_workers or (0,))),
-                    memory=min(memory_bytes(), smallest_node_bytes()),
+                    room=room_for_chips(),
                 )
             await_node(node, resources, args.deadline)
             failures = run_trials(

@@ -14,14 +14,15 @@ import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from cluster.dask import dask_client, executor_of
+from cluster.dask import DEADLINE, dask_client, executor_of
 from cluster.executors import RayActors
-from cluster.ray import Resources, cluster_has_gpus, ray_cluster, require_resources
+from cluster.ray import ray_cluster
+from cluster.resources import Resources, ask_for_node, await_node, offers, require_resources
 from landslide.command import run_command
 from landslide.mapping.inference.arena import one_arena
 from landslide.mapping.options import add_map_options, cube_to_map, map_choices
 from landslide.mapping.run import map_landslides
-from landslide.options import Parser
+from landslide.options import Parser, gpus, positive
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -37,8 +38,18 @@ def options(arguments: list[str] | None) -> argparse.Namespace:
     )
     cluster.add_argument("--actors", type=int, help="instead of Dask: how many Ray actors")
     cluster.add_argument("--address", help="a running Ray; default: the job's, or a local one")
-    cluster.add_argument("--gpus-per-actor", type=float, help="default: 1 where there are any")
+    cluster.add_argument(
+        "--gpus-per-actor",
+        type=gpus,
+        help="default: 1 where there are any, or the autoscaler adds some",
+    )
     cluster.add_argument("--cpus-per-actor", type=float, default=1)
+    cluster.add_argument(
+        "--deadline",
+        type=positive,
+        default=DEADLINE,
+        help=f"seconds in which autoscalers must add the first node; default: {DEADLINE}",
+    )
     cluster.add_argument("--work", help="where the map grows, if workers do not reach OUT")
     args = parser.parse_args(arguments)
     if (args.actors is None) == (args.dask is None):
@@ -57,14 +68,16 @@ def main(arguments: list[str] | None = None) -> None:
     with ExitStack() as opened:
         if args.actors:
             opened.enter_context(ray_cluster(args.address))
-            gpus = args.gpus_per_actor
-            gpus = float(cluster_has_gpus()) if gpus is None else gpus
-            resources = Resources(args.cpus_per_actor, gpus)
+            share = args.gpus_per_actor
+            if share is None:
+                share = float(offers(Resources(cpus=0, gpus=1)))
+            resources = Resources(args.cpus_per_actor, share)
             require_resources(resources)
+            await_node(ask_for_node(resources), resources, args.deadline)
             executor = opened.enter_context(RayActors(args.actors, resources))
             ahead = 2 * args.actors
         else:
-            client = opened.enter_context(dask_client(args.dask))
+            client = opened.enter_context(dask_client(args.dask, deadline=args.deadline))
             executor, ahead = executor_of(client)
         written = map_landslides(
             [args.model, *args.members],

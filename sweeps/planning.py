@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 
 from cluster import in_job
 from cluster.dask import DEADLINE
-from cluster.ray import Resources, cluster_has_gpus
+from cluster.resources import Resources, offers, smallest_node_bytes
 from landslide.chips.inputs import PAPER_INPUTS, PAPER_TIMESTEPS
 from landslide.chips.passing import ChipStream
+from landslide.chips.sizes import Room, memory_bytes
 from landslide.chips.stream import plan_stream
 from landslide.cube.events import find_event
 from landslide.experiment import (
@@ -55,7 +56,11 @@ def add_sweep_options(
     sweep.add_argument("--force", action="store_true", help="train what the table holds, too")
     sweep.add_argument("--storage", help="folder of checkpoints; runs/ beside the table")
     cluster = parser.add_argument_group("cluster")
-    cluster.add_argument("--gpus-per-trial", type=gpus, help="default: 1 where there are any")
+    cluster.add_argument(
+        "--gpus-per-trial",
+        type=gpus,
+        help="default: 1 where there are any, or the autoscaler adds some",
+    )
     cluster.add_argument("--cpus-per-trial", type=int, help="default: the preset's threads")
     cluster.add_argument("--address", help="a running Ray; default: the job's, or a local one")
     cluster.add_argument(
@@ -176,9 +181,15 @@ def plan_sweep(args: argparse.Namespace) -> Sweep:
     )
 
 
+def room_for_chips() -> Room:
+    """Return what this process and the smallest node of the Ray cluster have for chips."""
+    memory, shared = smallest_node_bytes()
+    return Room(min(memory_bytes(), memory), shared)
+
+
 def resources_of(args: argparse.Namespace, base: TrainingConfig) -> Resources:
     """Return what one trial is given on the Ray cluster that this process is connected to."""
     gpus = args.gpus_per_trial
     if gpus is None:
-        gpus = float(bool(args.accelerator) or cluster_has_gpus())
+        gpus = float(bool(args.accelerator) or offers(Resources(cpus=0, gpus=1)))
     return Resources(base.threads, gpus, args.accelerator)

@@ -16,18 +16,11 @@ from typing import Any
 import xarray as xr
 
 from cluster.dask import dask_client, executor_of
-from cluster.ray import (
-    Resources,
-    ask_for_node,
-    await_node,
-    ray_cluster,
-    require_resources,
-    smallest_node_bytes,
-)
+from cluster.ray import ray_cluster
+from cluster.resources import Resources, ask_for_node, await_node, require_resources
 from landslide.chips.gathering import gather_chips
 from landslide.chips.loading import load_chips
 from landslide.chips.plan import plan_unlabelled
-from landslide.chips.sizes import memory_bytes
 from landslide.chips.split import TRAIN
 from landslide.chips.stream import plan_stream
 from landslide.chips.survey import known_of
@@ -42,7 +35,14 @@ from landslide.storage import exists, remove
 from landslide.training.config import TrainingConfig
 from landslide.training.labelled import with_labels
 from landslide.training.pretraining import HIDDEN, SQUARE, pretrain
-from sweeps.planning import Sweep, add_sweep_options, parsed, plan_sweep, resources_of
+from sweeps.planning import (
+    Sweep,
+    add_sweep_options,
+    parsed,
+    plan_sweep,
+    resources_of,
+    room_for_chips,
+)
 from sweeps.trial import MAX_FAILURES, run_trials
 
 LABELLED = (2, 10, 50)
@@ -132,7 +132,7 @@ def load(args: argparse.Namespace, sweep: Sweep) -> tuple[tuple[Experiment, xr.D
             args.chips,
             f"{sweep.runs}/{experiment.chip_store}",
             *executor,
-            memory=min(memory_bytes(), smallest_node_bytes()),
+            room=room_for_chips(),
         )
     return (replace(experiment, split=split), unlabelled), chips
 

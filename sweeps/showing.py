@@ -9,7 +9,7 @@ import pandas as pd
 import torch
 import xarray as xr
 
-from cluster.ray import Resources
+from cluster.resources import Resources
 from landslide.chips.loading import load_chips
 from landslide.chips.split import PARTS, TEST
 from landslide.cube.labels import read_labels

@@ -16,17 +16,11 @@ from dataclasses import dataclass, replace
 import xarray as xr
 
 from cluster.dask import dask_client, executor_of
-from cluster.ray import (
-    Resources,
-    ask_for_node,
-    await_node,
-    ray_cluster,
-    require_resources,
-    smallest_node_bytes,
-)
+from cluster.ray import ray_cluster
+from cluster.resources import Resources, ask_for_node, await_node, require_resources
 from landslide.chips.gathering import gather_chips
 from landslide.chips.joining import join_cubes
-from landslide.chips.sizes import MEMORY, memory_bytes
+from landslide.chips.sizes import MEMORY
 from landslide.chips.split import TEST, TRAIN
 from landslide.chips.survey import known_of
 from landslide.command import run_command
@@ -39,7 +33,14 @@ from landslide.retries import patiently
 from landslide.storage import exists
 from landslide.training.config import TrainingConfig
 from landslide.training.labelled import with_labels
-from sweeps.planning import Sweep, add_sweep_options, parsed, plan_sweep, resources_of
+from sweeps.planning import (
+    Sweep,
+    add_sweep_options,
+    parsed,
+    plan_sweep,
+    resources_of,
+    room_for_chips,
+)
 from sweeps.trial import run_trials, weights_of
 
 LABELLED = (1, 4, 16, 64)
@@ -152,7 +153,7 @@ def load(args: argparse.Namespace, sweep: Sweep) -> xr.Dataset:
             MEMORY,
             "",
             *executor_of(client, max(args.dask_workers or (0,))),
-            memory=min(memory_bytes(), smallest_node_bytes()),
+            room=room_for_chips(),
         )
     return known_of(chips)  # chips in memory are all there is to know
 

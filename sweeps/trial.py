@@ -13,7 +13,7 @@ from ray.tune.execution import class_cache
 from ray.tune.logger import JsonLoggerCallback
 from tqdm import tqdm
 
-from cluster.ray import Resources
+from cluster.resources import Resources
 from landslide.chips.survey import Chips
 from landslide.experiment import Experiment, failed_row, run_trial
 from landslide.results.row import Row

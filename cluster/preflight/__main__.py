@@ -19,24 +19,25 @@ from typing import Any
 from distributed import Client
 
 from cluster.dask import ADDRESS, dask_client
-from cluster.preflight.checks import Check, Place, examine, same_versions, versions
-from cluster.preflight.estimate import decoded_bytes, duration, fit, training_seconds
+from cluster.preflight.checks import Check, Place, examine, one_line, same_versions, versions
+from cluster.preflight.estimate import (
+    beside_network,
+    decoded_bytes,
+    duration,
+    fit,
+    training_seconds,
+)
 from cluster.preflight.gpus import gpus
 from cluster.preflight.places import nodes, on_a_trial, on_nodes, on_workers
 from cluster.preflight.step import Step, training_step
-from cluster.ray import (
-    Resources,
-    ray_cluster,
-    require_resources,
-    smallest_node_bytes,
-    trials_at_once,
-)
+from cluster.ray import ray_cluster
+from cluster.resources import Resources, require_resources, trials_at_once
 from landslide.chips.inputs import parse_inputs
-from landslide.chips.sizes import memory_bytes
 from landslide.command import run_command
 from landslide.options import Parser
 from landslide.results.table import row_keys
-from sweeps.planning import Sweep, add_sweep_options, plan_sweep, resources_of
+from landslide.training.config import TrainingConfig
+from sweeps.planning import Sweep, add_sweep_options, plan_sweep, resources_of, room_for_chips
 
 DRIVER = "driver"
 
@@ -59,18 +60,26 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def checked(args: argparse.Namespace) -> list[Check]:
-    """Connect as the sweep would, and try all."""
-    sweep = plan_sweep(args)
-    with ExitStack() as opened:
-        opened.enter_context(ray_cluster(args.address))
-        client = None
-        if args.dask or ADDRESS in os.environ:
-            client = opened.enter_context(
-                dask_client(args.dask, adapt=args.dask_workers, deadline=args.deadline)
-            )
-        resources = resources_of(args, sweep.base)
-        require_resources(resources)
-        return list(check_places(args, sweep, resources, client))
+    """Connect as the sweep would, and try all; what stops it is the last check."""
+    checks, trying = [], (DRIVER, "sweep")
+    try:
+        sweep = plan_sweep(args)
+        with ExitStack() as opened:
+            trying = ("Ray", "cluster")
+            opened.enter_context(ray_cluster(args.address))
+            trying, client = ("Dask", "cluster"), None
+            if args.dask or ADDRESS in os.environ:
+                client = opened.enter_context(
+                    dask_client(args.dask, adapt=args.dask_workers, deadline=args.deadline)
+                )
+            trying = ("a trial", "resources")
+            resources = resources_of(args, sweep.base)
+            require_resources(resources)
+            for check in check_places(args, sweep, resources, client):
+                checks.append(check)  # noqa: PERF402 - what came before an error counts
+    except (ValueError, OSError, ImportError) as error:
+        checks.append(Check(*trying, passed=False, said=one_line(error)))
+    return checks
 
 
 def check_places(
@@ -86,9 +95,12 @@ def check_places(
     found = on_nodes(examine, dict.fromkeys(known, order), seconds=args.deadline)
     for name, place in found.items():
         yield from _told(f"node {name}", place, here.versions, trains=True)
-    offered = {name: what["GPU"] for name, what in known.items() if what.get("GPU")}
+    offered = {name: node.gpus for name, node in known.items() if node.gpus}
     tried = on_nodes(
-        gpus, {n: (count,) for n, count in offered.items()}, seconds=args.deadline, gpus=offered
+        gpus,
+        {n: (count, *step_of(sweep)) for n, count in offered.items()},
+        seconds=args.deadline,
+        gpus=offered,
     )
     for name, answer in tried.items():
         told = (("GPUs", False, answer),) if isinstance(answer, str) else answer
@@ -100,7 +112,8 @@ def check_places(
         yield from _told(f"Dask {name}", place, here.versions, trains=False)
     yield trial
     rates = [p.rate for p in [*found.values(), *workers.values(), here] if isinstance(p, Place)]
-    yield from estimates(args, sweep, resources, step, rates=rates, readers=max(len(workers), 1))
+    threads = sum(client.nthreads().values()) if client else os.cpu_count() or 1
+    yield from estimates(args, sweep, resources, step, rates=rates, threads=threads)
 
 
 def _told(where: str, place: Place | str, here: Any, *, trains: bool) -> Iterator[Check]:
@@ -111,18 +124,21 @@ def _told(where: str, place: Place | str, here: Any, *, trains: bool) -> Iterato
     yield from (Check(where, *each) for each in place.checks)
 
 
+def step_of(sweep: Sweep) -> tuple[TrainingConfig, int]:
+    """Return what the sweep's largest training step takes: a configuration, and the chips' size."""
+    widest = max(sweep.inputs, key=lambda name: len(parse_inputs(name).channels))
+    return replace(sweep.base, inputs=widest), sweep.experiment.chipping.chip_size
+
+
 def check_trial(
     args: argparse.Namespace, sweep: Sweep, resources: Resources
 ) -> tuple[Check, Step | None]:
     """Make training steps with what a trial is given."""
-    widest = max(sweep.inputs, key=lambda name: len(parse_inputs(name).channels))
-    config = replace(sweep.base, inputs=widest)
-    size = sweep.experiment.chipping.chip_size
+    config, size = step_of(sweep)
     step = on_a_trial(training_step, config, size, resources=resources, seconds=args.deadline)
-    asked = ", ".join(f"{name} {amount:g}" for name, amount in resources.request().items())
     if isinstance(step, str):
-        return Check("a trial", "training", passed=False, said=f"with {asked}: {step}"), None
-    said = f"with {asked}: a step of {config.batch_size} chips takes {step.seconds:.3f} s"
+        return Check("a trial", "training", passed=False, said=f"with {resources}: {step}"), None
+    said = f"with {resources}: a step of {config.batch_size} chips takes {step.seconds:.3f} s"
     said += f" on {step.device} in {step.precision}"
     if resources.gpus and step.device == "cpu":
         return Check("a trial", "training", passed=False, said=f"{said}, not on a GPU"), step
@@ -136,16 +152,19 @@ def estimates(
     step: Step | None,
     *,
     rates: list[float],
-    readers: int,
+    threads: int,
 ) -> Iterator[Check]:
     """Say what the sweep will hold, read and take."""
-    memory = min(memory_bytes(), smallest_node_bytes())
-    yield Check("sweep", *fit(sweep.stream, args.chips, memory))
+    yield Check("sweep", *fit(sweep.stream, args.chips, room_for_chips(), sweep.runs))
+    if step is not None and math.isfinite(step.room):
+        channels = len(parse_inputs(step_of(sweep)[0].inputs).channels)
+        yield Check("sweep", *beside_network(sweep.stream, channels, step.room))
     size, rate = decoded_bytes(sweep.stream), min(filter(math.isfinite, rates), default=math.nan)
     said = f"one pass decodes {size / 1e9:.2f} GB"
     if math.isfinite(rate):
         said += (
-            f": {duration(size / rate / readers)} at the slowest place's rate, a chunk at a time"
+            f": {duration(size / rate / threads)} at the slowest place's rate, {threads} "
+            f"chunk{'s' if threads > 1 else ''} at a time"
         )
     yield Check("sweep", "reading", passed=True, said=said)
     configs = sweep.keyed(resources)
@@ -154,12 +173,12 @@ def estimates(
     except OSError:  # told of already, by every place
         done = set()
     waiting = {key: config for key, config in configs.items() if key not in done}
-    now, most = trials_at_once(resources)
     said = f"{len(waiting)} of {len(configs)} configurations are not in the table"
-    said += f"; {now} trials at once, {most} with all nodes that may be added"
+    said += f"; {trials_at_once(resources)} at once on the nodes that run"
     if step is not None and waiting:
-        seconds = training_seconds(sweep.stream, waiting, step.seconds, most)
-        said += f"; training takes {duration(seconds)} and each trial's start"
+        seconds = training_seconds(sweep.stream, waiting, step.seconds)
+        said += f"; training takes {duration(sum(seconds))} one after another, "
+        said += f"{duration(max(seconds))} all at once, and each trial's start"
     yield Check("sweep", "training", passed=True, said=said)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
+from numpy.typing import NDArray
 
 from landslide.chips.inputs import POLARISATIONS
 from landslide.cube.layers import readable
@@ -65,12 +66,13 @@ def examine(cube: str, reader: str, missing: str, folders: Mapping[str, str]) ->
             probe_folder(folder)
             checks.append((name, True, f"{folder} written, read and removed"))
         except Exception as error:  # noqa: BLE001 - every store has errors of its own
-            checks.append((name, False, f"{folder}: {one_line(error)}"))
+            said = f"{folder}: {one_line(error)}: name a folder that every worker may write, "
+            checks.append((name, False, f"{said}with --{name}"))
     return Place(tuple(checks), versions(), rate)
 
 
 def read_chunk(uri: str, reader: str, missing: str) -> tuple[str, float]:
-    """Open a cube and read the chunk in the middle of its first image.
+    """Open a cube and read two chunks of one layer: the first opens connections, and is not timed.
 
     Returns
     -------
@@ -84,16 +86,22 @@ def read_chunk(uri: str, reader: str, missing: str) -> tuple[str, float]:
     opened = time.perf_counter()
     name = next((n for n in (*POLARISATIONS, "dem") if n in cube), "landslides")
     source = readable(cube[name])
-    index = []
-    for axis, size in enumerate(cube[name].shape):
-        numbers = source.chunk_numbers(axis)
-        inside = np.flatnonzero(numbers == numbers[size // 2 if size > 1 else 0])
-        index.append(slice(int(inside[0]), int(inside[-1]) + 1))
-    values = source.start(tuple(index))()
-    seconds = time.perf_counter() - opened
+    numbers = [source.chunk_numbers(axis) for axis in range(cube[name].ndim)]
+    first, middle = (
+        tuple(_extent(n, n[int(share * len(n))]) for n in numbers) for share in (0, 0.5)
+    )
+    source.start(first)()
+    warm = time.perf_counter()
+    values = source.start(middle)()
+    seconds = time.perf_counter() - warm
     rate = values.nbytes / seconds
     said = f"opened in {opened - start:.1f} s; a chunk of {name} read at {rate / 1e6:.0f} MB/s"
     return said, rate
+
+
+def _extent(numbers: NDArray[np.int64], chunk: int) -> slice:
+    inside = np.flatnonzero(numbers == chunk)
+    return slice(int(inside[0]), int(inside[-1]) + 1)
 
 
 def versions() -> dict[str, str]:

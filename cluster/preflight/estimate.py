@@ -1,12 +1,14 @@
 """What a sweep will read, hold and take, from its plan and from what was timed."""
 
 import math
+import shutil
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from landslide.chips.cutting import Reading
 from landslide.chips.passing import ChipStream
-from landslide.chips.sizes import COPIES, MEMORY, chip_bytes, choose_chips
+from landslide.chips.sizes import MEMORY, STORE, Room, chip_bytes, choose_chips
 from landslide.chips.split import TRAIN, VALIDATION
 from landslide.training.config import TrainingConfig
 
@@ -40,7 +42,7 @@ def _itemsize(source: Any) -> int:
     return int(array.dtype.itemsize)
 
 
-def fit(stream: ChipStream, wanted: str, memory: float) -> tuple[str, bool, str]:
+def fit(stream: ChipStream, wanted: str, room: Room, storage: str) -> tuple[str, bool, str]:
     """Say where the chips will live, and whether they fit there.
 
     Parameters
@@ -48,21 +50,46 @@ def fit(stream: ChipStream, wanted: str, memory: float) -> tuple[str, bool, str]
     stream : ChipStream
     wanted : str
         As `choose_chips` takes it.
-    memory : float
-        Bytes of the smallest machine that would hold them.
+    room : Room
+        What the smallest node has for them.
+    storage : str
+        Address of the folder that a chip store would lie in.
     """
     size = chip_bytes(stream)
-    way = choose_chips(wanted, size, int(memory))
-    passed = way != MEMORY or COPIES * size <= memory
-    said = f"{stream.chips.sizes['chip']} chips of {size / 1e9:.2f} GB: {way}"
-    said += f"; the smallest node has {memory / 1e9:.1f} GB"
-    return "chips", passed, said if passed else f"{said}, too little: give --chips store"
+    way = choose_chips(wanted, size, room)
+    said = f"{stream.chips.sizes['chip']} chips, {_gigabytes(size)} in all: {way}"
+    if way == MEMORY:
+        passed, out = room.holds(size), "give --chips store"
+        said += f"; the smallest node has {_gigabytes(room.memory)}"
+        said += f", {_gigabytes(room.shared)} of it for Ray's object store"
+    elif way == STORE and "://" not in storage:
+        free = shutil.disk_usage(_existing(Path(storage))).free
+        passed, out = size <= free, "free some, or give --storage on a larger disk"
+        said += f"; {storage} has {_gigabytes(free)} free"
+    else:
+        return "chips", True, said
+    return "chips", passed, said if passed else f"{said}, too little: {out}"
+
+
+def beside_network(stream: ChipStream, channels: int, room: float) -> tuple[str, bool, str]:
+    """Say whether a trial's chips lie on its GPU, with so many channels and bytes free there."""
+    size = 4 * channels * int(stream.chips["label"].size)
+    where = "lie on its GPU" if size <= room else "stay in the node's memory, a batch at a time"
+    return "GPU memory", True, f"a trial's chips, {_gigabytes(size)}, {where}"
+
+
+def _existing(folder: Path) -> Path:
+    return next(each for each in (folder, *folder.parents) if each.exists())
+
+
+def _gigabytes(size: float) -> str:
+    return f"{size / 1e9:.3g} GB"
 
 
 def training_seconds(
-    stream: ChipStream, configs: Mapping[str, TrainingConfig], step: float, at_once: int
-) -> float:
-    """Return how long all configurations train and validate, so many at once.
+    stream: ChipStream, configs: Mapping[str, TrainingConfig], step: float
+) -> list[float]:
+    """Return how long each configuration trains and validates.
 
     A forward pass is a third of a step, whose backward pass is twice that.
 
@@ -73,16 +100,13 @@ def training_seconds(
         What is to be trained.
     step : float
         Seconds of one step of the widest configuration.
-    at_once : int
-        Trials that the cluster runs at a time.
     """
     trained, validated = (int((stream.chips["part"] == part).sum()) for part in (TRAIN, VALIDATION))
-    trials = [
+    return [
         c.epochs * step * math.ceil(trained / c.batch_size)
         + c.epochs * step / 3 * math.ceil(validated / c.batch_size)
         for c in configs.values()
     ]
-    return math.ceil(len(trials) / at_once) * max(trials, default=0.0)
 
 
 def duration(seconds: float) -> str:

@@ -1,4 +1,4 @@
-"""What a node's GPUs are, and whether torch was built for them."""
+"""What a node's GPUs are, whether torch was built for them, and that each one trains."""
 
 import math
 import subprocess
@@ -6,17 +6,26 @@ from collections.abc import Sequence
 
 import torch
 
+from cluster.preflight.checks import one_line
+from cluster.preflight.step import training_step
+from landslide.training.config import TrainingConfig
+
 LAST_FOR_VOLTA = "torch>=2.10,<2.11 with torchvision>=0.25,<0.26"
 SECONDS_OF_NVIDIA_SMI = 30
 
 
-def gpus(expected: float) -> tuple[tuple[str, bool, str], ...]:
-    """Say of each GPU that this process sees whether torch is built for it.
+def gpus(
+    expected: float, config: TrainingConfig, chip_size: int
+) -> tuple[tuple[str, bool, str], ...]:
+    """Say of each GPU that this process sees whether torch is built for it, and train on it.
 
     Parameters
     ----------
     expected : float
         How many Ray says that there are.
+    config : TrainingConfig
+    chip_size : int
+        As `training_step` takes them.
     """
     count = torch.cuda.device_count()
     if count < math.ceil(expected):
@@ -29,10 +38,21 @@ def gpus(expected: float) -> tuple[tuple[str, bool, str], ...]:
     found = []
     for number in range(count):
         about = torch.cuda.get_device_properties(number)
-        kernels, said = has_kernels((about.major, about.minor), built, torch.__version__)
+        passed, said = has_kernels((about.major, about.minor), built, torch.__version__)
+        if passed:
+            passed, step = _trains(config, chip_size, f"cuda:{number}")
+            said += f", {step}"
         memory = f"{about.total_memory / 1e9:.0f} GB, driver {_driver()}"
-        found.append((f"GPU {number}", kernels, f"{about.name}, {memory}, {said}"))
+        found.append((f"GPU {number}", passed, f"{about.name}, {memory}, {said}"))
     return tuple(found)
+
+
+def _trains(config: TrainingConfig, chip_size: int, device: str) -> tuple[bool, str]:
+    try:
+        step = training_step(config, chip_size, device)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the check is for it
+        return False, f"no training step: {one_line(error)}"
+    return True, f"a step of {config.batch_size} chips takes {step.seconds:.3f} s"
 
 
 def has_kernels(

@@ -3,6 +3,7 @@
 import contextlib
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import ray
@@ -11,16 +12,26 @@ from ray.exceptions import GetTimeoutError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from cluster.preflight.checks import one_line
-from cluster.ray import Resources
+from cluster.resources import Resources
 
 
-def nodes() -> dict[str, Mapping[str, float]]:
-    """Return what each running node of Ray offers, by a name that people know."""
-    alive = [node for node in ray.nodes() if node["Alive"]]
+@dataclass(frozen=True)
+class Node:
+    """A running node of Ray."""
+
+    id: str
+    gpus: float
+    """How many it offers."""
+
+
+def nodes() -> dict[str, Node]:
+    """Return the running nodes by names that people know."""
     return {
-        f"{node['NodeManagerHostname']} ({node['NodeID'][:6]})": dict(node["Resources"])
-        | {"": node["NodeID"]}
-        for node in alive
+        f"{node['NodeManagerHostname']} ({node['NodeID'][:6]})": Node(
+            node["NodeID"], node["Resources"].get("GPU", 0)
+        )
+        for node in ray.nodes()
+        if node["Alive"]
     }
 
 
@@ -45,8 +56,7 @@ def on_nodes[Result](
     """
     known, tasks = nodes(), {}
     for name, args in arguments.items():
-        node: Any = known[name][""]
-        where = NodeAffinitySchedulingStrategy(node, soft=False)
+        where = NodeAffinitySchedulingStrategy(known[name].id, soft=False)
         task = ray.remote(num_cpus=0, num_gpus=(gpus or {}).get(name, 0), max_retries=0)(function)
         tasks[name] = task.options(scheduling_strategy=where).remote(*args)
     end = time.monotonic() + seconds
@@ -59,11 +69,7 @@ def on_a_trial[Result](
     function: Callable[..., Result], *args: Any, resources: Resources, seconds: float
 ) -> Result | str:
     """Run a function with what a trial is given; an autoscaler may add a node for it."""
-    request = resources.request()
-    rest = {name: amount for name, amount in request.items() if name not in {"CPU", "GPU"}}
-    task = ray.remote(
-        num_cpus=resources.cpus, num_gpus=resources.gpus, resources=rest, max_retries=0
-    )(function)
+    task = ray.remote(**resources.options(), max_retries=0)(function)
     return _result(task.remote(*args), seconds, seconds)
 
 

@@ -26,34 +26,42 @@ class Step:
     """Bytes for chips on the device, as a trial takes them; infinite on a CPU."""
 
 
-def training_step(config: TrainingConfig, chip_size: int) -> Step:
+def training_step(config: TrainingConfig, chip_size: int, device: str | None = None) -> Step:
     """Make a few optimiser steps, and time one.
+
+    Parameters
+    ----------
+    config : TrainingConfig
+    chip_size : int
+        Pixels on a side.
+    device : str, optional
+        As torch names it; by default the one that a trial would take here.
 
     Raises
     ------
     Exception
         Whatever torch raises where it cannot train.
     """
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    room = room_on(device)
+    place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    room = room_on(place)
     torch.set_num_threads(config.threads)
-    precision = working_precision(config.precision, device)
+    precision = working_precision(config.precision, place)
     channels = len(parse_inputs(config.inputs).channels)
-    network = build_network(config.network, channels).to(device)
+    network = build_network(config.network, channels).to(place)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # as documented
-    run = Run(network, config, precision, device)
+    run = Run(network, config, precision, place)
     shape = (config.batch_size, channels, chip_size, chip_size)
-    x = torch.randn(shape, device=device).contiguous(memory_format=torch.channels_last)
-    y = torch.randint(2, (shape[0], *shape[2:]), dtype=torch.uint8, device=device)
+    x = torch.randn(shape, device=place).contiguous(memory_format=torch.channels_last)
+    y = torch.randint(2, (shape[0], *shape[2:]), dtype=torch.uint8, device=place)
     network.train()
     for number in range(STEPS + 1):
         if number == 1:
-            _wait(device)
+            _wait(place)
             start = time.perf_counter()
         run.step(x, y)
-    _wait(device)
+    _wait(place)
     return Step(
-        device=torch.cuda.get_device_name() if device.type == "cuda" else "cpu",
+        device=torch.cuda.get_device_name(place) if place.type == "cuda" else "cpu",
         precision=str(precision).removeprefix("torch."),
         seconds=(time.perf_counter() - start) / STEPS,
         room=room,
@@ -62,4 +70,4 @@ def training_step(config: TrainingConfig, chip_size: int) -> Step:
 
 def _wait(device: torch.device) -> None:
     if device.type == "cuda":
-        torch.cuda.synchronize()
+        torch.cuda.synchronize(device)

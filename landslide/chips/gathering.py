@@ -6,7 +6,7 @@ from concurrent.futures import Executor
 from landslide.chips.chip_store import open_chip_store, write_chip_store
 from landslide.chips.loading import load_chips, require_landslides
 from landslide.chips.passing import ChipStream
-from landslide.chips.sizes import MEMORY, STORE, chip_bytes, choose_chips
+from landslide.chips.sizes import MEMORY, STORE, Room, chip_bytes, choose_chips
 from landslide.chips.survey import Chips, known_of, survey
 
 log = logging.getLogger(__name__)
@@ -19,7 +19,7 @@ def gather_chips(
     executor: Executor | None = None,
     look_ahead: int | None = None,
     *,
-    memory: int,
+    room: Room,
 ) -> Chips:
     """Read a stream in one pass, and return its chips where `train` finds them.
 
@@ -32,8 +32,8 @@ def gather_chips(
         Of the chip store, where one is needed.
     executor, look_ahead
         As for `map_chips`.
-    memory : int
-        Bytes of the smallest machine that holds the chips.
+    room : Room
+        What there is for chips.
 
     Raises
     ------
@@ -41,7 +41,7 @@ def gather_chips(
         Where the chips cannot train or score a model.
     """
     size = chip_bytes(stream)
-    way = choose_chips(way, size, memory)
+    way = choose_chips(way, size, room)
     log.info("%d chips of %.2f GB: %s", stream.chips.sizes["chip"], size / 1e9, way)
     chips: Chips
     if way == MEMORY:

@@ -1,7 +1,9 @@
 """Where chips go while a sweep trains: into memory, into a chip store, or nowhere."""
 
+import math
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
@@ -18,6 +20,21 @@ WAYS: Mapping[str, str] = MappingProxyType(
 COPIES = 3
 """Of all chips: one as they are read, one that the trials share, one that is being normalised."""
 
+
+@dataclass(frozen=True)
+class Room:
+    """What the smallest machine that holds the chips has for them, in bytes."""
+
+    memory: float
+    """In all."""
+    shared: float = math.inf
+    """Of it, what processes may share, such as Ray's object store: one copy lies there."""
+
+    def holds(self, chip_bytes: int) -> bool:
+        """Return whether all copies of the chips fit, with nothing else on the machine."""
+        return COPIES * chip_bytes <= self.memory and chip_bytes <= self.shared
+
+
 CGROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
 
@@ -28,7 +45,7 @@ def chip_bytes(stream: ChipStream) -> int:
     return int(chips["label"].size) * (4 * planes + 1)
 
 
-def choose_chips(wanted: str, chip_bytes: int, memory_bytes: int) -> str:
+def choose_chips(wanted: str, chip_bytes: int, room: Room) -> str:
     """Return the way that is wanted, or where that is `auto` the fastest that fits.
 
     Chips in memory are fastest, and there are up to three copies of them at a time: as they are
@@ -44,8 +61,7 @@ def choose_chips(wanted: str, chip_bytes: int, memory_bytes: int) -> str:
         `auto`, `memory`, `store` or `stream`.
     chip_bytes : int
         As the function of this name gives it.
-    memory_bytes : int
-        Of the smallest machine that holds the chips.
+    room : Room
 
     Raises
     ------
@@ -56,7 +72,8 @@ def choose_chips(wanted: str, chip_bytes: int, memory_bytes: int) -> str:
         return wanted
     if wanted != AUTO:
         raise ValueError(f"no way to hold chips {wanted!r}: choose auto, {', '.join(WAYS)}")
-    return MEMORY if COPIES * chip_bytes <= memory_bytes / 2 else STORE
+    half = Room(room.memory / 2, room.shared)
+    return MEMORY if half.holds(chip_bytes) else STORE
 
 
 def memory_bytes() -> int:

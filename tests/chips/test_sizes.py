@@ -8,7 +8,7 @@ import xarray as xr
 
 from landslide.chips import sizes
 from landslide.chips.loading import load_chips
-from landslide.chips.sizes import chip_bytes, choose_chips, memory_bytes
+from landslide.chips.sizes import Room, chip_bytes, choose_chips, memory_bytes
 from landslide.chips.split import Chipping
 from landslide.chips.stream import plan_stream
 from landslide.cube.events import Event
@@ -16,17 +16,18 @@ from landslide.cube.events import Event
 
 @pytest.mark.parametrize("wanted", ["memory", "store", "stream"])
 def test_what_is_wanted_is_chosen(wanted: str) -> None:
-    assert choose_chips(wanted, 10**15, 1) == choose_chips(wanted, 1, 10**15) == wanted
+    assert choose_chips(wanted, 10**15, Room(1)) == choose_chips(wanted, 1, Room(10**15)) == wanted
 
 
 def test_by_default_chips_lie_in_memory_where_three_copies_take_half_of_it() -> None:
-    assert choose_chips("auto", 100, 600) == "memory"
-    assert choose_chips("auto", 101, 600) == "store"
+    assert choose_chips("auto", 100, Room(600)) == "memory"
+    assert choose_chips("auto", 101, Room(600)) == "store"
+    assert choose_chips("auto", 100, Room(600, shared=99)) == "store"
 
 
 def test_another_way_is_an_error() -> None:
     with pytest.raises(ValueError, match="'disk': choose auto, memory, store, stream"):
-        choose_chips("disk", 1, 1)
+        choose_chips("disk", 1, Room(1))
 
 
 @pytest.mark.parametrize("inputs", ["vv+vh+dem", "vv", "dem"])

@@ -1,10 +1,14 @@
 """What a preflight says of GPUs, packages, chips and time."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from cluster.preflight.checks import PACKAGES, TRAINING, same_versions, versions
 from cluster.preflight.estimate import duration
 from cluster.preflight.gpus import gpus, has_kernels
+from cluster.preflight.step import Step
+from landslide.training.config import TrainingConfig, training_config
 
 TORCH_2_10 = ["sm_70", "sm_75", "sm_80", "sm_86", "sm_90", "sm_100", "sm_120"]
 TORCH_2_11 = ["sm_75", "sm_80", "sm_86", "sm_90", "sm_100", "sm_120", "compute_120"]
@@ -40,10 +44,31 @@ def test_a_v100_is_told_which_torch_it_needs() -> None:
 
 def test_gpus_that_torch_does_not_see_are_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
-    ((what, passed, said),) = gpus(2.0)
+    config = training_config("quick")
+    ((what, passed, said),) = gpus(2.0, config, 64)
     assert (what, passed) == ("GPUs", False)
     assert "Ray offers 2, torch" in said
-    assert gpus(0.0) == ()
+    assert gpus(0.0, config, 64) == ()
+
+
+def test_each_gpu_makes_a_training_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    about = SimpleNamespace(major=7, minor=0, total_memory=16e9, name="a GPU, simulated")
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    monkeypatch.setattr("torch.cuda.get_device_properties", lambda _: about)
+    monkeypatch.setattr("torch.cuda.get_arch_list", lambda: TORCH_2_10)
+
+    def step(config: TrainingConfig, chip_size: int, device: str) -> Step:
+        assert (config.batch_size, chip_size) == (8, 64)
+        if device == "cuda:1":
+            raise RuntimeError("CUDA error: uncorrectable\nECC error encountered")
+        return Step(device=device, precision="float16", seconds=0.25, room=8e9)
+
+    monkeypatch.setattr("cluster.preflight.gpus.training_step", step)
+    first, second = gpus(2.0, training_config("quick", batch_size=8), 64)
+    assert first[:2] == ("GPU 0", True)
+    assert first[2].endswith("a step of 8 chips takes 0.250 s")
+    assert second[:2] == ("GPU 1", False)
+    assert second[2].endswith("no training step: CUDA error: uncorrectable ECC error encountered")
 
 
 def test_packages_must_be_the_drivers_where_they_are_needed() -> None:

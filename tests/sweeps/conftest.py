@@ -1,7 +1,5 @@
 """One small cube and one Ray for all sweeps under test."""
 
-import os
-import secrets
 from collections.abc import Iterator
 
 import pytest
@@ -18,11 +16,8 @@ def cube(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="session")
-def ray(tmp_path_factory: pytest.TempPathFactory, s3_bucket: str, gs_bucket: str) -> Iterator[None]:
-    """A local Ray of two CPUs, with a token of its own; its nodes know the stores, too."""
-    token = tmp_path_factory.mktemp("ray") / "token"
-    token.write_text(secrets.token_hex(32))
-    os.environ["RAY_AUTH_TOKEN_PATH"] = str(token)
+def ray(s3_bucket: str, gs_bucket: str) -> Iterator[None]:
+    """A local Ray of two CPUs; its nodes know the stores, too."""
     from cluster.ray import ray_cluster
 
     with ray_cluster(cpus=2):

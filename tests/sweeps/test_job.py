@@ -1,65 +1,26 @@
 """The sweep as a submitted job: it runs on the cluster that it is submitted to."""
 
-import os
-import secrets
-import signal
-import socket
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from landslide import results_table
+from tests.ray_head import BIN, clean_environment, free_port, ray_head
 
 ROOT = Path(__file__).parents[2]
-BIN = Path(sys.executable).parent
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(params=["token", pytest.param("open", marks=pytest.mark.long)])
 def head(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[dict[str, str]]:
     """The environment of a Ray head that runs on this machine, with a token or open by default."""
-    token = tmp_path / "token"
-    token.write_text(secrets.token_hex(32))
+    environment = clean_environment(tmp_path, token=request.param == "token")
     dashboard = free_port()
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(("RAY_", "PYTEST"))}
-    environment |= {
-        **({"RAY_AUTH_MODE": "token"} if request.param == "token" else {}),
-        **({"RAY_AUTH_TOKEN_PATH": str(token)} if request.param == "token" else {}),
-        "HOME": str(tmp_path),  # where a token of this machine's own may lie
-        "RAY_USAGE_STATS_ENABLED": "0",
-        "PATH": f"{BIN}:{os.environ['PATH']}",
-    }
-    command = [
-        *(str(BIN / "ray"), "start", "--head", "--block", "--port=0", "--num-cpus=2"),
-        *("--node-ip-address=127.0.0.1", "--dashboard-host=127.0.0.1"),
-        *(f"--dashboard-port={dashboard}", "--include-dashboard=true"),
-        *(f"--dashboard-agent-listen-port={free_port()}", "--disable-usage-stats"),
-    ]
-    process = subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        start_new_session=True,
-    )  # fmt: skip
-    assert process.stdout is not None
-    try:
-        printed = []
-        for line in process.stdout:
-            printed.append(line)
-            if "Ray runtime started" in line:
-                break
-        else:
-            pytest.fail("".join(printed))
+    options = ("--port=0", "--num-cpus=2", "--include-dashboard=true")
+    options += ("--dashboard-host=127.0.0.1", f"--dashboard-port={dashboard}")
+    with ray_head(environment, *options):
         yield environment | {"RAY_API_SERVER_ADDRESS": f"http://127.0.0.1:{dashboard}"}
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.communicate(timeout=60)
 
 
 def submit(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:

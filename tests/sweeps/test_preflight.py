@@ -3,12 +3,15 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from cluster.preflight.__main__ import main
-from cluster.preflight.estimate import decoded_bytes, fit, training_seconds
+from cluster.preflight.estimate import beside_network, decoded_bytes, fit, training_seconds
 from landslide import open_cube
+from landslide.chips.passing import ChipStream
+from landslide.chips.sizes import Room, chip_bytes
 from landslide.chips.split import Chipping
 from landslide.chips.stream import plan_stream
 from landslide.cube.events import find_event
@@ -48,7 +51,7 @@ def test_all_that_a_sweep_needs_is_tried_and_nothing_is_left_behind(
         assert "of vv read at" in str(checks[place, "cube"]["said"])
     assert "a step of 8 chips takes" in str(checks["a trial", "training"]["said"])
     assert "17 of 17 configurations" in str(checks["sweep", "training"]["said"])
-    assert "; 2 trials at once, 2 with all nodes" in str(checks["sweep", "training"]["said"])
+    assert "; 2 at once on the nodes that run" in str(checks["sweep", "training"]["said"])
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
@@ -76,15 +79,72 @@ def test_the_table_of_checks_ends_with_what_failed(
     assert lines[-3].startswith("ok ")
 
 
-def test_the_estimates_are_of_what_is_read_and_trained(cube: str) -> None:
+@pytest.mark.parametrize(
+    ("why", "options", "what", "said"),
+    [
+        ("no cube", [], ("driver", "sweep"), "nowhere.zarr"),
+        ("no cluster", ["--address", "127.0.0.1:9"], ("Ray", "cluster"), "no Ray cluster answers"),
+        ("no node", ["--gpus-per-trial", "64"], ("a trial", "resources"), "needs CPU 1, GPU 64"),
+    ],
+)
+def test_what_stops_a_sweep_is_a_check_that_failed(
+    why: str, options: list[str], what: tuple[str, str], said: str,
+    cube: str, request: pytest.FixtureRequest, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    request.getfixturevalue("ray")
+    if why == "no cluster":  # as a process that is not connected yet
+        monkeypatch.setattr("cluster.ray.ray.is_initialized", lambda: False)
+    address = str(tmp_path / "nowhere.zarr") if why == "no cube" else cube
+    where = ["--table", str(tmp_path / "table")]
+    assert main([address, *QUICK, *where, "--json", *options]) == 1
+    *_, last = json.loads(capsys.readouterr().out)["checks"]
+    assert (last["where"], last["what"], last["passed"]) == (*what, False)
+    assert said in last["said"]
+
+
+@pytest.fixture
+def stream(cube: str) -> ChipStream:
     opened = open_cube(cube)
-    stream = plan_stream(
+    return plan_stream(
         opened,
         find_event(opened),
         inputs="vv+vh+dem",
         timesteps=(1, 2),
         chipping=Chipping(chip_size=64),
     )
+
+
+def test_chips_must_fit_where_they_are_to_live(
+    stream: ChipStream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    size, runs = chip_bytes(stream), str(tmp_path / "runs")
+    for room, passes in (
+        (Room(3 * size, size), True),
+        (Room(3 * size - 1, size), False),
+        (Room(3 * size, size - 1), False),
+    ):
+        what, passed, said = fit(stream, "memory", room, runs)
+        assert (what, passed) == ("chips", passes)
+        assert ("give --chips store" in said) == (not passes)
+        assert fit(stream, "auto", room, runs)[1]
+    for free, passes in ((size, True), (size - 1, False)):
+        monkeypatch.setattr("shutil.disk_usage", lambda _, free=free: SimpleNamespace(free=free))
+        _, passed, said = fit(stream, "store", Room(1), runs)
+        assert passed == passes
+        assert ("or give --storage" in said) == (not passes)
+        assert fit(stream, "store", Room(1), "s3://bucket/runs")[1]
+    assert fit(stream, "stream", Room(1), runs)[1]
+
+
+def test_a_trials_chips_lie_on_its_gpu_where_they_fit(stream: ChipStream) -> None:
+    size = 6 * 4 * stream.chips["label"].size
+    assert "lie on its GPU" in beside_network(stream, 6, size)[2]
+    assert "stay in the node's memory" in beside_network(stream, 6, size - 1)[2]
+
+
+def test_the_estimates_are_of_what_is_read_and_trained(cube: str, stream: ChipStream) -> None:
+    opened = open_cube(cube)
     chunks = {  # 512 pixels on a side: the scene is one chunk
         name: opened[name].shape[-2] * opened[name].shape[-1] * opened[name].dtype.itemsize
         for name in ("vv", "vh", "dem", "dem_slope_radians", "dem_aspect", "dem_curvature")
@@ -92,15 +152,8 @@ def test_the_estimates_are_of_what_is_read_and_trained(cube: str) -> None:
     images = {"vv": 4, "vh": 4}
     assert decoded_bytes(stream) == sum(size * images.get(n, 1) for n, size in chunks.items())
 
-    what, passed, said = fit(stream, "memory", 1e6)
-    assert (what, passed) == ("chips", False)
-    assert "give --chips store" in said
-    assert fit(stream, "auto", 1e6)[1]
-
     parts = stream.chips["part"]
     config = training_config("quick", epochs=5, batch_size=int((parts == "train").sum()))
-    configs = {str(n): config for n in range(7)}
     forward = 0.5 / 3 if (parts == "validation").any() else 0
-    assert training_seconds(stream, configs, step=0.5, at_once=3) == pytest.approx(
-        3 * 5 * (0.5 + forward)
-    )
+    seconds = training_seconds(stream, {"key": config}, step=0.5)
+    assert seconds == pytest.approx([5 * (0.5 + forward)])

@@ -4,9 +4,7 @@ import contextlib
 import os
 import secrets
 import shutil
-import socket
 import subprocess
-import sys
 import threading
 import uuid
 from collections.abc import Callable, Iterator
@@ -17,23 +15,16 @@ from typing import Any
 import psutil
 import requests
 
+from tests.ray_head import BIN, free_port
+
 from .door import Door
 
 ROOT = Path(__file__).parents[3]
-BIN = Path(sys.executable).parent
 MARK = "LANDSLIDE_TEST_CLUSTER"
 BUCKET = "faults"
 PATIENCE = 300  # seconds
 STARTS = 3
 """Of a node: Ray gives up after 30 seconds, which a busy machine may need."""
-
-
-def free_port() -> int:
-    """Return a port below those that systems hand out, which another process may get meanwhile."""
-    while True:
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", 20_000 + secrets.randbelow(12_000)))
-            return int(probe.getsockname()[1])
 
 
 def until(true: Callable[[], object], what: str) -> Any:
