@@ -1,17 +1,21 @@
 """A Dask client for a while: of a scheduler that runs, of Kubernetes, or of this machine."""
 
 import contextlib
-import importlib
+import logging
 import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Executor
+from concurrent.futures import CancelledError, Executor
 from typing import Any
 
 import dask
 from distributed import Client, LocalCluster
+from distributed.comm.core import CommClosedError
+from distributed.comm.registry import backends
 from distributed.scheduler import KilledWorker
 from distributed.versions import VersionMismatchWarning
+
+from cluster.dask_operator import operator_cluster
 
 ADDRESS = "DASK_SCHEDULER_ADDRESS"
 KUBERNETES = "kubernetes:"
@@ -50,14 +54,14 @@ def dask_client(
     Raises
     ------
     OSError
-        Where no scheduler answers, no worker comes, or a block of the cube kills whoever reads it.
+        Where no scheduler answers or it goes away, no worker comes, or a block of the cube kills
+        whoever reads it.
     ValueError
-        Where scheduler or workers have other versions than this process, or threads of this
-        process are to adapt.
+        Where the address is none, scheduler or workers have other versions than this process, or
+        threads of this process are to adapt.
     """
     way_out = "name another" if address else f"unset {ADDRESS}"
     address = address or os.environ.get(ADDRESS)
-    kubernetes = address is not None and address.startswith(KUBERNETES)
     if adapt is not None and address is None:
         raise ValueError(
             "threads of this process cannot be scaled: give the address of a Dask cluster, or "
@@ -66,12 +70,13 @@ def dask_client(
     with contextlib.ExitStack() as opened:
         if address is None:
             target: Any = opened.enter_context(_local())
-        elif kubernetes:
-            target = opened.enter_context(_kubernetes(address.removeprefix(KUBERNETES)))
+        elif address.startswith(KUBERNETES):
+            place = address.removeprefix(KUBERNETES)
+            target = opened.enter_context(operator_cluster(place, adapt))
         else:
+            require_address(address)
             target = address
-        if adapt is not None and kubernetes:
-            target.adapt(minimum=adapt[0], maximum=adapt[1])
+        opened.enter_context(_quiet("distributed.client"))  # what it has to say is raised, too
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", VersionMismatchWarning)  # said below, in one line
             try:
@@ -92,6 +97,11 @@ def dask_client(
                 f"every Dask worker that tried {error.task} died: give the workers more memory, or "
                 "fewer threads each"
             ) from error
+        except (CancelledError, CommClosedError) as error:
+            raise OSError(
+                f"the Dask scheduler at {client.scheduler.address} went away, and its work with "
+                "it: see its logs, start one again, and run again to go on"
+            ) from error
 
 
 @contextlib.contextmanager
@@ -109,26 +119,31 @@ def _local() -> Iterator[LocalCluster]:
 
 
 @contextlib.contextmanager
-def _kubernetes(place: str) -> Iterator[Any]:
-    """Connect to a cluster of Dask's operator, which stays when we leave."""
-    namespace, _, name = place.rpartition("/")
+def _quiet(name: str) -> Iterator[None]:
+    log = logging.getLogger(name)
+    level = log.level
+    log.setLevel(logging.CRITICAL)
     try:
-        operator = importlib.import_module("dask_kubernetes.operator")
-    except ImportError:
+        yield
+    finally:
+        log.setLevel(level)
+
+
+def require_address(address: str) -> None:
+    """Raise where an address is not that of a scheduler, whether one answers there or not.
+
+    Raises
+    ------
+    ValueError
+        Says how one is written.
+    """
+    scheme, _, rest = address.rpartition("://")
+    host, _, port = rest.rpartition(":")
+    if scheme not in {"", *backends} or not host or not port.isdigit():
         raise ValueError(
-            f"{KUBERNETES}{place} needs the package dask-kubernetes: install it, or give the "
-            "scheduler's own address"
-        ) from None
-    try:
-        cluster = operator.KubeCluster.from_name(name, namespace=namespace or None)
-    except Exception as error:  # of several Kubernetes clients, each with its own
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise OSError(
-            f"no Dask cluster {place} in Kubernetes ({reason}): `kubectl get daskclusters -A` "
-            "lists them"
-        ) from error
-    with contextlib.closing(cluster):
-        yield cluster
+            f"{address!r} is no address of a Dask scheduler: give tcp://HOST:PORT, or "
+            f"{KUBERNETES}NAMESPACE/NAME"
+        )
 
 
 def await_worker(client: Client, seconds: float) -> None:

@@ -1,5 +1,6 @@
 """A Dask client for a while."""
 
+import json
 import socket
 import sys
 import types
@@ -13,6 +14,8 @@ from distributed import Client, LocalCluster
 from distributed.scheduler import KilledWorker
 
 from cluster.dask import dask_client, executor_of
+from cluster.dask_operator import autoscaler_of
+from tests.serving import QuietHandler, serving
 
 
 def test_a_local_cluster_listens_on_loopback_alone_and_says_where(
@@ -66,20 +69,50 @@ def test_a_scheduler_without_workers_is_one_line_after_a_while(
             assert client.nthreads()
 
 
+@pytest.mark.parametrize(
+    "address",
+    ["foo:bar", "tcp://scheduler", "tcp://:8786", "teleport://scheduler:8786", "scheduler", "8786"],
+)
+def test_other_addresses_are_one_line(address: str) -> None:
+    with pytest.raises(ValueError, match=r"is no address of a Dask scheduler: give tcp://HOST:P"):
+        dask_client(address).__enter__()
+
+
+def test_a_scheduler_that_goes_away_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("cluster.dask.TIMEOUT", 1)
+    with LocalCluster(
+        n_workers=1, processes=False, protocol="tcp", host="127.0.0.1",
+        dashboard_address="127.0.0.1:0", worker_dashboard_address="127.0.0.1:0",
+    ) as cluster:  # fmt: skip
+        address = cluster.scheduler_address
+
+        def lose() -> None:
+            with dask_client(address) as client:
+                waiting = client.get_executor(resources={"absent": 1}).submit(int)
+                cluster.sync(cluster.scheduler.close)
+                waiting.result()
+
+        with pytest.raises(OSError, match=f"^the Dask scheduler at {address} went away"):
+            lose()
+    assert not [record for record in caplog.records if record.name == "distributed.client"]
+
+
 @pytest.fixture
-def operator(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
+def operator(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, "Connected"]]:
     """Stand for Dask's operator, with one cluster: there is no Kubernetes here."""
-    clusters: dict[str, Any] = {}
+    clusters: dict[str, Connected] = {}
     with LocalCluster(
         n_workers=0, processes=False, protocol="tcp", host="127.0.0.1",
         dashboard_address="127.0.0.1:0", worker_dashboard_address="127.0.0.1:0",
     ) as cluster:  # fmt: skip
-        clusters["landslide/dask"] = cluster
+        clusters["landslide/dask"] = Connected(cluster)
 
         def from_name(name: str, namespace: str | None) -> Connected:
             if f"{namespace}/{name}" not in clusters:
                 raise LookupError(f"daskclusters {name} not found")
-            return Connected(clusters[f"{namespace}/{name}"])
+            return clusters[f"{namespace}/{name}"]
 
         module = types.ModuleType("dask_kubernetes.operator")
         module.KubeCluster = types.SimpleNamespace(from_name=from_name)  # type: ignore[attr-defined]
@@ -90,8 +123,19 @@ def operator(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
 class Connected:
     """A connection to a cluster that stays when it is closed."""
 
+    name, namespace = "dask", "landslide"
+
     def __init__(self, cluster: LocalCluster) -> None:
         self.cluster = cluster
+        self.told: list[tuple[int, ...]] = []
+
+    def adapt(self, minimum: int, maximum: int) -> None:
+        self.told.append((minimum, maximum))
+        self.cluster.adapt(minimum=minimum, maximum=maximum)
+
+    def scale(self, n: int) -> None:
+        self.told.append((n,))
+        self.cluster.scale(n)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.cluster, name)
@@ -100,18 +144,78 @@ class Connected:
         pass
 
 
-def test_a_cluster_of_the_operator_grows_with_its_work_and_stays(operator: dict[str, Any]) -> None:
+@pytest.mark.parametrize(("before", "after"), [((1, 4), (1, 4)), (None, (0,))])
+def test_a_cluster_of_the_operator_grows_with_its_work_and_stays_as_it_was(
+    operator: dict[str, "Connected"],
+    before: tuple[int, int] | None,
+    after: tuple[int, ...],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("cluster.dask_operator.autoscaler_of", lambda *_: before)
     with dask_client("kubernetes:landslide/dask", adapt=(0, 2)) as client:
         assert client.nthreads()  # which came for the work that asks for a worker
         executor, look_ahead = executor_of(client, 2)
         assert look_ahead == 4
         assert executor.submit(sum, [1, 2]).result() == 3
-    assert operator["landslide/dask"].status.name == "running"
+    connected = operator["landslide/dask"]
+    assert connected.cluster.status.name == "running"
+    assert connected.told == [(0, 2), after]
 
 
-def test_a_cluster_that_the_operator_does_not_have_is_one_line(operator: dict[str, Any]) -> None:
+def test_kubernetes_says_how_a_cluster_scales_or_why_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, operator: dict[str, "Connected"]
+) -> None:
+    class Kubernetes(QuietHandler):
+        """Has one autoscaler, in a namespace; who asks for others is refused."""
+
+        def do_GET(self) -> None:  # noqa: N802 - as http.server has it
+            path, _, query = self.path.partition("?")
+            scaler = {
+                "apiVersion": "kubernetes.dask.org/v1", "kind": "DaskAutoscaler",
+                "metadata": {"name": "dask", "namespace": "landslide"},
+                "spec": {"cluster": "dask", "minimum": 1, "maximum": 8},
+            }  # fmt: skip
+            status, answer = 200, {"gitVersion": "v1.31.0", "major": "1", "minor": "31"}
+            if not path.startswith("/version"):
+                allowed = "/namespaces/landslide/daskautoscalers" in path
+                status = 200 if allowed else 403
+                answer = (
+                    {"items": [scaler] if "name%3Ddask" in query else []}
+                    if allowed
+                    else {"message": "forbidden: user may not list"}
+                )
+            text = json.dumps(answer).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Connection", "close")  # kr8s leaves them open
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text)
+
+    with serving(Kubernetes) as address:
+        config = {
+            "apiVersion": "v1", "kind": "Config", "current-context": "here",
+            "clusters": [{"name": "here", "cluster": {"server": address}}],
+            "users": [{"name": "me", "user": {}}],
+            "contexts": [{"name": "here", "context": {"cluster": "here", "user": "me"}}],
+        }  # fmt: skip
+        (tmp_path / "config").write_text(json.dumps(config))
+        monkeypatch.setenv("KUBECONFIG", str(tmp_path / "config"))
+        assert autoscaler_of("dask", "landslide") == (1, 8)
+        assert autoscaler_of("another", "landslide") is None
+        operator["landslide/dask"].namespace = "secret"
+        said = r"^the Dask cluster secret/dask cannot be scaled \(forbidden: user may not list\): "
+        with pytest.raises(OSError, match=said):
+            dask_client("kubernetes:landslide/dask", adapt=(0, 2)).__enter__()
+
+
+def test_a_cluster_that_the_operator_does_not_have_is_one_line(
+    operator: dict[str, "Connected"],
+) -> None:
     with pytest.raises(OSError, match=r"^no Dask cluster other/dask in Kubernetes \(daskclusters"):
         dask_client("kubernetes:other/dask").__enter__()
+    with pytest.raises(ValueError, match=r"^kubernetes:landslide/ names no cluster: give kube"):
+        dask_client("kubernetes:landslide/").__enter__()
 
 
 def test_threads_of_this_process_cannot_be_scaled() -> None:
