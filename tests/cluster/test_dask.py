@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import dask
 import dask.array as da
 import pytest
 from distributed import Client, LocalCluster
@@ -82,7 +83,8 @@ def test_a_scheduler_that_goes_away_is_one_line(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("cluster.dask.TIMEOUT", 1)
-    with LocalCluster(
+    patience = dask.config.set({"distributed.comm.timeouts.connect": "1s"})  # of its worker's end
+    with patience, LocalCluster(
         n_workers=1, processes=False, protocol="tcp", host="127.0.0.1",
         dashboard_address="127.0.0.1:0", worker_dashboard_address="127.0.0.1:0",
     ) as cluster:  # fmt: skip
