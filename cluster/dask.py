@@ -85,23 +85,31 @@ def dask_client(
                 raise OSError(
                     f"no Dask scheduler answers at {address}: start one, or {way_out}"
                 ) from None
+        opened.enter_context(_losses(client))
         print(f"Dask dashboard: {client.dashboard_link}")
         require_same_versions(client)
         if not client.nthreads():
             await_worker(client, deadline)
             require_same_versions(client)
-        try:
-            yield client
-        except KilledWorker as error:
-            raise OSError(
-                f"every Dask worker that tried {error.task} died: give the workers more memory, or "
-                "fewer threads each"
-            ) from error
-        except (CancelledError, CommClosedError) as error:
-            raise OSError(
-                f"the Dask scheduler at {client.scheduler.address} went away, and its work with "
-                "it: see its logs, start one again, and run again to go on"
-            ) from error
+        yield client
+
+
+@contextlib.contextmanager
+def _losses(client: Client) -> Iterator[None]:
+    """Say on one line what of a cluster was lost."""
+    address = client.scheduler.address
+    try:
+        yield
+    except KilledWorker as error:
+        raise OSError(
+            f"every Dask worker that tried {error.task} died: give the workers more memory, or "
+            "fewer threads each"
+        ) from error
+    except (CancelledError, CommClosedError) as error:
+        raise OSError(
+            f"the Dask scheduler at {address} went away, and its work with it: see its logs, start "
+            "one again, and run again to go on"
+        ) from error
 
 
 @contextlib.contextmanager
