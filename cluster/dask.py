@@ -97,7 +97,7 @@ def dask_client(
 @contextlib.contextmanager
 def _losses(client: Client) -> Iterator[None]:
     """Say on one line what of a cluster was lost."""
-    address = client.scheduler.address
+    address = client.scheduler_info()["address"]
     try:
         yield
     except KilledWorker as error:
