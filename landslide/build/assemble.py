@@ -14,7 +14,7 @@ from odc.geo.xr import xr_coords
 
 from landslide.build.access import without_secrets
 from landslide.build.catalogue import cube_item, item_address
-from landslide.build.changes import GRID_CHANGED, Change, changes
+from landslide.build.changes import Change, changes, moved_layers
 from landslide.build.plan import BuildPlan
 from landslide.build.stages import LABELS, Stage, stages
 from landslide.build.target import PROGRESS, Target, target_at
@@ -83,7 +83,7 @@ def build_cube(
     work = _compared(plan, out, until, layout)
     opened = _open(work.to_build)  # whatever is wrong with a source, the cube is as it was
     # Layers of two grids make no cube; others go as late as they can.
-    _drop(work.target, [one.layer for one in work.changes if one.why == GRID_CHANGED])
+    _drop(work.target, moved_layers(work.target.layers(), grid_attributes(plan.grid)))
     for change in work.changes:
         said(change.text)
         if not change.built:

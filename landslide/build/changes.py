@@ -58,7 +58,7 @@ def changes(
     stages = {stage.name: stage for stage in wanted}
     for name in NAMES:
         about, stage = there.get(name), stages.get(name)
-        moved = about is not None and about["grid"] != dict(grid)
+        moved = name in moved_layers(there, grid)
         if stage is not None and about is None:
             yield Change(name, built=True)
         elif stage is not None and about is not None:
@@ -70,6 +70,11 @@ def changes(
             yield Change(name, built=False, why="the event file asks for it no more")
         elif moved:
             yield Change(name, built=False, why=GRID_CHANGED)
+
+
+def moved_layers(there: Mapping[str, Mapping[str, Any]], grid: Mapping[str, Any]) -> list[str]:
+    """Return the layers that lie on another grid, whatever becomes of them: no new one fits them."""
+    return [name for name, about in there.items() if about["grid"] != dict(grid)]
 
 
 def changes_text(out: str, found: Iterable[Change]) -> str:

@@ -85,11 +85,22 @@ class Target:
         objects: Mapping[str, bytes],
         attributes: Mapping[str, Any],
     ) -> None:
-        """Put a layer in whose chunks are there: its metadata, its coordinates, then the root."""
+        """Put a layer in whose chunks are there: its metadata, its coordinates, then the root.
+
+        Raises
+        ------
+        ValueError
+            Where the layers that are there lie on another grid, whose y and x would stay.
+        """
         new = json.loads(objects[ROOT])
         listed = new["consolidated_metadata"]["metadata"]
         root = self.root()
         layers = self.layers()
+        if others := [one for one, has in layers.items() if has["grid"] != about["grid"]]:
+            raise ValueError(
+                f"{self.address}: {name} lies on another grid than {', '.join(others)}, which "
+                "another build put there meanwhile: build each area into a cube of its own"
+            )
         if root is not None:
             kept = root["consolidated_metadata"]["metadata"]
             shared = [variable for variable in listed if variable in kept]

@@ -135,6 +135,49 @@ def test_a_layer_that_the_event_file_asks_for_no_more_goes(event: Path, tmp_path
     assert cube.attrs["event_file"] == event.read_text()
 
 
+GRIDS = {
+    "coarser": ("resolution = 10", "resolution = 30"),
+    "100 m east": (
+        "[141.982, 42.884, 141.999, 42.8965]",
+        "[141.983226, 42.884, 142.000226, 42.8965]",
+    ),
+}
+GONE = {
+    "terrain": ('terrain = {source = "dem.tif"}', "terrain = false"),
+    "labels": ('labels = {inventory = "slides.geojson"}', ""),
+    "observed": ("observed = {incidence_degrees = 36}", ""),
+}
+
+
+@pytest.mark.parametrize("grid", GRIDS)
+@pytest.mark.parametrize("gone", [["labels"], ["observed"], ["terrain", "observed"]])
+def test_a_layer_goes_with_its_grid_and_leaves_nothing_of_it(
+    event: Path, tmp_path: Path, grid: str, gone: list[str]
+) -> None:
+    """A grid of another shape, and one that is only moved."""
+    out = tmp_path / "quake.zarr"
+    event.write_text(event.read_text() + "observed = {incidence_degrees = 36}\n")
+    build(event, out)
+    changed(event, GRIDS[grid], *(GONE[name] for name in gone))
+    cube, said = build(event, out)
+    anew, _ = build(event, tmp_path / "anew.zarr")
+    xr.testing.assert_equal(cube.compute(), anew.compute())
+    assert cube["spatial_ref"].attrs == anew["spatial_ref"].attrs
+    assert sum("asks for it no more" in line for line in said) == len(gone)
+    assert sum("the grid changed" in line for line in said) == 4 - len(gone)
+
+
+def test_a_layer_is_not_put_beside_one_of_another_grid(event: Path, tmp_path: Path) -> None:
+    """As where another build put that in meanwhile."""
+    out = tmp_path / "quake.zarr"
+    cube, _ = build(event, out, until="sar")
+    with pytest.raises(ValueError, match=r"quake\.zarr: terrain lies on another grid than sar"):
+        assemble.Target(str(out)).commit(
+            "terrain", {"grid": {}}, {"zarr.json": (out / "zarr.json").read_bytes()}, {}
+        )
+    xr.testing.assert_identical(open_cube(out).compute(), cube.compute())
+
+
 def test_another_name_or_place_of_what_is_the_same_reads_nothing_anew(
     event: Path, tmp_path: Path
 ) -> None:
