@@ -73,7 +73,7 @@ def changes(
 
 
 def moved_layers(there: Mapping[str, Mapping[str, Any]], grid: Mapping[str, Any]) -> list[str]:
-    """Return the layers that lie on another grid, whatever becomes of them: no new one fits them."""
+    """Return the layers that lie on another grid: no new one can lie beside them."""
     return [name for name, about in there.items() if about["grid"] != dict(grid)]
 
 

@@ -52,7 +52,7 @@ class Raster:
 
 
 @contextlib.contextmanager
-def open_raster(address: str, what: str, sign: Signer = unsigned) -> Iterator[Any]:
+def open_raster(address: str, what: str = "", sign: Signer = unsigned) -> Iterator[Any]:
     """Open a raster with GDAL; what fails, also while it is read, is one line with its address.
 
     Raises
@@ -69,7 +69,7 @@ def open_raster(address: str, what: str, sign: Signer = unsigned) -> Iterator[An
 
 
 def describe_raster(
-    address: str, what: str, crs: str | None = None, *, sign: Signer = unsigned
+    address: str, what: str = "", crs: str | None = None, *, sign: Signer = unsigned
 ) -> Raster:
     """Return what a raster declares; `what` names it in errors ("DEM", "coherence").
 

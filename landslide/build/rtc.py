@@ -1,5 +1,7 @@
 """Backscatter: passes become VV and VH on one grid, lazily."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import odc.stac
 import xarray as xr
@@ -7,6 +9,7 @@ from odc.geo.geobox import GeoBox
 from odc.geo.xr import xr_coords
 
 from landslide.build.passes import Pass
+from landslide.build.rasters import describe_raster
 from landslide.build.reading import SigningDriver
 from landslide.build.signing import Signer, unsigned
 from landslide.cube.coordinates import ORBIT_STATE, RELATIVE_ORBIT
@@ -14,6 +17,27 @@ from landslide.cube.schema import VARIABLES
 
 COARSER = 1.5
 """A grid this many times coarser than a scene averages its pixels; else they are interpolated."""
+
+HEADERS = 16
+"""Files whose headers are read at once: an archive answers in a tenth of a second or more."""
+
+
+def open_images(
+    passes: tuple[Pass, ...], polarisations: tuple[str, ...], sign: Signer = unsigned
+) -> None:
+    """Open each file of passes, as `load_backscatter` will to read it, and see where it lies.
+
+    Raises
+    ------
+    ValueError, OSError
+        Of the first that cannot be used: it is not there or refused, no GeoTIFF, cut off within its
+        header, or without a reference system.
+    """
+    scenes = (scene for one in passes for scene in one.scenes)
+    files = [scene.addresses[name] for scene in scenes for name in polarisations]
+    with ThreadPoolExecutor(HEADERS) as readers:
+        for _ in readers.map(lambda file: describe_raster(file, sign=sign), files):
+            pass
 
 
 def load_backscatter(

@@ -21,7 +21,7 @@ from landslide.build.observed import observed_layers
 from landslide.build.passes import side
 from landslide.build.plan import BuildPlan
 from landslide.build.processing import processed
-from landslide.build.rtc import load_backscatter
+from landslide.build.rtc import load_backscatter, open_images
 from landslide.build.search import search_elevation
 from landslide.build.signing import signer
 from landslide.build.sources import PROCESSORS, TerrainSource
@@ -88,13 +88,15 @@ def _sar(plan: BuildPlan, block_pixels: int) -> Stage:
     }
 
     def load() -> xr.Dataset:
+        sign = signer(source.signing)
+        open_images(choice.passes, choice.polarisations, sign)
         return load_backscatter(
             choice.passes,
             choice.polarisations,
             plan.grid,
             block_pixels=block_pixels,
             resampling=source.resampling,
-            sign=signer(source.signing),
+            sign=sign,
         )
 
     return Stage(SAR, about, told, load)

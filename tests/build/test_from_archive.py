@@ -1,5 +1,6 @@
 """A cube from a STAC API: searched, signed, read by range requests; the same as from a folder."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from landslide.build.assemble import build_cube
 from landslide.build.plan import plan_build
 from landslide.build.recipe import load_recipe
 from landslide.cli import main
+from landslide.cube.store import open_cube
+from tests.build.conftest import write_geotiff
 
 AREA = "area = [141.982, 42.884, 141.999, 42.8965]\ncrs = 'EPSG:32654'"
 DAYS = ("2018-08-20", "2018-09-01", "2018-09-13", "2018-09-25")
@@ -91,6 +94,44 @@ def test_a_command_that_is_refused_says_so_on_one_line(
     assert error.count("\n") == 1
     assert "access refused (HTTP 403)" in error
     assert not (out / "zarr.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (lambda file: file.unlink(), "no file at .*: the archive may have moved it"),
+        (lambda _: 403, r"access refused \(HTTP 403\)"),
+        (lambda file: file.write_text("<html>Maintenance"), "begins with '<html>Maintenance'"),
+        (lambda file: file.write_bytes(file.read_bytes()[:100]), "is cut off or damaged"),
+        (lambda file: write_geotiff(file, np.ones((9, 9), np.float32), crs=None), "no coordinate"),
+    ],
+    ids=["404", "403", "page", "cut", "nowhere"],
+)
+def test_an_image_that_cannot_be_had_costs_nothing(
+    filled: Any, event_file: Callable[..., Path], tmp_path: Path, write_scene: Any,
+    list_scene: Callable[..., dict[str, Any]], capsys: pytest.CaptureFixture[str],
+    fault: Callable[[Path], Any], said: str,
+) -> None:  # fmt: skip
+    """A pass that is new in the archive, for a cube that is there, on a grid that is another."""
+    out = tmp_path / "cube.zarr"
+    text = f'{AREA}\nterrain = false\nsar = {{source = "{filled.address}"}}\nresolution = '
+    command = ["build", str(event_file(f"{text}10")), str(out)]
+    assert main(command) == 0
+    kept = open_cube(out).compute(), (tmp_path / "cube.stac.json").read_bytes()
+    stem = write_scene(filled.folder, "20181007T204100", np.ones((210, 240), np.float32))
+    filled.items.append(list_scene(stem, start="2018-10-07T20:41:00Z"))
+    broken = stem.parent / f"{stem.name}_VH.tif"
+    filled.statuses |= {f"/files/{broken.name}": 403} if fault(broken) == 403 else {}
+    event_file(f"{text}20")
+    for dry in ([], ["--dry-run"]):
+        capsys.readouterr()
+        assert main([*command, *dry]) == 1
+        error = capsys.readouterr().err
+        assert broken.name in error
+        assert re.search(said, error)
+        assert error.count("\n") == 1
+        xr.testing.assert_identical(open_cube(out).compute(), kept[0])
+        assert (tmp_path / "cube.stac.json").read_bytes() == kept[1]
 
 
 def test_a_server_that_is_busy_is_asked_again(
