@@ -99,7 +99,7 @@ def build_cube(
     work.target.describe(
         cube_attributes(plan), {name: dict(stage.source) for name, stage in work.stages.items()}
     )
-    work.target.clear(PROGRESS)
+    work.target.tidy()
     cube = open_cube(work.target.address)
     item = cube_item(plan, work.target, cube)
     beside = item_address(work.target.address)
@@ -164,14 +164,16 @@ def _digest(stage: Stage, grid: GeoBox, layout: Layout) -> str:
 
 
 def _drop(target: Target, names: Iterable[str]) -> None:
-    """Take out those layers that are there; the STAC item goes first, or it would list them."""
-    for name in target.layers().keys() & set(names):
-        with plain_write_errors(item_address(target.address)):
-            remove(item_address(target.address))
-        target.drop(name)
-    if not target.layers():
-        for name in GRID_NAMES:
-            target.clear(name)
+    """Take out those layers that are there, and the STAC item, which would list them."""
+    gone = target.layers().keys() & set(names)
+    if not gone:
+        return
+    arrays = target.unlist(gone)
+    with plain_write_errors(item_address(target.address)):
+        remove(item_address(target.address))
+    # Records before what they are of: a later run would take it for there.
+    for key in (*(f"{PROGRESS}/{name}" for name in gone), *arrays):
+        target.clear(key)
 
 
 def _build(

@@ -5,7 +5,7 @@ a layer's chunks may grow in their final place, on a disk or in an object store 
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from landslide.storage import absolute, read_bytes, remove, write_whole
 PROGRESS = ".build"
 """Folder in the cube that says what was begun; it goes with the last layer."""
 MARK = f"{PROGRESS}/begun"
+"""Names the arrays, one a line, that may be there though the root does not list them."""
 ATTRIBUTE = "build"
 """The root attribute (JSON) that says of each layer what it is built from."""
 
@@ -59,24 +60,47 @@ class Target:
             if filesystem.exists(path):
                 filesystem.rm(path, recursive=True)
 
-    def drop(self, name: str) -> None:
-        """Take a layer out: first from the root, then what it is made of."""
+    def begun(self) -> set[str]:
+        """Return the names of arrays that may be there though the root does not list them."""
+        with plain_write_errors(self.address):
+            try:
+                return set(read_bytes(f"{self.address}/{MARK}").decode().split())
+            except FileNotFoundError:
+                return set()
+
+    def begin(self, arrays: Iterable[str]) -> None:
+        """Note arrays that the root does not list yet, or soon no more: a later run knows them."""
+        self.put(MARK, "\n".join(sorted(self.begun() | set(arrays))).encode())
+
+    def unlist(self, names: Collection[str]) -> list[str]:
+        """Take layers out of the root, so that nobody sees them; return the arrays that are left.
+
+        With the last layer the grid's own go.
+        """
         root = self.root()
         if root is None:
-            return
-        about = json.loads(root["attributes"][ATTRIBUTE])
-        gone = about["layers"].pop(name)["variables"]
-        root["attributes"][ATTRIBUTE] = json.dumps(about)
-        listed = root["consolidated_metadata"]["metadata"]
-        for variable in gone:
-            listed.pop(variable, None)
-        if about["layers"]:
+            return []
+        layers, listed = self.layers(), root["consolidated_metadata"]["metadata"]
+        gone = [array for name in names for array in layers.pop(name)["variables"]]
+        if not layers:
+            gone = list(listed)
+        self.begin(gone)
+        if layers:
+            for array in gone:
+                listed.pop(array, None)
+            root["attributes"][ATTRIBUTE] = json.dumps({"layers": layers})
             self.put(ROOT, json.dumps(root).encode())
         else:
             remove(f"{self.address}/{ROOT}")
-        self.clear(f"{PROGRESS}/{name}")  # or a later run would take its blocks for there
-        for variable in gone:
-            self.clear(variable)
+        return gone
+
+    def tidy(self) -> None:
+        """Remove what runs began or took out, and the root does not list; and the notes of it."""
+        root = self.root()
+        listed = root["consolidated_metadata"]["metadata"] if root else {}
+        for array in sorted(self.begun() - listed.keys()):
+            self.clear(array)
+        self.clear(PROGRESS)
 
     def commit(
         self,
@@ -158,4 +182,8 @@ def _in_the_way(target: Target) -> bool:
         filesystem.invalidate_cache()
         if filesystem.exists(f"{path}/{MARK}") or not filesystem.exists(path):
             return False
-        return bool(filesystem.isfile(path) or filesystem.ls(path))
+        if filesystem.isfile(path):
+            return True
+        # A disk may be full at the very mark.
+        names = {one.rstrip("/").rpartition("/")[2] for one in filesystem.ls(path, detail=False)}
+        return bool(names - {PROGRESS})

@@ -20,7 +20,7 @@ from zarr.core.array import AsyncArray
 from zarr.core.metadata import ArrayV3Metadata
 from zarr.storage import StorePath
 
-from landslide.build.target import MARK, PROGRESS, Target
+from landslide.build.target import PROGRESS, Target
 from landslide.chips.optimize.layout import Layout, StoredVariable, cube_layout
 from landslide.chips.optimize.packing import PACKINGS, Counts, backscatter
 from landslide.chips.optimize.records import record, records
@@ -95,7 +95,7 @@ def write_layer(
     with plain_write_errors(target.address):
         done = records(folder)
     if not done:
-        target.put(MARK, name.encode())
+        target.begin(map(str, layer.variables))
         # Of another digest's blocks: they do not stay, and nobody must go on from them.
         target.clear(f"{PROGRESS}/{name}")
         for variable in lay.variables:

@@ -1,6 +1,8 @@
 """A cube built again: what stays, what is built anew, and what is taken out, and when."""
 
+import errno
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,10 +13,12 @@ import numpy as np
 import pytest
 import xarray as xr
 import zarr
+from fsspec.implementations.local import LocalFileSystem
 from odc.geo.xr import xr_coords
 
 from landslide.build import assemble, stages, writing
 from landslide.build.fingerprint import fingerprint
+from landslide.build.target import PROGRESS
 from landslide.cli import main
 from landslide.cube.events import find_event
 from landslide.cube.store import open_cube
@@ -323,7 +327,7 @@ def test_a_layer_that_was_taken_out_is_not_gone_on_from(
     for text in (every, every.replace('source = "rtc"', 'source = "rtc", images = 2')):
         event.write_text(text)
         with monkeypatch.context() as patch:
-            patch.setattr(assemble.Target, "clear", stopped_at_end(assemble.Target.clear))
+            patch.setattr(assemble.Target, "clear", stopped_at(PROGRESS, assemble.Target.clear))
             with pytest.raises(KeyboardInterrupt):
                 build(event, out, until="sar")
     event.write_text(every)
@@ -333,12 +337,98 @@ def test_a_layer_that_was_taken_out_is_not_gone_on_from(
     xr.testing.assert_equal(cube.compute(), whole.compute())
 
 
-def stopped_at_end(clear: Callable[[Any, str], None]) -> Callable[[Any, str], None]:
-    """Return a `Target.clear` that is interrupted where all is there and only progress goes."""
+def stopped_at(last: str, clear: Callable[[Any, str], None]) -> Callable[[Any, str], None]:
+    """Return a `Target.clear` that is interrupted before it removes what lies under a key."""
 
     def interrupted(target: Any, key: str) -> None:
-        if key == assemble.PROGRESS:
+        if key == last:
             raise KeyboardInterrupt
         clear(target, key)
 
     return interrupted
+
+
+@pytest.mark.parametrize("last", ["vv", "y", "dem", "landslides", ".build/sar"])
+def test_a_run_goes_on_from_any_step_of_what_another_took_out(
+    event: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, last: str
+) -> None:
+    """Another grid, for which every layer goes, interrupted on the way."""
+    out = tmp_path / "quake.zarr"
+    build(event, out)
+    changed(event, ("resolution = 10", "resolution = 20"), GONE["labels"])
+    with monkeypatch.context() as patch:
+        patch.setattr(assemble.Target, "clear", stopped_at(last, assemble.Target.clear))
+        with pytest.raises(KeyboardInterrupt):
+            build(event, out)
+    cube, _ = build(event, out)
+    anew, _ = build(event, tmp_path / "anew.zarr")
+    xr.testing.assert_equal(cube.compute(), anew.compute())
+    assert entries(out) == entries(tmp_path / "anew.zarr")
+
+
+def entries(out: Path) -> set[str]:
+    return {path.name for path in out.iterdir()}
+
+
+def test_what_a_run_left_and_the_event_asks_for_no_more_goes(
+    event: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Interrupted in terrain, which is then not wanted; and while labels go, as they should."""
+    out = tmp_path / "quake.zarr"
+    build(event, out, until="sar")
+    alone = entries(out)
+    with monkeypatch.context() as patch:
+        patch.setattr(assemble.Target, "commit", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            build(event, out)
+    assert "dem" in entries(out)
+    changed(event, GONE["terrain"])
+    build(event, out)
+    assert entries(out) == alone | {"landslides"}
+    changed(event, GONE["labels"])
+    with monkeypatch.context() as patch:
+        patch.setattr(assemble.Target, "clear", stopped_at("landslides", assemble.Target.clear))
+        with pytest.raises(KeyboardInterrupt):
+            build(event, out)
+    assert "landslides" not in open_cube(out)
+    build(event, out)
+    assert entries(out) == alone
+
+
+def test_a_disk_that_is_full_from_the_first_byte_leaves_nothing_in_the_way(
+    event: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is to be written first, the note of what begins, is not; the folder around it is."""
+    out = tmp_path / "quake.zarr"
+    with monkeypatch.context() as patch:
+        patch.setattr(LocalFileSystem, "pipe_file", full_disk)
+        with pytest.raises(OSError, match=r"No space left on device.*; make room and run again"):
+            build(event, out, until="sar")
+    assert (out / ".build").is_dir()
+    _, said = build(event, out, until="sar")
+    assert said == ["sar: is built"]
+
+
+@pytest.mark.parametrize("edit", [("resolution = 10", "resolution = 20"), GONE["labels"]])
+def test_a_full_disk_leaves_cube_and_stac_item_alone(
+    event: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, edit: tuple[str, str]
+) -> None:
+    out = tmp_path / "quake.zarr"
+    built, _ = build(event, out)
+    item = (tmp_path / "quake.stac.json").read_bytes()
+    changed(event, edit)
+    with monkeypatch.context() as patch:
+        patch.setattr(LocalFileSystem, "pipe_file", full_disk)
+        with pytest.raises(OSError, match=r"No space left on device.*; make room and run again"):
+            build(event, out)
+    xr.testing.assert_identical(open_cube(out).compute(), built.compute())
+    assert (tmp_path / "quake.stac.json").read_bytes() == item
+    build(event, out)
+
+
+def interrupted(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def full_disk(*_: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
