@@ -47,8 +47,9 @@ def build_cube(
     Layers that are there and whose sources are the same stay. Dask computes with whatever
     scheduler is set: threads of this process, or those of a `distributed.Client`, whose workers
     must reach sources and `out`; `sweeps/build.py` makes one. Every source is opened before the
-    first is read and before anything is taken out, so that what is wrong with the last of them is
-    told at once and costs nothing. Layers that the recipe names no more are taken out.
+    first is read and before anything is taken out, so that what its header shows to be wrong with
+    the last of them is told at once and costs nothing; damage inside a file shows as it is read.
+    Layers that the recipe names no more are taken out.
 
     Parameters
     ----------
