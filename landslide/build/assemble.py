@@ -180,7 +180,7 @@ def _drop(target: Target, names: Iterable[str]) -> None:
 def _build(
     work: _Work, stage: Stage, layer: xr.Dataset, plan: BuildPlan, blocks_at_once: int | None
 ) -> dict[str, float]:
-    """Build one layer, and return which share of a polarisation's samples lack, where any do."""
+    """Build one layer, and return which share of a variable's samples lack, where any do."""
     layer, digest = on_grid(layer, plan.grid, stage.name), work.digests[stage.name]
     objects, counts = write_layer(
         work.target, stage.name, layer, plan.recipe.event, digest, work.layout, blocks_at_once

@@ -1,13 +1,15 @@
 """Elevation, slope, aspect and curvature on a cube's grid, from the pieces of a DEM."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import dask.array as da
 import numpy as np
 import xarray as xr
 import xrspatial
+from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
+from landslide.build.access import shown
 from landslide.build.blocks import BLOCK_PIXELS, block_sizes, by_block, metric_grid, plane
 from landslide.build.elevation import described_dem, read_elevation
 from landslide.build.signing import Signer, unsigned
@@ -56,8 +58,9 @@ def terrain_layers(
     Raises
     ------
     ValueError
-        Where the grid is not metric, no source is given, one has no CRS, or they do not cover
-        the area; the message says how much they do.
+        Where the grid is not metric, no source is given, one has no CRS, they do not cover
+        the area (the message says how much they do), or all that they hold there is void: blocks
+        are read up to the first that has an elevation.
     OSError
         Where a source cannot be read.
     """
@@ -76,12 +79,23 @@ def terrain_layers(
         pieces=pieces,
         finest=finest,
     )
+    if not any(np.isfinite(block).any() for block in _computed(elevation)):
+        raise ValueError(
+            "the DEM holds nothing but voids in the area: fetch it again, or name another (given: "
+            f"{', '.join(shown(source) for source in sources[:3])})"
+        )
     return xr.Dataset(
         {
             name: plane(data, grid, name, units=VARIABLES[name].unit or "", long_name=meaning)
             for name, (data, meaning) in _derived(elevation, abs(grid.resolution.x)).items()
         }
     )
+
+
+def _computed(array: da.Array) -> Iterator[NDArray[np.float32]]:
+    """Yield the blocks of an array (y, x) one after another, each computed when it is wanted."""
+    for place in np.ndindex(*array.numblocks):
+        yield array.blocks[place].compute()
 
 
 def _with_halo(sizes: tuple[int, ...]) -> tuple[int, ...]:

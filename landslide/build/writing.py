@@ -81,7 +81,7 @@ def write_layer(
     objects : dict
         The layer's metadata and small variables, by key, and a root with these alone.
     counts : dict
-        For each polarisation, what became of its samples.
+        What became of the samples of each polarisation, and of the elevation's.
 
     Raises
     ------
@@ -123,7 +123,7 @@ def write_layer(
             (Counts(**of) for key, of in done.items() if key.startswith(f"{variable}/")), Counts()
         )
         for variable, stored in lay.variables.items()
-        if stored.packing is not None
+        if stored.packing is not None or variable == "dem"  # flat ground's aspect does not lack
     }
 
 
@@ -155,7 +155,7 @@ def write_block(
     values: NDArray[Any], start: tuple[int, ...], key: str, destination: Destination
 ) -> dict[str, Any]:
     """Write one block, remember that it is there, and return what became of its samples."""
-    counts = Counts()
+    counts = Counts(missing=int(np.isnan(values).sum()) if values.dtype.kind == "f" else 0)
     array = _array(destination)
     if destination.packing is not None:
         values, counts = backscatter(

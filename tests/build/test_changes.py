@@ -22,7 +22,7 @@ from landslide.build.target import PROGRESS
 from landslide.cli import main
 from landslide.cube.events import find_event
 from landslide.cube.store import open_cube
-from tests.built_event import build, speckle, write_slides
+from tests.built_event import NORTH, WEST, build, speckle, write_slides
 
 
 def test_a_second_run_goes_on_from_the_layers_that_are_there(event: Path, tmp_path: Path) -> None:
@@ -115,6 +115,24 @@ def test_a_wrong_new_source_costs_nothing(
         xr.testing.assert_identical(open_cube(out).compute(), built.compute())
         assert (tmp_path / "quake.stac.json").read_bytes() == item
         event.write_text(event.read_text().replace("resolution = 10", "resolution = 20"))
+
+
+def test_a_dem_of_voids_takes_the_place_of_nothing_and_half_of_one_is_said(
+    event: Path, tmp_path: Path, write_tif: Any
+) -> None:
+    out = tmp_path / "quake.zarr"
+    built, _ = build(event, out, until="terrain")
+    heights = np.full((110, 120), np.nan, np.float32)
+    write_tif(tmp_path / "dem.tif", heights, west=WEST - 600, north=NORTH + 600, pixel=30)
+    with pytest.raises(ValueError, match=r"nothing but voids in the area: .*dem\.tif"):
+        build(event, out, until="terrain")
+    xr.testing.assert_identical(open_cube(out).compute(), built.compute())
+    heights[:, 60:] = 200
+    write_tif(tmp_path / "dem.tif", heights, west=WEST - 600, north=NORTH + 600, pixel=30)
+    cube, said = build(event, out, until="terrain")
+    share = float(np.isnan(cube["dem"]).mean())
+    assert 0.2 < share < 0.8
+    assert said[-1] == f"terrain: {share:.1%} of DEM have no data"
 
 
 def test_a_layer_beyond_the_last_that_is_wanted_stays(event: Path, tmp_path: Path) -> None:
