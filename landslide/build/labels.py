@@ -64,7 +64,7 @@ def label_layers(
     Raises
     ------
     ValueError
-        Where no pixel would be a landslide, or no landslide lies in the mapped area.
+        Where no pixel would be a landslide, or none in the mapped area.
     ValueError, OSError
         As `read_polygons` does.
     """
@@ -87,9 +87,9 @@ def label_layers(
     looked = read_polygons(
         mapped, geobox, "mapped area", crs=mapped_crs, layer=mapped_layer, keys=MAPPED_KEYS
     )
-    if not shapely.intersects(slides, shapely.union_all(looked)).any():
+    if not any_pixel(slides, geobox, all_touched=all_touched, within=looked):
         raise ValueError(
-            f"none of the landslides of {shown(inventory)} lies in the mapped area "
+            f"no pixel of a landslide of {shown(inventory)} has its middle in the mapped area "
             f"{shown(mapped)}: see that the two are of one place, or leave `mapped` out"
         )
     mask = plane(
@@ -101,8 +101,13 @@ def label_layers(
     return xr.Dataset({"landslides": labels.where(mask, np.uint8(NO_DATA)), "mapped": mask})
 
 
-def any_pixel(polygons: Polygons, geobox: GeoBox, *, all_touched: bool) -> bool:
-    """Return whether any pixel of a grid lies inside any polygon; the largest are tried first."""
+def any_pixel(
+    polygons: Polygons, geobox: GeoBox, *, all_touched: bool, within: Polygons | None = None
+) -> bool:
+    """Return whether any pixel of a grid lies inside any polygon; the largest are tried first.
+
+    Where `within` is given its middle must lie in one of those, too.
+    """
     for polygon in polygons[np.argsort(-shapely.area(polygons))]:
         west, south, east, north = polygon.bounds
         x, y = geobox.wld2pix(np.array([west, east]), np.array([north, south]))
@@ -111,7 +116,10 @@ def any_pixel(polygons: Polygons, geobox: GeoBox, *, all_touched: bool) -> bool:
         if left == right or top == bottom:
             continue
         block = geobox[top:bottom, left:right]
-        if burn(block, np.array([polygon]), all_touched=all_touched).any():
+        inside = burn(block, np.array([polygon]), all_touched=all_touched)
+        if within is not None:
+            inside &= burn(block, within, all_touched=False)
+        if inside.any():
             return True
     return False
 

@@ -201,9 +201,13 @@ def test_an_inventory_that_gives_no_pixel_is_refused(tmp_path: Path) -> None:
     assert label_layers(small, HERE, all_touched=True)["landslides"].sum() == 6
     some = save(tmp_path / "some.gpkg", at(3.6, 3.6, 4.4, 4.4), at(8.4, 9.4, 9.3, 9.9))
     assert label_layers(some, HERE)["landslides"].sum() == 1
-    away = save(tmp_path / "away.gpkg", at(20, 20, 29, 29))
-    with pytest.raises(ValueError, match=r"some\.gpkg lies in the mapped area .*away\.gpkg"):
-        label_layers(some, HERE, mapped=away)
+    # Elsewhere; at the landslide's edge; within one of its pixels, beside the middle.
+    for corners in ((20, 20, 29, 29), (9.2, 9.4, 14, 14), (8.6, 9.6, 8.9, 9.9)):
+        mapped = save(tmp_path / "mapped.gpkg", at(*corners))
+        with pytest.raises(
+            ValueError, match=r"some\.gpkg has its middle in the mapped area .*mapp"
+        ):
+            label_layers(some, HERE, mapped=mapped)
 
 
 @given(
