@@ -22,6 +22,9 @@ MARK = f"{PROGRESS}/begun"
 ATTRIBUTE = "build"
 """The root attribute (JSON) that says of each layer what it is built from."""
 
+ENTRY = frozenset({"digest", "grid", "variables"})
+"""What is known of each layer at least."""
+
 
 @dataclass(frozen=True)
 class Target:
@@ -31,21 +34,50 @@ class Target:
     """Absolute."""
 
     def root(self) -> dict[str, Any] | None:
-        """Return the root's metadata as they are now, or None where there is no layer yet."""
+        """Return the root's metadata as they are now, or None where there is no layer yet.
+
+        Raises
+        ------
+        ValueError
+            Where they are no JSON.
+        """
         with plain_write_errors(self.address):
             try:
-                found: dict[str, Any] = json.loads(read_bytes(f"{self.address}/{ROOT}"))
+                content = read_bytes(f"{self.address}/{ROOT}")
             except (FileNotFoundError, NotADirectoryError):
                 return None
+        try:
+            found: dict[str, Any] = json.loads(content)
+        except ValueError as error:
+            raise self._damaged(f"it is no JSON: {error}") from error
         return found
 
     def layers(self) -> dict[str, dict[str, Any]]:
-        """Return what each layer that is there was built from."""
+        """Return what each layer that is there was built from.
+
+        Raises
+        ------
+        ValueError
+            Where the root does not say it.
+        """
         root = self.root()
         if root is None:
             return {}
-        found: dict[str, dict[str, Any]] = json.loads(root["attributes"][ATTRIBUTE])["layers"]
+        try:
+            found: dict[str, dict[str, Any]] = json.loads(root["attributes"][ATTRIBUTE])["layers"]
+            lacking = [name for name, about in found.items() if not about.keys() >= ENTRY]
+            root["consolidated_metadata"]["metadata"].keys()
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise self._damaged("it does not list what was built") from error
+        if lacking:
+            raise self._damaged(f"of {lacking[0]} it does not say {', '.join(sorted(ENTRY))}")
         return found
+
+    def _damaged(self, why: str) -> ValueError:
+        return ValueError(
+            f"{self.address}/{ROOT} is damaged ({why}): put a whole copy in its place, or remove "
+            f"{self.address} and build it again"
+        )
 
     def put(self, key: str, content: bytes) -> None:
         """Write one object whole."""
@@ -168,11 +200,16 @@ def target_at(out: str) -> Target:
         raise ValueError(f"{out}: nothing can be written there; give a folder or a bucket's prefix")
     target = Target(absolute(out))
     root = target.root()
-    if root is not None and ATTRIBUTE not in root.get("attributes", {}):
+    if root is not None and ATTRIBUTE not in _attributes(root):
         raise FileExistsError(f"{out} exists and was not built here: choose another address")
     if root is None and _in_the_way(target):
         raise FileExistsError(f"{out} exists and was not built here: choose another address")
     return target
+
+
+def _attributes(root: object) -> dict[str, Any]:
+    found = root.get("attributes") if isinstance(root, dict) else None
+    return found if isinstance(found, dict) else {}
 
 
 def _in_the_way(target: Target) -> bool:

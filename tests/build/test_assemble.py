@@ -296,6 +296,27 @@ def test_what_was_not_built_here_is_not_written_over(event: Path, tmp_path: Path
         build(event, tmp_path / "cube.zip")
 
 
+def test_a_damaged_root_is_named(event: Path, tmp_path: Path) -> None:
+    out = tmp_path / "quake.zarr"
+    build(event, out, until="sar")
+    whole = (out / "zarr.json").read_text()
+    damaged = r"quake\.zarr/zarr\.json is damaged \({}.*remove .*quake\.zarr and build it again$"
+    (out / "zarr.json").write_text(whole[:100])
+    with pytest.raises(ValueError, match=damaged.format("it is no JSON")) as raised:
+        build(event, out)
+    assert "\n" not in str(raised.value)
+    for entry, why in (
+        ('{"layers": {"sar": {}}}', "of sar it does not say digest, grid, variables"),
+        ('{"layers": 1}', "it does not list what was built"),
+        ("{", "it does not list what was built"),
+    ):
+        root = json.loads(whole)
+        root["attributes"]["build"] = entry
+        (out / "zarr.json").write_text(json.dumps(root))
+        with pytest.raises(ValueError, match=damaged.format(why)):
+            build(event, out)
+
+
 def test_the_command_plans_and_builds(
     event: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
