@@ -9,6 +9,7 @@ import re
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import fsspec
 from rasterio import DatasetReader
@@ -118,11 +119,19 @@ def reason(address: str, said: str, what: str = "") -> Exception:
     if code or "CURL error" in said or "Timeout" in said:
         return ConnectionError(f"{name} cannot be reached ({said}): check the network")
     if "not recognized" in said:
-        return ValueError(
-            f"{name} is no GeoTIFF{_begins(address)}: an error page may lie under its name; fetch "
-            "it again"
-        )
-    return damaged(name, said)
+        page = "an error page may lie under its name; fetch it again"
+        return unknown(address, name, "GeoTIFF", page)
+    return damaged(name, re.sub(r"\w+\(0x[^)]*\)", "reading", said))  # a pointer of GDAL's
+
+
+def unknown(address: str, name: str, wanted: str, way_out: str) -> ValueError:
+    """Return the error of what GDAL finds no format of its own in."""
+    path = Path(address)
+    if path.is_dir():
+        return ValueError(f"{name} is a folder: name the files in it")
+    if path.is_file() and not path.stat().st_size:
+        return ValueError(f"{name} is empty: fetch it again")
+    return ValueError(f"{name} is no {wanted}{_begins(address)}: {way_out}")
 
 
 def called(name: str, what: str) -> str:

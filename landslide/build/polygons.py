@@ -13,7 +13,7 @@ from pyogrio.errors import DataLayerError, DataSourceError
 from pyproj import CRS, Transformer
 from pyproj.exceptions import CRSError
 
-from landslide.build.access import shown
+from landslide.build.access import shown, unknown
 from landslide.build.rasters import outline
 
 type Polygons = NDArray[np.object_]
@@ -103,6 +103,9 @@ def _read(
             declared = meta["crs"] or declared
     except (DataSourceError, DataLayerError, shapely.errors.GEOSException) as problem:
         reason = " ".join(str(problem).replace(address, "it").split())
+        if "not recognized" in reason:
+            kinds = "give a shapefile, GeoPackage, GeoJSON or KMZ"
+            raise unknown(address, f"the {what} {name}", "file of polygons", kinds) from problem
         raise OSError(
             f"cannot read the {what} {name}: {reason}; give a shapefile, GeoPackage, GeoJSON or KMZ"
         ) from problem

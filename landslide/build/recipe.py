@@ -140,7 +140,7 @@ def _refuse_unknown(table: object, known: tuple[str, ...], where: str) -> None:
 
 def _section(name: str, table: Any, beside: str, where: str) -> Any:
     """Return a layer's source; `false` in its place is a layer that is not wanted."""
-    if table is False and name == "terrain":
+    if table is False and name != "sar":
         return None
     kind, where = SECTIONS[name], f"{where[:-1]}.{name}]"
     fields = dataclasses.fields(kind)

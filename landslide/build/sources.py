@@ -155,7 +155,13 @@ class InsarSource:
 
 @dataclass(frozen=True)
 class LabelSource:
-    """Where the landslides are mapped."""
+    """Where the landslides are mapped.
+
+    Raises
+    ------
+    ValueError
+        Where something is said of a mapped area that is not given.
+    """
 
     inventory: str
     """A vector file of polygons: shapefile, GeoPackage, GeoJSON or KMZ."""
@@ -171,3 +177,8 @@ class LabelSource:
     """The mapped area's reference system, where its file declares none."""
     mapped_layer: str | None = None
     """Which of several layers of the mapped area's file."""
+
+    def __post_init__(self) -> None:
+        for key in ("mapped_crs", "mapped_layer"):
+            if getattr(self, key) is not None and self.mapped is None:
+                raise ValueError(f"`{key}` is of no file: give `mapped`, too, or leave it out")

@@ -163,7 +163,21 @@ def test_each_bad_inventory_is_one_line(tmp_path: Path) -> None:
 
     page = tmp_path / "page.gpkg"
     page.write_text("<html>403</html>")
-    assert "cannot read the inventory" in refusal(OSError, str(page))
+    kinds = "give a shapefile, GeoPackage, GeoJSON or KMZ"
+    begins = f"the inventory {page} is no file of polygons (it begins with '<html>403</html>')"
+    assert refusal(ValueError, str(page)) == f"{begins}: {kinds}"
+    page.write_bytes(b"")
+    assert refusal(ValueError, str(page)) == f"the inventory {page} is empty: fetch it again"
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    said = f"the inventory {folder} is a folder: name the files in it"
+    assert refusal(ValueError, str(folder)) == said
+    raster = tmp_path / "dem.tif"
+    profile = {"width": 9, "height": 9, "count": 1, "dtype": "float32", "crs": UTM}
+    with rasterio.open(raster, "w", transform=HERE.affine, **profile) as image:
+        image.write(np.ones((1, 9, 9), np.float32))
+    said = f"the inventory {raster} is no file of polygons: {kinds}"
+    assert refusal(ValueError, str(raster)) == said
     absent = str(tmp_path / "absent.shp")
     assert refusal(OSError, absent) == f"no inventory at {absent}: check its name"
 

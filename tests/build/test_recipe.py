@@ -49,8 +49,9 @@ labels = {{inventory = "slides.gpkg", mapped = "https://example.org/mapped.geojs
     assert (recipe.before_days, recipe.after_days, recipe.resolution) == (30, 60, 20)
 
 
-def test_terrain_may_be_left_out(event_file: EventFile) -> None:
-    assert load_recipe(event_file(f"{AREA}\nterrain = false")).terrain is None
+@pytest.mark.parametrize("layer", ["terrain", "observed", "insar", "labels"])
+def test_a_layer_may_be_left_out(event_file: EventFile, layer: str) -> None:
+    assert getattr(load_recipe(event_file(f"{AREA}\n{layer} = false")), layer) is None
 
 
 SQUARE = {
@@ -94,6 +95,11 @@ def test_an_area_is_geojson_in_the_table(event_file: EventFile) -> None:
         (f'{AREA}\n[build.sar]\nsigning = "aws"', "`signing` is 'aws'"),
         (f'{AREA}\n[build.sar]\nresampling = "lanczos"', "`resampling` is 'lanczos'"),
         (f"{AREA}\n[build.labels]\nall_touched = true", "`inventory` is missing"),
+        (f"{AREA}\nsar = false", "is a table"),
+        (
+            f'{AREA}\n[build.labels]\ninventory = "a.gpkg"\nmapped_crs = "EPSG:4326"',
+            r"\[build\.labels\]: `mapped_crs` is of no file: give `mapped`, too, or leave it out",
+        ),
         ("area = [141.9, 42.7, 142.0]", "west, south, east, north"),
         ("area = [142.0, 42.7, 141.9, 42.8]", "west must be less than east"),
         ("area = [580000, 4740000, 590000, 4750000]", "no place on the Earth"),

@@ -275,6 +275,19 @@ def test_bad_dems_are_named_at_once(tmp_path: Path) -> None:
     page.write_text("<html>404 not found</html>")
     with pytest.raises(ValueError, match=r"the DEM .*page\.tif is no GeoTIFF \(it begins with"):
         terrain_layers([str(page)], here)
+    page.write_bytes(b"")
+    with pytest.raises(ValueError, match=r"the DEM .*page\.tif is empty: fetch it again$"):
+        terrain_layers([str(page)], here)
+    with pytest.raises(ValueError, match=r"is a folder: name the files in it$"):
+        terrain_layers([str(tmp_path)], here)
+    image = tmp_path / "dem.img"  # of Imagine's kind, in which other blocks than a GeoTIFF's lack
+    profile = {"width": 90, "height": 90, "count": 1, "dtype": "float32", "crs": str(here.crs)}
+    with rasterio.open(image, "w", driver="HFA", transform=here.affine, **profile) as out:
+        out.write(np.ones((1, 90, 90), np.float32))
+    image.write_bytes(image.read_bytes()[:900])
+    with pytest.raises(ValueError, match=r"dem\.img is cut off or damaged \(reading @") as raised:
+        terrain_layers([str(image)], here)
+    assert "0x" not in str(raised.value)
     with pytest.raises(FileNotFoundError, match=r"no DEM at .*absent\.tif: check its name"):
         terrain_layers([str(tmp_path / "absent.tif")], here)
     with pytest.raises(ValueError, match="no DEM is given"):
@@ -312,7 +325,7 @@ def test_a_dem_is_read_from_a_web_server(http_folder: tuple[str, Path]) -> None:
     assert "secret" not in str(raised.value)
 
 
-def test_nothing_is_read_before_it_is_computed(tmp_path: Path) -> None:
+def test_it_is_read_as_it_is_computed(tmp_path: Path) -> None:
     here = grid(40, 60, 10.0)
     path = tmp_path / "dem.tif"
     dem = write(path, rough(here.shape), here)
