@@ -141,17 +141,22 @@ def _scene(files: dict[str, File]) -> Scene:
 
 
 def filled_part(scene: Scene, area: BaseGeometry) -> BaseGeometry:
-    """Return where a folder's scene has data within an area, both in degrees.
+    """Return where all files of a folder's scene have data within an area, both in degrees.
 
     A scene's raster is a rectangle about a slanting swath. Of the window over the area no more than
-    `SAMPLES` by `SAMPLES` pixels are looked at, so that what is found is that coarse.
+    `SAMPLES` by `SAMPLES` pixels are looked at, so that what is found is that coarse. Zero is no
+    data, too, whatever a file declares: no power is.
 
     Raises
     ------
     ValueError, OSError
         As `read_header` does.
     """
-    address = scene.addresses[min(scene.addresses)]
+    parts = [_filled(address, scene.footprint, area) for address in scene.addresses.values()]
+    return shapely.intersection_all(parts)
+
+
+def _filled(address: str, footprint: BaseGeometry, area: BaseGeometry) -> BaseGeometry:
     with raster_errors(address), rasterio.open(address) as image:
         over = image.window(*shapely.bounds(project(area, image.crs.to_wkt())))
         left, right = _whole(over.col_off, over.width, image.width)
@@ -164,10 +169,10 @@ def filled_part(scene: Scene, area: BaseGeometry) -> BaseGeometry:
         cell = image.window_transform(window) @ Affine.scale(
             (right - left) / shape[1], (bottom - top) / shape[0]
         )
-        crs = image.crs.to_wkt()
-    filled = np.isfinite(values) & (values != (scene.nodata or 0))
+        crs, nodata = image.crs.to_wkt(), image.nodata
+    filled = np.isfinite(values) & (values != 0) & (values != nodata)
     if filled.all():
-        return scene.footprint
+        return footprint
     cells = [
         shapely.geometry.shape(outline)
         for outline, _ in shapes(filled.astype(np.uint8), mask=filled, transform=cell)

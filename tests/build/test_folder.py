@@ -100,16 +100,23 @@ def test_a_folder_without_products_says_what_it_has(tmp_path: Path) -> None:
         folder_scenes(str(tmp_path), "*.png")
 
 
-@pytest.mark.parametrize("nodata", [np.nan, 0, None])
+@pytest.mark.parametrize(
+    ("declared", "written"),
+    [(np.nan, np.nan), (0, 0), (None, 0), (np.nan, 0), (-9999, -9999), (-9999, 0)],
+)
 def test_a_slanting_swath_covers_what_it_holds(
-    tmp_path: Path, write_scene: Any, event_file: Any, nodata: float | None
+    tmp_path: Path, write_scene: Any, event_file: Any, declared: float | None, written: float
 ) -> None:
     """Data left of a slanting edge, in a raster that is larger; the area lies across the edge."""
     rows, columns = np.mgrid[:300, :400]
     edge = 60 + rows * 0.3
-    values = np.where(columns < edge, 0.2, 0 if nodata is None else nodata).astype(np.float32)
+    values = np.where(columns < edge, 0.2, written).astype(np.float32)
     for day in ("20180820", "20180913"):
-        write_scene(tmp_path / "rtc", f"{day}T204100", values, nodata=nodata)
+        for name in ("VV", "VH"):  # which would be a quarter of VV's, no data as well
+            write_scene(
+                tmp_path / "rtc", f"{day}T204100", values * (1 if name == "VV" else 4),
+                polarisations=(name,), nodata=declared,
+            )  # fmt: skip
     area = "area = [141.9815, 42.8805, 141.9985, 42.8945]"
     settings = 'crs = "EPSG:32654"\nterrain = false\nsar = {source = "rtc", min_coverage = %s}'
     recipe = load_recipe(event_file(f"{area}\n{settings % 0}"))
@@ -136,6 +143,15 @@ def test_an_image_that_holds_nothing_covers_nothing(
         ValueError, match=r"one side .* before .*; dropped 1 times: covers 0% of the area"
     ):
         plan_build(recipe)
+
+
+def test_a_scene_covers_what_all_its_files_hold(burst: Path, write_scene: Any) -> None:
+    values = VALUES.copy()
+    values[:, 70:] = np.nan
+    write_scene(burst.parent, "20180901T204100", values, polarisations=("VV",))
+    (scene,) = folder_scenes(str(burst.parent))
+    share = filled_part(scene, scene.footprint).area / scene.footprint.area
+    assert share == pytest.approx(0.5, abs=0.03)
 
 
 def test_an_image_beside_the_area_covers_none_of_it(burst: Path) -> None:
