@@ -1,4 +1,4 @@
-"""The scenes that a recipe means, of an archive or of a folder."""
+"""The scenes that a recipe means, of an archive or of a folder, and a folder's pairs."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -7,6 +7,7 @@ import numpy as np
 import shapely
 
 from landslide.build.folder import filled_part, folder_scenes
+from landslide.build.insar import Pair, find_pairs, pairs_within
 from landslide.build.recipe import Recipe
 from landslide.build.scenes import Scene
 from landslide.build.search import search_scenes
@@ -48,3 +49,24 @@ def find_scenes(recipe: Recipe) -> list[Scene]:
     with ThreadPoolExecutor(READERS) as readers:
         parts = list(readers.map(lambda scene: filled_part(scene, recipe.area), within))
     return [replace(scene, filled=part) for scene, part in zip(within, parts, strict=True)]
+
+
+def find_window_pairs(recipe: Recipe, folder: str) -> tuple[list[Pair], list[Pair]]:
+    """Return the interferometric pairs in a folder within a recipe's window, and those beyond it.
+
+    Raises
+    ------
+    ValueError
+        Where none is within.
+    OSError
+        As `find_pairs` does.
+    """
+    first, last = recipe.window
+    within, beyond = pairs_within(find_pairs(folder), first, last)
+    if not within:
+        raise ValueError(
+            f"no pair in {folder} has both images from {np.datetime_as_string(first, 'D')} to "
+            f"{np.datetime_as_string(last, 'D')}: the first is {beyond[0].text}, the last "
+            f"{beyond[-1].text}; widen `before_days` or `after_days`"
+        )
+    return within, beyond

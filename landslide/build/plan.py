@@ -7,9 +7,9 @@ import numpy as np
 from odc.geo.geobox import GeoBox
 
 from landslide.build.access import shown
-from landslide.build.finding import find_scenes
+from landslide.build.finding import find_scenes, find_window_pairs
 from landslide.build.grid import area_grid, project
-from landslide.build.insar import find_pairs, group_pairs
+from landslide.build.insar import group_pairs
 from landslide.build.passes import Choice, Pass, choose_passes, group_passes
 from landslide.build.recipe import Recipe
 from landslide.build.sources import PROCESSORS, InsarSource, LabelSource, ObservedSource
@@ -57,7 +57,7 @@ class BuildPlan:
         for name, count in PLANES.items():
             planes += count if getattr(self.recipe, name) is not None else 0
         if self.recipe.insar is not None:
-            planes += _pair_planes(self.recipe.insar, len(self.choice.passes))
+            planes += _pair_planes(self.recipe, self.recipe.insar, len(self.choice.passes))
         return float(rows * columns * FLOAT_BYTES * planes)
 
     @property
@@ -79,7 +79,9 @@ class BuildPlan:
             lines.append(f"  {track}: {before} before, {len(ones) - before} after")
             lines += [f"    {_pass_line(one)}" for one in ones]
         lines += [f"  dropped: {one.text}: {reason}" for one, reason in self.choice.dropped]
-        lines += [f"{name}: {_where(getattr(recipe, name))}" for name in LAYERS]
+        for name in LAYERS:
+            lines.append(f"{name}: {_where(getattr(recipe, name))}")
+            lines += _left_out(recipe) if name == "insar" else []
         reading = "download" if "://" in recipe.sar.source else "to read"
         lines += [
             f"{reading}: at most {size_text(self.download_bytes)} of backscatter",
@@ -88,14 +90,25 @@ class BuildPlan:
         return "\n".join(lines)
 
 
-def _pair_planes(source: InsarSource, passes: int) -> int:
+def _pair_planes(recipe: Recipe, source: InsarSource, passes: int) -> int:
     """Return the float planes of all interferometric pairs; a processor makes consecutive ones."""
     if source.source in PROCESSORS:
         return (passes - 1) * (COHERENCE_PLANES + INTERFEROGRAM_PLANES)
-    pairs = find_pairs(source.source)
+    pairs, _ = find_window_pairs(recipe, source.source)
     each = COHERENCE_PLANES * any(pair.coherence for pair in pairs)
     each += INTERFEROGRAM_PLANES * any(pair.interferogram for pair in pairs)
     return len(group_pairs(pairs)) * each
+
+
+def _left_out(recipe: Recipe) -> list[str]:
+    """Say which pairs of a folder are of other days than the images may be."""
+    if recipe.insar is None or recipe.insar.source in PROCESSORS:
+        return []
+    _, beyond = find_window_pairs(recipe, recipe.insar.source)
+    if not beyond:
+        return []
+    count = f"{len(beyond)} pair{'s' if len(beyond) > 1 else ''}"
+    return [f"  left out: {count} beyond `before_days` or `after_days`, such as {beyond[0].text}"]
 
 
 def _where(source: Any) -> str:

@@ -13,9 +13,10 @@ from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 
 from landslide.build.access import shown
+from landslide.build.finding import find_window_pairs
 from landslide.build.fingerprint import fingerprint
 from landslide.build.grid import north_on
-from landslide.build.insar import find_pairs, insar_layers
+from landslide.build.insar import insar_layers, pairs_within
 from landslide.build.labels import label_layers
 from landslide.build.observed import observed_layers
 from landslide.build.passes import side
@@ -146,15 +147,16 @@ def _insar(plan: BuildPlan, block_pixels: int) -> Stage:
     if source.source in PROCESSORS:
         about, pairs, ready = processed(plan, source)
     else:
-        found = find_pairs(source.source)
+        found, _ = find_window_pairs(plan.recipe, source.source)
         about = {
             "items": [f"{pair.reference_time}/{pair.secondary_time}" for pair in found],
-            "files": [fingerprint(source.source)],
+            "files": [fingerprint(file) for pair in found for file in pair.files],
         }
         pairs, ready = (lambda: found), None
 
     def load() -> xr.Dataset:
-        return insar_layers(pairs(), plan.grid, block_pixels=block_pixels)
+        within, _ = pairs_within(pairs(), *plan.recipe.window)
+        return insar_layers(within, plan.grid, block_pixels=block_pixels)
 
     return Stage(INSAR, about, {"source": shown(source.source)}, load, ready)
 

@@ -11,7 +11,10 @@ from odc.geo.geobox import GeoBox
 from rasterio.warp import transform as transform_points
 
 from landslide.build.insar import Pair, find_pairs, insar_layers
+from landslide.build.plan import plan_build
+from landslide.build.recipe import load_recipe
 from landslide.cube.schema import house_schema
+from tests.built_event import NORTH, WEST, build
 
 UTM = "EPSG:32614"
 HERE = GeoBox((40, 56), Affine(50, 0, 480_000, 0, -50, 2_150_000), UTM)
@@ -273,3 +276,48 @@ def insar_at(pair: Pair, transform: Affine, pixel: tuple[int, int]) -> tuple[flo
     here = GeoBox((3, 3), Affine(1, 0, x - 1.5, 0, -1, y + 1.5), UTM)
     layers = insar_layers([pair], here).compute()
     return float(layers["coherence"][0, 1, 1]), complex(layers["interferogram"][0, 1, 1])
+
+
+def test_a_cube_has_the_pairs_of_its_window_and_what_lies_beside_them_is_none(
+    event: Path, tmp_path: Path
+) -> None:
+    here = GeoBox((200, 240), Affine(10, 0, WEST, 0, -10, NORTH), "EPSG:32654")
+    plane = np.full(here.shape, 0.5, np.float32)
+    event.write_text(event.read_text() + 'insar = {source = "pairs"}\n')
+    write(tmp_path / "pairs" / "20170101-20170113_coh.tif", plane, here)
+    with pytest.raises(ValueError, match=r"no pair in .*pairs has both images from 2018-07-07 to "
+                       r"2018-11-04: .*; widen `before_days`"):  # fmt: skip
+        _ = plan_build(load_recipe(event)).text
+    for days in ("20180820-20180901", "20180707-20181104", "20180706-20180901"):
+        write(tmp_path / "pairs" / f"{days}_coh.tif", plane, here)
+    said = plan_build(load_recipe(event)).text.splitlines()
+    left = (
+        "  left out: 2 pairs beyond `before_days` or `after_days`, such as 2017-01-01 to 2017-01-13"
+    )
+    assert said[said.index(left) - 1] == f"insar: {tmp_path / 'pairs'}"
+    cube, _ = build(event, tmp_path / "quake.zarr")
+    days = cube["reference_time"].values.astype("M8[D]").astype(str).tolist()
+    assert days == ["2018-07-07", "2018-08-20"]
+    (tmp_path / "pairs" / "notes.txt").write_text("of that spring")
+    write(tmp_path / "pairs" / "20150101-20150113_coh.tif", plane, here)
+    _, said = build(event, tmp_path / "quake.zarr")
+    assert "insar: is there" in said
+    write(tmp_path / "pairs" / "20180820-20180901_coh.tif", plane[:100, :90] / 2, here[:100, :90])
+    _, said = build(event, tmp_path / "quake.zarr")
+    assert "insar: is built anew: its files changed" in said
+
+
+def test_of_isces_output_the_description_counts_too(tmp_path: Path) -> None:
+    merged = tmp_path / "20180820-20180901" / "merged"
+    merged.mkdir(parents=True)
+    for name in ("topophase.cor.geo", "topophase.cor.geo.xml", "topophase.cor.geo.vrt"):
+        (merged / name).write_text("")
+    (pair,) = find_pairs(tmp_path)
+    assert [Path(file).name for file in pair.files] == [
+        "topophase.cor.geo", "topophase.cor.geo.xml",
+    ]  # fmt: skip
+    (merged / "topophase.cor.geo.xml").unlink()
+    (pair,) = find_pairs(tmp_path)
+    assert [Path(file).name for file in pair.files] == [
+        "topophase.cor.geo.vrt", "topophase.cor.geo",
+    ]  # fmt: skip

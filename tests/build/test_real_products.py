@@ -159,6 +159,7 @@ name = "mexico_city"
 time = 2018-02-16T23:39:39Z
 [build]
 area = {list(bounds)}
+after_days = 110
 resolution = 60
 terrain = false
 sar = {{source = "{folder}", min_coverage = 0.5}}

@@ -39,6 +39,20 @@ class Pair:
     interferogram: str | None = None
     """Address of a raster of complex numbers, or of phase [radians], wrapped or not."""
 
+    @property
+    def files(self) -> list[str]:
+        """The files that are read of it, ISCE's description or raw file beside each among them."""
+        rasters = [one for one in (self.coherence, self.interferogram) if one]
+        beside = [one.removesuffix(".vrt") if one.endswith(".vrt") else f"{one}.xml"
+                  for one in rasters]  # fmt: skip
+        return [*rasters, *(one for one in beside if Path(one).is_file())]
+
+    @property
+    def text(self) -> str:
+        """Of which days it is, for people."""
+        days = (self.reference_time, self.secondary_time)
+        return " to ".join(str(np.datetime_as_string(day, "D")) for day in days)
+
 
 def find_pairs(folder: str | Path) -> list[Pair]:
     """Return the pairs whose files lie in a folder or below it, by time.
@@ -73,6 +87,18 @@ def find_pairs(folder: str | Path) -> list[Pair]:
             "(20180106-20180130) and end in what they are (_coh.tif, _ifg.tif, _unw.tif, ...)"
         )
     return [_pair(*dates, found[dates]) for dates in sorted(found)]
+
+
+def pairs_within(
+    pairs: Iterable[Pair], first: np.datetime64, last: np.datetime64
+) -> tuple[list[Pair], list[Pair]]:
+    """Return the pairs both of whose images are of the days from first to last, and the others."""
+    within, beyond = list[Pair](), list[Pair]()
+    first, last = first.astype("M8[D]"), last.astype("M8[D]")  # of many only the day is known
+    for pair in pairs:
+        days = [t.astype("M8[D]") for t in (pair.reference_time, pair.secondary_time)]
+        (within if first <= min(days) and max(days) <= last else beyond).append(pair)
+    return within, beyond
 
 
 def group_pairs(pairs: Iterable[Pair]) -> list[list[Pair]]:
