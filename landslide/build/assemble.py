@@ -112,7 +112,8 @@ def build_cube(
 def plan_changes(plan: BuildPlan, out: str, *, until: str = LABELS) -> list[Change]:
     """Say what a build would do with each layer; nothing is written.
 
-    The sources of what it would build are opened: headers and polygons are read.
+    The sources of what it would build are opened: headers and polygons are read, and blocks of a
+    DEM up to the first that is not void.
 
     Raises
     ------

@@ -15,5 +15,5 @@ def add_build_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dry-run",
         action="store_true",
-        help="search, open the sources, and say passes, download and size; no pixel is read",
+        help="search, open the sources, and say passes, download and size; nothing is written",
     )
