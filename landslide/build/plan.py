@@ -137,7 +137,7 @@ def _pass_line(one: Pass) -> str:
 
 
 def plan_build(recipe: Recipe) -> BuildPlan:
-    """Search what a recipe names, and say what its cube is built from; no pixel is read.
+    """Search what a recipe names, and say what its cube is built from; of local images a few pixels are read.
 
     Raises
     ------
