@@ -137,7 +137,9 @@ def _pass_line(one: Pass) -> str:
 
 
 def plan_build(recipe: Recipe) -> BuildPlan:
-    """Search what a recipe names, and say what its cube is built from; of local images a few pixels are read.
+    """Search what a recipe names, and say what its cube is built from.
+
+    Of local images a few pixels are read, of others none.
 
     Raises
     ------
