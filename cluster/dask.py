@@ -11,11 +11,11 @@ from typing import Any
 import dask
 from distributed import Client, LocalCluster
 from distributed.comm.core import CommClosedError
-from distributed.comm.registry import backends
 from distributed.scheduler import KilledWorker
 from distributed.versions import VersionMismatchWarning
 
 from cluster.dask_operator import operator_cluster
+from cluster.head import LAST_PORT
 
 ADDRESS = "DASK_SCHEDULER_ADDRESS"
 KUBERNETES = "kubernetes:"
@@ -85,6 +85,11 @@ def dask_client(
                 raise OSError(
                     f"no Dask scheduler answers at {address}: start one, or {way_out}"
                 ) from None
+            except TypeError as error:  # without the certificates that TLS wants
+                raise OSError(
+                    f"no way to {address} ({' '.join(str(error).split())}): set Dask's "
+                    "distributed.comm.tls"
+                ) from None
         opened.enter_context(_losses(client))
         print(f"Dask dashboard: {client.dashboard_link}")
         require_same_versions(client)
@@ -147,7 +152,8 @@ def require_address(address: str) -> None:
     """
     scheme, _, rest = address.rpartition("://")
     host, _, port = rest.rpartition(":")
-    if scheme not in {"", *backends} or not host or not port.isdigit():
+    known = scheme in {"", "tcp", "tls", "ws", "wss"}
+    if not known or not host or not port.isdigit() or not 0 < int(port) <= LAST_PORT:
         raise ValueError(
             f"{address!r} is no address of a Dask scheduler: give tcp://HOST:PORT, or "
             f"{KUBERNETES}NAMESPACE/NAME"

@@ -27,7 +27,7 @@ def operator_cluster(place: str, adapt: Sequence[int] | None = None) -> Iterator
         Where there is no such cluster, or Kubernetes refuses.
     """
     namespace, _, name = place.rpartition("/")
-    if not name:
+    if not name or "/" in namespace:
         raise ValueError(f"kubernetes:{place} names no cluster: give kubernetes:NAMESPACE/NAME")
     try:
         operator = importlib.import_module("dask_kubernetes.operator")
@@ -37,7 +37,7 @@ def operator_cluster(place: str, adapt: Sequence[int] | None = None) -> Iterator
             "scheduler's own address"
         ) from None
     with _refusals(f"no Dask cluster {place} in Kubernetes"):
-        cluster = operator.KubeCluster.from_name(name, namespace=namespace or None)
+        cluster = operator.KubeCluster.from_name(name, namespace=namespace or None, quiet=True)
     with contextlib.ExitStack() as opened:
         opened.enter_context(contextlib.closing(cluster))
         if adapt is not None:

@@ -12,6 +12,7 @@ from ray.core.generated.autoscaler_pb2_grpc import AutoscalerStateServiceStub
 from ray.exceptions import AuthenticationError
 
 SECONDS = 10
+LAST_PORT = 65535
 WAY_IN = (
     "its token must be here too, in RAY_AUTH_TOKEN or ~/.ray/auth_token: `ray get-auth-token` at "
     "the head tells it"
@@ -27,7 +28,7 @@ def host_and_port(address: str) -> str:
         Where it is another address, such as that of a dashboard.
     """
     host, _, port = address.rpartition(":")
-    if not host or not port.isdigit() or "/" in host:
+    if not host or "/" in host or not port.isdigit() or not 0 < int(port) <= LAST_PORT:
         raise ValueError(
             f"{address!r} is no address of a Ray cluster: give HOST:PORT of its head, as "
             "`ray start --head` named it, or submit a job to its dashboard"
@@ -60,7 +61,10 @@ def cluster_status(address: str) -> Any:
                 GetClusterStatusRequest(), timeout=SECONDS
             )
     except AuthenticationError:
-        raise OSError(f"no token for the Ray cluster at {address}: {WAY_IN}") from None
+        raise OSError(
+            f"no token for the Ray cluster at {address}: {WAY_IN}; if it was started without "
+            "any, set RAY_AUTH_MODE=disabled"
+        ) from None
     except grpc.RpcError as error:
         if error.code() == grpc.StatusCode.UNAUTHENTICATED:
             raise OSError(f"the Ray cluster at {address} refuses our token: {WAY_IN}") from None

@@ -34,7 +34,7 @@ def ray_cluster(address: str | None = None, cpus: int | None = None) -> Iterator
         yield
         return
     ours = address is None and not in_job()
-    if address not in {None, "auto"}:
+    if address is not None:
         cluster_status(host_and_port(address))  # says at once what ray.init tries for minutes
     try:
         if ours:
@@ -47,7 +47,9 @@ def ray_cluster(address: str | None = None, cpus: int | None = None) -> Iterator
                 logging_level=logging.WARNING,
             )
         else:
-            context = ray.init(address=address or "auto", logging_level=logging.WARNING)
+            context = ray.init(
+                address=address or "auto", log_to_driver=False, logging_level=logging.WARNING
+            )
     except (RayError, RuntimeError, OSError) as error:
         reason = " ".join(str(error).split())[:200]
         raise OSError(f"no Ray cluster at {address or 'this machine'}: {reason}") from None

@@ -1,19 +1,19 @@
 """What a trial needs of a Ray cluster, and whether a node of it has that, or could be added."""
 
+import contextlib
 import time
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import ray
-from ray import ObjectRef
 from ray.autoscaler.v2.utils import is_autoscaler_v2
+from ray.util.placement_group import PlacementGroup, placement_group, remove_placement_group
 
 from cluster.head import cluster_status
 
 ROUNDING = 1e-6
-DECIMALS = 4
-"""That Ray keeps of an amount."""
-VERDICT = 60
+VERDICT = 30
 """Seconds in which an autoscaler that works has looked at a request; it looks every five."""
 
 
@@ -62,8 +62,8 @@ def require_resources(resources: Resources) -> None:
             else "no autoscaler of version 2 could be asked for more"
         )
         raise ValueError(
-            f"no node can run a trial that needs {resources}; the nodes have {kinds}, and {more}: "
-            "ask for less with --gpus-per-trial, --cpus-per-trial or --accelerator"
+            f"no node has {resources}, as one trial or actor is to have; there are nodes of "
+            f"{kinds}, and {more}: ask for fewer CPUs or GPUs, or another accelerator"
         )
 
 
@@ -74,60 +74,56 @@ def offers(resources: Resources) -> bool:
     the request, and begins to start a node where it can.
     """
     request = resources.request()
-    if any(_fits(request, node) for node in _running()):
+    if _runs(request):
         return True
     if not _has_autoscaler():
         return False
-    asked = ask_for_node(resources)
-    try:
-        return not _refused(asked, request)
-    finally:
-        ray.cancel(asked)
+    with ask_for_node(resources) as asked:
+        return _granted(asked, request)
 
 
-def _refused(asked: ObjectRef[None], request: dict[str, float]) -> bool:
+def _granted(asked: PlacementGroup, request: dict[str, float]) -> bool:
     """Wait for what the autoscaler says to a request; one that says nothing may yet fulfil it."""
     waits_since = None
     end = time.monotonic() + VERDICT
     while time.monotonic() < end:
-        ready, _ = ray.wait([asked], timeout=1)
-        if ready:
-            return False
+        if asked.wait(1):
+            return True
         status = cluster_status(_address())
         scaling, cluster = status.autoscaling_state, status.cluster_resource_state
+        refused = _among(asked, scaling.infeasible_gang_resource_requests)
         coming = scaling.pending_instance_requests or scaling.pending_instances
-        infeasible = scaling.infeasible_resource_requests
-        refused = any(_same(each.resources_bundle, request) for each in infeasible)
         if refused and not coming:  # else it may be refused only while those are spoken for
-            return True
-        if waits_since is None and any(
-            _same(each.request.resources_bundle, request)
-            for each in cluster.pending_resource_requests
-        ):
+            return _runs(request)  # by now one may, and be busy with others' work
+        if waits_since is None and _among(asked, cluster.pending_gang_resource_requests):
             waits_since = cluster.cluster_resource_state_version
         seen = scaling.last_seen_cluster_resource_state_version
         if waits_since is not None and seen >= waits_since and not refused:
-            return False
-    return False
+            return True
+    return True
 
 
-def _same(bundle: Any, request: dict[str, float]) -> bool:
-    return {k: round(v, DECIMALS) for k, v in bundle.items()} == {
-        k: round(v, DECIMALS) for k, v in request.items()
-    }
+def _among(asked: PlacementGroup, requests: Iterable[Any]) -> bool:
+    return any(request.details.startswith(asked.id.hex()) for request in requests)
 
 
-def ask_for_node(resources: Resources) -> ObjectRef[None]:
-    """Ask for what one trial needs, so that an autoscaler adds a node for it; do not wait."""
-    return ray.remote(lambda: None).options(**resources.options()).remote()
+@contextlib.contextmanager
+def ask_for_node(resources: Resources) -> Iterator[PlacementGroup]:
+    """Ask for what one trial needs, so that an autoscaler adds a node; keep it for a while."""
+    # A task would ask for as much, but Ray warns of one that no node could run.
+    asked = placement_group([resources.request()])
+    try:
+        yield asked
+    finally:
+        remove_placement_group(asked)
 
 
-def await_node(asked: ObjectRef[None], resources: Resources, seconds: float) -> None:
-    """Wait until a node runs that can run a trial; others' work there may go on before it.
+def await_node(asked: PlacementGroup, resources: Resources, seconds: float) -> None:
+    """Wait, aloud, until a node runs that can run a trial; others' work may go on there before it.
 
     Parameters
     ----------
-    asked : ObjectRef
+    asked : PlacementGroup
         What `ask_for_node` gave.
     resources : Resources
     seconds : float
@@ -138,16 +134,13 @@ def await_node(asked: ObjectRef[None], resources: Resources, seconds: float) -> 
     TimeoutError
         Where none has come.
     """
-    request = resources.request()
-    if any(_fits(request, node) for node in _running()):
+    if _runs(resources.request()):
         return
-    ready, _ = ray.wait([asked], timeout=seconds)
-    if not ready:
-        ray.cancel(asked)
+    print(f"no node has {resources} yet: waiting for one, {seconds:g} s at most", flush=True)
+    if not asked.wait(seconds):
         raise TimeoutError(
-            f"no node that can run a trial ({resources}) came within {seconds:g} s: "
-            "`ray status` says what the autoscaler tries; mend its quota, or wait longer with "
-            "--deadline"
+            f"no node with {resources} came within {seconds:g} s: `ray status` says what the "
+            "autoscaler tries; mend its quota, or wait longer with --deadline"
         )
 
 
@@ -171,6 +164,11 @@ def _fitting(resources: Resources, node: dict[str, float]) -> int:
 
 def _running() -> list[dict[str, float]]:
     return [dict(node["Resources"]) for node in ray.nodes() if node["Alive"]]
+
+
+def _runs(request: dict[str, float]) -> bool:
+    """Return whether a node runs that has so much in all."""
+    return any(_fits(request, node) for node in _running())
 
 
 def _fits(request: dict[str, float], node: dict[str, float]) -> bool:

@@ -69,8 +69,10 @@ def run(args: argparse.Namespace, planned: Sweep | None = None) -> int:
         print(f"{len(configs)} configurations, {len(configs) - len(waiting)} in the table already")
         failures = 0
         if waiting:
-            node = ask_for_node(resources)  # it may come while the chips are read
-            with dask_client(args.dask, adapt=args.dask_workers, deadline=args.deadline) as client:
+            with (
+                ask_for_node(resources) as node,  # it may come while the chips are read
+                dask_client(args.dask, adapt=args.dask_workers, deadline=args.deadline) as client,
+            ):
                 chips = gather_chips(
                     sweep.stream,
                     args.chips,
@@ -78,7 +80,7 @@ def run(args: argparse.Namespace, planned: Sweep | None = None) -> int:
                     *executor_of(client, max(args.dask_workers or (0,))),
                     room=room_for_chips(),
                 )
-            await_node(node, resources, args.deadline)
+                await_node(node, resources, args.deadline)
             failures = run_trials(
                 experiment, waiting, chips, resources, table=table, runs=sweep.runs
             )

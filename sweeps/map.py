@@ -73,7 +73,8 @@ def main(arguments: list[str] | None = None) -> None:
                 share = float(offers(Resources(cpus=0, gpus=1)))
             resources = Resources(args.cpus_per_actor, share)
             require_resources(resources)
-            await_node(ask_for_node(resources), resources, args.deadline)
+            with ask_for_node(resources) as node:
+                await_node(node, resources, args.deadline)
             executor = opened.enter_context(RayActors(args.actors, resources))
             ahead = 2 * args.actors
         else:

@@ -76,9 +76,9 @@ def main(arguments: list[str] | None = None) -> int:
     with ray_cluster(args.address):
         resources = resources_of(args, sweep.base)
         require_resources(resources)
-        node = ask_for_node(resources)  # it may come while the chips are read
-        unlabelled, chips = load(args, sweep)
-        await_node(node, resources, args.deadline)
+        with ask_for_node(resources) as node:  # it may come while the chips are read
+            unlabelled, chips = load(args, sweep)
+            await_node(node, resources, args.deadline)
         known = known_of(chips)
         count = int((known["part"] == TRAIN).sum())
         begun = pretrained(args, sweep, unlabelled, resources)

@@ -93,9 +93,9 @@ def main(arguments: list[str] | None = None) -> int:
     with ray_cluster(args.address):
         resources = resources_of(args, target.base)
         require_resources(resources)
-        node = ask_for_node(resources)  # it may come while the chips are read
-        own, *others = (load(args, sweep) for sweep in (target, *sources))
-        await_node(node, resources, args.deadline)
+        with ask_for_node(resources) as node:  # it may come while the chips are read
+            own, *others = [load(args, sweep) for sweep in (target, *sources)]
+            await_node(node, resources, args.deadline)
         keys, failures = [], 0
         first = list(joint_stages(target, sources, names[1:], own, others))
         for stage in first:

@@ -37,7 +37,14 @@ from landslide.command import run_command
 from landslide.options import Parser
 from landslide.results.table import row_keys
 from landslide.training.config import TrainingConfig
-from sweeps.planning import Sweep, add_sweep_options, plan_sweep, resources_of, room_for_chips
+from sweeps.planning import (
+    Sweep,
+    add_sweep_options,
+    parsed,
+    plan_sweep,
+    resources_of,
+    room_for_chips,
+)
 
 DRIVER = "driver"
 
@@ -48,7 +55,7 @@ def main(arguments: list[str] | None = None) -> int:
     add_sweep_options(parser)
     preflight = parser.add_argument_group("preflight")
     preflight.add_argument("--json", action="store_true", help="say it as one JSON object")
-    args = parser.parse_args(arguments)
+    args = parsed(parser, arguments)
     with redirect_stdout(sys.stderr) if args.json else nullcontext():
         checks = checked(args)
     if args.json:
@@ -93,18 +100,18 @@ def check_places(
     yield from _told(DRIVER, here, versions(), trains=True)
     known = nodes()
     found = on_nodes(examine, dict.fromkeys(known, order), seconds=args.deadline)
-    for name, place in found.items():
-        yield from _told(f"node {name}", place, here.versions, trains=True)
-    offered = {name: node.gpus for name, node in known.items() if node.gpus}
+    for node, place in found.items():
+        yield from _told(f"node {known[node].name}", place, here.versions, trains=True)
+    offered = {node: about.gpus for node, about in known.items() if about.gpus}
     tried = on_nodes(
         gpus,
-        {n: (count, *step_of(sweep)) for n, count in offered.items()},
+        {node: (count, *step_of(sweep)) for node, count in offered.items()},
         seconds=args.deadline,
         gpus=offered,
     )
-    for name, answer in tried.items():
+    for node, answer in tried.items():
         told = (("GPUs", False, answer),) if isinstance(answer, str) else answer
-        yield from (Check(f"node {name}", *each) for each in told)
+        yield from (Check(f"node {known[node].name}", *each) for each in told)
     workers = on_workers(client, examine, *order, seconds=args.deadline) if client else {}
     if client is not None and not workers:
         yield Check("Dask", "workers", passed=True, said="none now: they come with the work")

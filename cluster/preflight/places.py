@@ -19,16 +19,18 @@ from cluster.resources import Resources
 class Node:
     """A running node of Ray."""
 
-    id: str
+    name: str
+    """For people."""
     gpus: float
     """How many it offers."""
 
 
 def nodes() -> dict[str, Node]:
-    """Return the running nodes by names that people know."""
+    """Return the running nodes by their ids."""
     return {
-        f"{node['NodeManagerHostname']} ({node['NodeID'][:6]})": Node(
-            node["NodeID"], node["Resources"].get("GPU", 0)
+        node["NodeID"]: Node(
+            f"{node['NodeManagerHostname']} ({node['NodeID'][:6]})",
+            node["Resources"].get("GPU", 0),
         )
         for node in ray.nodes()
         if node["Alive"]
@@ -48,20 +50,20 @@ def on_nodes[Result](
     ----------
     function : callable
     arguments : mapping
-        Of the function, by the node's name as `nodes` has it.
+        Of the function, by the node's id.
     seconds : float
         After which a node counts as lost, or as too busy.
     gpus : mapping, optional
         How many to ask for on each node; none by default.
     """
-    known, tasks = nodes(), {}
-    for name, args in arguments.items():
-        where = NodeAffinitySchedulingStrategy(known[name].id, soft=False)
-        task = ray.remote(num_cpus=0, num_gpus=(gpus or {}).get(name, 0), max_retries=0)(function)
-        tasks[name] = task.options(scheduling_strategy=where).remote(*args)
+    tasks = {}
+    for node, args in arguments.items():
+        where = NodeAffinitySchedulingStrategy(node, soft=False)
+        task = ray.remote(num_cpus=0, num_gpus=(gpus or {}).get(node, 0), max_retries=0)(function)
+        tasks[node] = task.options(scheduling_strategy=where).remote(*args)
     end = time.monotonic() + seconds
     return {
-        name: _result(task, seconds, max(end - time.monotonic(), 0)) for name, task in tasks.items()
+        node: _result(task, seconds, max(end - time.monotonic(), 0)) for node, task in tasks.items()
     }
 
 

@@ -72,11 +72,26 @@ def test_a_scheduler_without_workers_is_one_line_after_a_while(
 
 @pytest.mark.parametrize(
     "address",
-    ["foo:bar", "tcp://scheduler", "tcp://:8786", "teleport://scheduler:8786", "scheduler", "8786"],
+    [
+        "foo:bar",
+        "tcp://scheduler",
+        "tcp://:8786",
+        "teleport://scheduler:8786",
+        "scheduler",
+        "8786",
+        "tcp://scheduler:99999",
+        "inproc://x:1",
+    ],
 )
 def test_other_addresses_are_one_line(address: str) -> None:
     with pytest.raises(ValueError, match=r"is no address of a Dask scheduler: give tcp://HOST:P"):
         dask_client(address).__enter__()
+
+
+def test_a_scheduler_behind_tls_wants_certificates() -> None:
+    said = r"^no way to tls://127.0.0.1:1 \(TLS expects a `?ssl_context"
+    with pytest.raises(OSError, match=said):
+        dask_client("tls://127.0.0.1:1").__enter__()
 
 
 def test_a_scheduler_that_goes_away_is_one_line(
@@ -111,7 +126,8 @@ def operator(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, "Connected"]
     ) as cluster:  # fmt: skip
         clusters["landslide/dask"] = Connected(cluster)
 
-        def from_name(name: str, namespace: str | None) -> Connected:
+        def from_name(name: str, namespace: str | None, *, quiet: bool) -> Connected:
+            assert quiet
             if f"{namespace}/{name}" not in clusters:
                 raise LookupError(f"daskclusters {name} not found")
             return clusters[f"{namespace}/{name}"]
@@ -218,6 +234,8 @@ def test_a_cluster_that_the_operator_does_not_have_is_one_line(
         dask_client("kubernetes:other/dask").__enter__()
     with pytest.raises(ValueError, match=r"^kubernetes:landslide/ names no cluster: give kube"):
         dask_client("kubernetes:landslide/").__enter__()
+    with pytest.raises(ValueError, match=r"^kubernetes:a/b/c names no cluster: give kube"):
+        dask_client("kubernetes:a/b/c").__enter__()
 
 
 def test_threads_of_this_process_cannot_be_scaled() -> None:

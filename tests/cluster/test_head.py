@@ -26,7 +26,16 @@ def test_a_server_that_says_nothing_is_one_line(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize(
-    "address", ["cluster", "cluster:", ":6379", "http://cluster:8265", "ray://cluster:10001"]
+    "address",
+    [
+        "cluster",
+        "cluster:",
+        ":6379",
+        "cluster:99999",
+        "http://cluster:8265",
+        "ray://cluster:10001",
+        "auto",
+    ],
 )
 def test_other_addresses_are_one_line(address: str) -> None:
     with pytest.raises(ValueError, match="is no address of a Ray cluster: give HOST:PORT"):

@@ -189,7 +189,7 @@ def test_impossible_resources_are_an_error_at_once(
     arguments = [cube, "--table", str(tmp_path / "table"), *QUICK, "--gpus-per-trial", "4"]
     assert command(arguments) == 1
     error = capsys.readouterr().err.strip().splitlines()[-1]
-    assert error.startswith("error: no node can run a trial that needs CPU 1, GPU 4")
+    assert error.startswith("error: no node has CPU 1, GPU 4, as one trial or actor is to have")
     assert not list((tmp_path / "table").glob("*.parquet"))
 
 
@@ -206,7 +206,7 @@ def test_a_node_that_never_comes_is_an_error_after_a_deadline(
     arguments += ["--inputs", "vv", "--timesteps", "1"]
     assert command(arguments) == 1
     error = capsys.readouterr().err.strip().splitlines()[-1]
-    assert error.startswith("error: no node that can run a trial (CPU 1, GPU 1) came within 0.1 s:")
+    assert error.startswith("error: no node with CPU 1, GPU 1 came within 0.1 s:")
     assert not list((tmp_path / "table").glob("*.parquet"))
 
 

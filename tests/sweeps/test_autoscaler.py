@@ -88,10 +88,12 @@ def test_what_no_node_could_run_is_refused_without_waiting_for_one(
     refused = run(environment, "-m", "sweeps.ablation", cube, *asked, "--gpus-per-trial", "2")
     assert refused.returncode == 1
     assert refused.stderr.splitlines()[-1] == (
-        "error: no node can run a trial that needs CPU 1, GPU 2; the nodes have CPU 0, and the "
-        "autoscaler has no kind of node for it: ask for less with --gpus-per-trial, "
-        "--cpus-per-trial or --accelerator"
+        "error: no node has CPU 1, GPU 2, as one trial or actor is to have; there are nodes of "
+        "CPU 0, and the autoscaler has no kind of node for it: ask for fewer CPUs or GPUs, or "
+        "another accelerator"
     )
+    assert "autoscaler +" not in refused.stdout + refused.stderr
+    assert "infeasible" not in refused.stdout + refused.stderr
     assert not list(Path(table).glob("*.parquet"))
 
 
@@ -107,6 +109,15 @@ def test_a_node_is_added_for_the_first_trial(
     assert swept.returncode == 0, swept.stdout + swept.stderr
     (row,) = results_table(table).itertuples()
     assert row.inputs == "vv"
+    assert "autoscaler +" not in swept.stdout + swept.stderr
+
+    # On a machine without a GPU the node has but says so: that is what a preflight is for.
+    tried = run(
+        environment, "-m", "cluster.preflight", cube, "--address", address, "--table", table,
+        *(*QUICK, "--accelerator", "V100", "--json"),
+    )  # fmt: skip
+    checks = json.loads(tried.stdout)["checks"]
+    assert len([check for check in checks if check["what"] == "cube" and check["passed"]]) >= 3
 
 
 def test_another_token_is_one_line(scaling: tuple[str, dict[str, str]], tmp_path: Path) -> None:

@@ -84,7 +84,12 @@ def test_the_table_of_checks_ends_with_what_failed(
     [
         ("no cube", [], ("driver", "sweep"), "nowhere.zarr"),
         ("no cluster", ["--address", "127.0.0.1:9"], ("Ray", "cluster"), "no Ray cluster answers"),
-        ("no node", ["--gpus-per-trial", "64"], ("a trial", "resources"), "needs CPU 1, GPU 64"),
+        (
+            "no node",
+            ["--gpus-per-trial", "64"],
+            ("a trial", "resources"),
+            "no node has CPU 1, GPU 64",
+        ),
     ],
 )
 def test_what_stops_a_sweep_is_a_check_that_failed(
