@@ -7,6 +7,7 @@ these, so that the same thing going wrong is always said in the same words.
 import functools
 import re
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,8 +36,13 @@ def gdal_options(address: str) -> dict[str, str]:
     """
     if not address.startswith(REMOTE):
         return {}
-    cookies = f"{_private_folder().name}/cookies"
+    with _FIRST:
+        cookies = f"{_private_folder().name}/cookies"
     return REMOTE_OPTIONS | {"GDAL_HTTP_COOKIEFILE": cookies, "GDAL_HTTP_COOKIEJAR": cookies}
+
+
+_FIRST = threading.Lock()
+"""Of many threads that ask at once, one makes the folder."""
 
 
 @functools.cache

@@ -29,6 +29,8 @@ from landslide.storage import remove, write_whole
 log = logging.getLogger(__name__)
 
 CHIP_PIXELS = Layout().chip_size
+LITTLE = 0.0005
+"""A share that would be told as none."""
 GRID_NAMES = ("y", "x", "spatial_ref")
 PACKAGES = ("landslide-sar-datacubes", "odc-stac", "odc-geo", "rasterio", "xarray", "zarr")
 
@@ -96,7 +98,8 @@ def build_cube(
         layer = opened.pop(stage.name) if stage.name in opened else stage.load()
         _drop(work.target, [stage.name])
         for name, share in _build(work, stage, layer, plan, blocks_at_once).items():
-            said(f"{stage.name}: {share:.1%} of {name.upper()} have no data")
+            part = f"{share:.1%}" if share >= LITTLE else "less than 0.1%"
+            said(f"{stage.name}: {part} of {name.upper()} have no data")
     work.target.describe(
         cube_attributes(plan), {name: dict(stage.source) for name, stage in work.stages.items()}
     )

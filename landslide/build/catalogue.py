@@ -51,7 +51,9 @@ def cube_item(plan: BuildPlan, target: Target, cube: xr.Dataset) -> pystac.Item:
         {
             "landslide:event": np.datetime_as_string(event.start, "s") + "Z",
             "landslide:layers": sorted(layers),
-            "landslide:items": [one for about in layers.values() for one in about.get("items", [])],
+            "landslide:items": [
+                one for name in sorted(layers) for one in layers[name].get("items", [])
+            ],
             "license": licences[0] if len(licences) == 1 else "other",
             "landslide:licences": licences,
             "description": f"Sentinel-1 datacube of the event {event.name}",

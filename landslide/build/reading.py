@@ -44,14 +44,17 @@ class SigningReader(RioReader):
         # NaN stands for no data once read, so the file's own mark is what remains to be said.
         cfg = replace(cfg, src_nodata_fallback=nodata, fill_value=np.nan)
 
+        # Zero is no power, whatever the file says: the scene below counts there.
         def attempt(address: str) -> tuple[tuple[slice, slice], NDArray[Any]]:
             reader = RioReader(replace(self._src, uri=address), self._ctx)
             try:
-                return reader.read(cfg, dst_geobox, dst=dst, selection=selection)
+                place, values = reader.read(cfg, dst_geobox, dst=dst, selection=selection)
             except (ValueError, AttributeError, AssertionError):  # of an image that lies nowhere
                 with rasterio.open(address) as image:
                     require_place(image, plain)
                 raise
+            np.copyto(values, np.nan, where=values == 0)
+            return place, values
 
         with rasterio.Env(**gdal_options(plain)):
             return signed(plain, self.sign, attempt)

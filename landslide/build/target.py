@@ -65,7 +65,11 @@ class Target:
             return {}
         try:
             found: dict[str, dict[str, Any]] = json.loads(root["attributes"][ATTRIBUTE])["layers"]
-            lacking = [name for name, about in found.items() if not about.keys() >= ENTRY]
+            lacking = [
+                name
+                for name, about in found.items()
+                if not about.keys() >= ENTRY or not isinstance(about["variables"], list)
+            ]
             root["consolidated_metadata"]["metadata"].keys()
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise self._damaged("it does not list what was built") from error
@@ -130,9 +134,20 @@ class Target:
         """Remove what runs began or took out, and the root does not list; and the notes of it."""
         root = self.root()
         listed = root["consolidated_metadata"]["metadata"] if root else {}
-        for array in sorted(self.begun() - listed.keys()):
-            self.clear(array)
-        self.clear(PROGRESS)
+        # Records before what they are of: a later run would take it for there. What names it last.
+        for key in (*self._recorded(), *sorted(self.begun() - listed.keys()), PROGRESS):
+            self.clear(key)
+
+    def _recorded(self) -> list[str]:
+        """Return the keys of the folders that hold records of blocks."""
+        with plain_write_errors(self.address):
+            filesystem, path = fsspec.core.url_to_fs(f"{self.address}/{PROGRESS}")
+            filesystem.invalidate_cache()
+            if not filesystem.exists(path):
+                return []
+            found = filesystem.ls(path, detail=False)
+        keys = [f"{PROGRESS}/{one.rstrip('/').rpartition('/')[2]}" for one in found]
+        return [key for key in keys if key != MARK]
 
     def commit(
         self,

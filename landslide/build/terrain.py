@@ -81,8 +81,8 @@ def terrain_layers(
     )
     if not any(np.isfinite(block).any() for block in _computed(elevation)):
         raise ValueError(
-            "the DEM holds nothing but voids in the area: fetch it again, name another, or set "
-            "`terrain = false` under [build] "
+            "the DEM lies beside the area, or holds nothing but voids there: fetch it again, name "
+            "another, or set `terrain = false` under [build] "
             f"(given: {', '.join(shown(source) for source in sources[:3])})"
         )
     return xr.Dataset(

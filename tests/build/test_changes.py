@@ -124,7 +124,7 @@ def test_a_dem_of_voids_takes_the_place_of_nothing_and_half_of_one_is_said(
     built, _ = build(event, out, until="terrain")
     heights = np.full((110, 120), np.nan, np.float32)
     write_tif(tmp_path / "dem.tif", heights, west=WEST - 600, north=NORTH + 600, pixel=30)
-    with pytest.raises(ValueError, match=r"nothing but voids in the area: .*dem\.tif"):
+    with pytest.raises(ValueError, match=r"nothing but voids there: .*dem\.tif"):
         build(event, out, until="terrain")
     xr.testing.assert_identical(open_cube(out).compute(), built.compute())
     heights[:, 60:] = 200
@@ -352,6 +352,26 @@ def test_a_layer_that_was_taken_out_is_not_gone_on_from(
     cube, said = build(event, out, until="sar")
     assert said == ["sar: is built anew: its items, files and sides changed"]
     whole, _ = build(event, tmp_path / "at_once.zarr", until="sar")
+    xr.testing.assert_equal(cube.compute(), whole.compute())
+
+
+@pytest.mark.parametrize("last", [".build/terrain", "dem", "dem_curvature", PROGRESS])
+def test_blocks_that_were_removed_are_not_gone_on_from(
+    event: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, last: str
+) -> None:
+    """Terrain, whose blocks are there, is not wanted once; that run is interrupted at its end."""
+    out = tmp_path / "quake.zarr"
+    build(event, out, until="sar")
+    with monkeypatch.context() as patch:
+        patch.setattr(assemble.Target, "commit", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            build(event, out)
+    with monkeypatch.context() as patch:
+        patch.setattr(assemble.Target, "clear", stopped_at(last, assemble.Target.clear))
+        with pytest.raises(KeyboardInterrupt):
+            build(event, out, until="sar")
+    cube, _ = build(event, out)
+    whole, _ = build(event, tmp_path / "at_once.zarr")
     xr.testing.assert_equal(cube.compute(), whole.compute())
 
 

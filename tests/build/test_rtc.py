@@ -65,18 +65,22 @@ def test_pixels_that_lie_on_the_grid_stay_as_they_are(tmp_path: Path, write_scen
     assert cube["platform"].values.tolist() == ["sentinel-1a", "sentinel-1b"]
 
 
-def test_bursts_meet_without_a_seam(tmp_path: Path, write_scene: Any) -> None:
-    """Of two bursts that overlap, the earlier counts, and the later where it has no data."""
+@pytest.mark.parametrize("fill", [np.nan, 0])
+def test_bursts_meet_without_a_seam(tmp_path: Path, write_scene: Any, fill: float) -> None:
+    """Of two bursts that overlap, the earlier counts, and the later where it has no data.
+
+    Whatever the files declare, which is NaN here, zero is no data.
+    """
     ground = speckle((120, 140), 3)
     north, south = ground[:70].copy(), ground[50:] * np.float32(2)
-    north[60:, :30] = np.nan
+    north[60:, :30] = fill
     write_scene(tmp_path, "20180901T204100", north, burst="098765-IW2")
     write_scene(tmp_path, "20180901T204103", south, burst="098766-IW2", north=NORTH - 500)
     cube = load(tmp_path, grid((100, 110)))
     assert cube.sizes["timestep"] == 1
     whole = np.full((120, 140), np.nan, np.float32)
     whole[50:] = south
-    whole[:70] = np.where(np.isnan(north), whole[:70], north)
+    whole[:70] = np.where(north > 0, north, whole[:70])
     np.testing.assert_array_equal(cube["vv"][0], whole[10:110, 20:130])
     assert np.isfinite(cube["vv"]).all()
 

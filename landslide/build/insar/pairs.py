@@ -94,7 +94,8 @@ def pairs_within(
 ) -> tuple[list[Pair], list[Pair]]:
     """Return the pairs both of whose images are of the days from first to last, and the others."""
     within, beyond = list[Pair](), list[Pair]()
-    first, last = first.astype("M8[D]"), last.astype("M8[D]")  # of many only the day is known
+    # Of many only the day is known; of the first a part may lie within.
+    first, last = (first - ONE_PASS).astype("M8[D]"), last.astype("M8[D]")
     for pair in pairs:
         days = [t.astype("M8[D]") for t in (pair.reference_time, pair.secondary_time)]
         (within if first <= min(days) and max(days) <= last else beyond).append(pair)
