@@ -82,6 +82,11 @@ def offers(resources: Resources) -> bool:
         return _granted(asked, request)
 
 
+def offers_gpus() -> bool:
+    """Return whether a node with a GPU runs, or the autoscaler may add one."""
+    return offers(Resources(cpus=0, gpus=1))
+
+
 def _granted(asked: PlacementGroup, request: dict[str, float]) -> bool:
     """Wait for what the autoscaler says to a request; one that says nothing may yet fulfil it."""
     waits_since = None

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from cluster.dask import DEADLINE, dask_client, executor_of
 from cluster.executors import RayActors
 from cluster.ray import ray_cluster
-from cluster.resources import Resources, ask_for_node, await_node, offers, require_resources
+from cluster.resources import Resources, ask_for_node, await_node, offers_gpus, require_resources
 from landslide.command import run_command
 from landslide.mapping.inference.arena import one_arena
 from landslide.mapping.options import add_map_options, cube_to_map, map_choices
@@ -69,8 +69,7 @@ def main(arguments: list[str] | None = None) -> None:
         if args.actors:
             opened.enter_context(ray_cluster(args.address))
             share = args.gpus_per_actor
-            if share is None:
-                share = float(offers(Resources(cpus=0, gpus=1)))
+            share = float(offers_gpus()) if share is None else share
             resources = Resources(args.cpus_per_actor, share)
             require_resources(resources)
             with ask_for_node(resources) as node:

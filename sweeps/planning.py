@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from cluster import in_job
 from cluster.dask import DEADLINE
-from cluster.resources import Resources, offers, smallest_node_bytes
+from cluster.resources import Resources, offers_gpus, smallest_node_bytes
 from landslide.chips.inputs import PAPER_INPUTS, PAPER_TIMESTEPS
 from landslide.chips.passing import ChipStream
 from landslide.chips.sizes import Room, memory_bytes
@@ -191,5 +191,5 @@ def resources_of(args: argparse.Namespace, base: TrainingConfig) -> Resources:
     """Return what one trial is given on the Ray cluster that this process is connected to."""
     gpus = args.gpus_per_trial
     if gpus is None:
-        gpus = float(bool(args.accelerator) or offers(Resources(cpus=0, gpus=1)))
+        gpus = float(bool(args.accelerator) or offers_gpus())
     return Resources(base.threads, gpus, args.accelerator)

@@ -28,6 +28,10 @@ OPENING = 64
 """Bytes that tell an image from a page."""
 
 
+_FIRST = threading.Lock()
+"""Of many threads that ask at once, one makes the folder."""
+
+
 def gdal_options(address: str) -> dict[str, str]:
     """Return what GDAL is told while it reads from an address: patience, and to keep cookies.
 
@@ -39,10 +43,6 @@ def gdal_options(address: str) -> dict[str, str]:
     with _FIRST:
         cookies = f"{_private_folder().name}/cookies"
     return REMOTE_OPTIONS | {"GDAL_HTTP_COOKIEFILE": cookies, "GDAL_HTTP_COOKIEJAR": cookies}
-
-
-_FIRST = threading.Lock()
-"""Of many threads that ask at once, one makes the folder."""
 
 
 @functools.cache

@@ -56,9 +56,10 @@ def changes(
         Of each layer that is wanted, and of each that cannot stay; in the order of building.
     """
     stages = {stage.name: stage for stage in wanted}
+    on_another_grid = moved_layers(there, grid)
     for name in NAMES:
         about, stage = there.get(name), stages.get(name)
-        moved = name in moved_layers(there, grid)
+        moved = name in on_another_grid
         if stage is not None and about is None:
             yield Change(name, built=True)
         elif stage is not None and about is not None:

@@ -44,7 +44,6 @@ class SigningReader(RioReader):
         # NaN stands for no data once read, so the file's own mark is what remains to be said.
         cfg = replace(cfg, src_nodata_fallback=nodata, fill_value=np.nan)
 
-        # Zero is no power, whatever the file says: the scene below counts there.
         def attempt(address: str) -> tuple[tuple[slice, slice], NDArray[Any]]:
             reader = RioReader(replace(self._src, uri=address), self._ctx)
             try:
@@ -53,6 +52,7 @@ class SigningReader(RioReader):
                 with rasterio.open(address) as image:
                     require_place(image, plain)
                 raise
+            # Zero is no power, whatever the file says: the scene below counts there.
             np.copyto(values, np.nan, where=values == 0)
             return place, values
 

@@ -145,7 +145,9 @@ def _insar(plan: BuildPlan, block_pixels: int) -> Stage:
     source = plan.recipe.insar
     assert source is not None
     if source.source in PROCESSORS:
-        about, pairs, ready = processed(plan, source)
+        about, made, ready = processed(plan, source)
+        # Its folder may hold those of a longer window, too.
+        pairs = lambda: pairs_within(made(), *plan.recipe.window)[0]  # noqa: E731
     else:
         found, _ = find_window_pairs(plan.recipe, source.source)
         about = {
@@ -155,8 +157,7 @@ def _insar(plan: BuildPlan, block_pixels: int) -> Stage:
         pairs, ready = (lambda: found), None
 
     def load() -> xr.Dataset:
-        within, _ = pairs_within(pairs(), *plan.recipe.window)
-        return insar_layers(within, plan.grid, block_pixels=block_pixels)
+        return insar_layers(pairs(), plan.grid, block_pixels=block_pixels)
 
     return Stage(INSAR, about, {"source": shown(source.source)}, load, ready)
 

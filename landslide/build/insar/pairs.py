@@ -43,8 +43,9 @@ class Pair:
     def files(self) -> list[str]:
         """The files that are read of it, ISCE's description or raw file beside each among them."""
         rasters = [one for one in (self.coherence, self.interferogram) if one]
-        beside = [one.removesuffix(".vrt") if one.endswith(".vrt") else f"{one}.xml"
-                  for one in rasters]  # fmt: skip
+        beside = (
+            one.removesuffix(".vrt") if one.endswith(".vrt") else f"{one}.xml" for one in rasters
+        )
         return [*rasters, *(one for one in beside if Path(one).is_file())]
 
     @property
