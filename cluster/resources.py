@@ -79,7 +79,7 @@ def offers(resources: Resources) -> bool:
     if not _has_autoscaler():
         return False
     with ask_for_node(resources) as asked:
-        return _granted(asked, request)
+        return asked is None or _granted(asked, request)
 
 
 def offers_gpus() -> bool:
@@ -113,8 +113,11 @@ def _among(asked: PlacementGroup, requests: Iterable[Any]) -> bool:
 
 
 @contextlib.contextmanager
-def ask_for_node(resources: Resources) -> Iterator[PlacementGroup]:
-    """Ask for what one trial needs, so that an autoscaler adds a node; keep it for a while."""
+def ask_for_node(resources: Resources) -> Iterator[PlacementGroup | None]:
+    """Ask for what one trial needs where no node has it; keep a node that comes for a while."""
+    if _runs(resources.request()):
+        yield None
+        return
     # A task would ask for as much, but Ray warns of one that no node could run.
     asked = placement_group([resources.request()])
     try:
@@ -123,12 +126,12 @@ def ask_for_node(resources: Resources) -> Iterator[PlacementGroup]:
         remove_placement_group(asked)
 
 
-def await_node(asked: PlacementGroup, resources: Resources, seconds: float) -> None:
+def await_node(asked: PlacementGroup | None, resources: Resources, seconds: float) -> None:
     """Wait, aloud, until a node runs that can run a trial; others' work may go on there before it.
 
     Parameters
     ----------
-    asked : PlacementGroup
+    asked : PlacementGroup or None
         What `ask_for_node` gave.
     resources : Resources
     seconds : float
@@ -139,7 +142,7 @@ def await_node(asked: PlacementGroup, resources: Resources, seconds: float) -> N
     TimeoutError
         Where none has come.
     """
-    if _runs(resources.request()):
+    if asked is None or _runs(resources.request()):
         return
     print(f"no node has {resources} yet: waiting for one, {seconds:g} s at most", flush=True)
     if not asked.wait(seconds):

@@ -113,7 +113,7 @@ def test_what_an_autoscaler_says_to_a_request(
 ) -> None:
     answers = iter(said)
     if node_came:
-        running = iter([[{"memory": 1.0}], [{"CPU": 2.0, "GPU": 1.0}]])
+        running = iter([*[[{"memory": 1.0}]] * 2, [{"CPU": 2.0, "GPU": 1.0}]])
         monkeypatch.setattr(cluster, "_running", lambda: next(running))
     monkeypatch.setattr(cluster, "cluster_status", lambda _: next(answers))
     assert offers(Resources(1, 1)) == offered
