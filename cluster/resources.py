@@ -54,37 +54,78 @@ def require_resources(resources: Resources) -> None:
     ValueError
         Says what was asked for and what there is.
     """
-    if not offers(resources):
-        kinds = "; ".join(sorted({_said(_shown(node)) for node in _running()}))
-        more = (
-            "the autoscaler has no kind of node for it"
-            if _has_autoscaler()
-            else "no autoscaler of version 2 could be asked for more"
-        )
-        raise ValueError(
-            f"no node has {resources}, as one trial or actor is to have; there are nodes of "
-            f"{kinds}, and {more}: ask for fewer CPUs or GPUs, or another accelerator"
-        )
-
-
-def offers(resources: Resources) -> bool:
-    """Return whether a node runs that has these resources in all, or the autoscaler may add one.
-
-    Only version 2 of Ray's autoscaler, which KubeRay runs, says what it could not do: it is given
-    the request, and begins to start a node where it can.
-    """
-    request = resources.request()
-    if _runs(request):
-        return True
-    if not _has_autoscaler():
-        return False
-    with ask_for_node(resources) as asked:
-        return asked is None or _granted(asked, request)
+    with _asked_for(resources):
+        pass
 
 
 def offers_gpus() -> bool:
     """Return whether a node with a GPU runs, or the autoscaler may add one."""
-    return offers(Resources(cpus=0, gpus=1))
+    try:
+        require_resources(Resources(cpus=0, gpus=1))
+    except ValueError:
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def node_for(resources: Resources, seconds: float) -> Iterator[None]:
+    """Have a node come while what is done inside goes on; on leaving, wait for it, aloud.
+
+    Where one runs that has what a trial needs, others' work may go on there before the trial.
+
+    Parameters
+    ----------
+    resources : Resources
+    seconds : float
+        After which no node is expected any more, from leaving on.
+
+    Raises
+    ------
+    ValueError
+        On entering, as `require_resources`.
+    TimeoutError
+        On leaving, where none has come.
+    """
+    with _asked_for(resources) as asked:
+        yield
+        if asked is None or _runs(resources.request()):
+            return
+        print(f"no node has {resources} yet: waiting for one, {seconds:g} s at most", flush=True)
+        if not asked.wait(seconds):
+            raise TimeoutError(
+                f"no node with {resources} came within {seconds:g} s: `ray status` says what the "
+                "autoscaler tries; mend its quota, or wait longer with --deadline"
+            )
+
+
+@contextlib.contextmanager
+def _asked_for(resources: Resources) -> Iterator[PlacementGroup | None]:
+    """Ask for what one trial needs where no node has it; keep a node that comes for a while.
+
+    Only version 2 of Ray's autoscaler, which KubeRay runs, says what it could not do.
+    """
+    request = resources.request()
+    if _runs(request):
+        yield None
+        return
+    if not _has_autoscaler():
+        raise _refusal(resources, "no autoscaler of version 2 could be asked for more")
+    # A task would ask for as much, but Ray warns of one that no node could run.
+    asked = placement_group([request])
+    try:
+        if not _granted(asked, request):
+            raise _refusal(resources, "the autoscaler has no kind of node for it")
+        yield asked
+    finally:
+        remove_placement_group(asked)
+
+
+def _refusal(resources: Resources, more: str) -> ValueError:
+    kinds = "; ".join(sorted({_said(_shown(node)) for node in _running()}))
+    return ValueError(
+        f"no node has {resources}, as one trial or actor is to have; there are nodes of "
+        f"{kinds}, and {more}: ask for fewer CPUs or GPUs, or another accelerator"
+    )
 
 
 def _granted(asked: PlacementGroup, request: dict[str, float]) -> bool:
@@ -110,46 +151,6 @@ def _granted(asked: PlacementGroup, request: dict[str, float]) -> bool:
 
 def _among(asked: PlacementGroup, requests: Iterable[Any]) -> bool:
     return any(request.details.startswith(asked.id.hex()) for request in requests)
-
-
-@contextlib.contextmanager
-def ask_for_node(resources: Resources) -> Iterator[PlacementGroup | None]:
-    """Ask for what one trial needs where no node has it; keep a node that comes for a while."""
-    if _runs(resources.request()):
-        yield None
-        return
-    # A task would ask for as much, but Ray warns of one that no node could run.
-    asked = placement_group([resources.request()])
-    try:
-        yield asked
-    finally:
-        remove_placement_group(asked)
-
-
-def await_node(asked: PlacementGroup | None, resources: Resources, seconds: float) -> None:
-    """Wait, aloud, until a node runs that can run a trial; others' work may go on there before it.
-
-    Parameters
-    ----------
-    asked : PlacementGroup or None
-        What `ask_for_node` gave.
-    resources : Resources
-    seconds : float
-        After which no node is expected any more.
-
-    Raises
-    ------
-    TimeoutError
-        Where none has come.
-    """
-    if asked is None or _runs(resources.request()):
-        return
-    print(f"no node has {resources} yet: waiting for one, {seconds:g} s at most", flush=True)
-    if not asked.wait(seconds):
-        raise TimeoutError(
-            f"no node with {resources} came within {seconds:g} s: `ray status` says what the "
-            "autoscaler tries; mend its quota, or wait longer with --deadline"
-        )
 
 
 def smallest_node_bytes() -> tuple[float, float]:

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 from cluster.dask import dask_client, executor_of
 from cluster.ray import ray_cluster
-from cluster.resources import ask_for_node, await_node, require_resources
+from cluster.resources import node_for
 from landslide.chips.gathering import gather_chips
 from landslide.chips.inputs import PAPER_INPUTS
 from landslide.command import run_command
@@ -62,7 +62,6 @@ def run(args: argparse.Namespace, planned: Sweep | None = None) -> int:
     print(f"{experiment.cube}: event {experiment.event.name}, {chips_planned} chips", flush=True)
     with ray_cluster(args.address):
         resources = resources_of(args, sweep.base)
-        require_resources(resources)
         configs = sweep.keyed(resources)
         done = set() if args.force else row_keys(table)
         waiting = {key: config for key, config in configs.items() if key not in done}
@@ -70,7 +69,7 @@ def run(args: argparse.Namespace, planned: Sweep | None = None) -> int:
         failures = 0
         if waiting:
             with (
-                ask_for_node(resources) as node,  # it may come while the chips are read
+                node_for(resources, args.deadline),  # it may come while the chips are read
                 dask_client(args.dask, adapt=args.dask_workers, deadline=args.deadline) as client,
             ):
                 chips = gather_chips(
@@ -80,7 +79,6 @@ def run(args: argparse.Namespace, planned: Sweep | None = None) -> int:
                     *executor_of(client, max(args.dask_workers or (0,))),
                     room=room_for_chips(),
                 )
-                await_node(node, resources, args.deadline)
             failures = run_trials(
                 experiment, waiting, chips, resources, table=table, runs=sweep.runs
             )

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from cluster.dask import DEADLINE, dask_client, executor_of
 from cluster.executors import RayActors
 from cluster.ray import ray_cluster
-from cluster.resources import Resources, ask_for_node, await_node, offers_gpus, require_resources
+from cluster.resources import Resources, node_for, offers_gpus
 from landslide.command import run_command
 from landslide.mapping.inference.arena import one_arena
 from landslide.mapping.options import add_map_options, cube_to_map, map_choices
@@ -71,9 +71,8 @@ def main(arguments: list[str] | None = None) -> None:
             share = args.gpus_per_actor
             share = float(offers_gpus()) if share is None else share
             resources = Resources(args.cpus_per_actor, share)
-            require_resources(resources)
-            with ask_for_node(resources) as node:
-                await_node(node, resources, args.deadline)
+            with node_for(resources, args.deadline):
+                pass  # nothing to do while it comes
             executor = opened.enter_context(RayActors(args.actors, resources))
             ahead = 2 * args.actors
         else:

@@ -17,7 +17,7 @@ import xarray as xr
 
 from cluster.dask import dask_client, executor_of
 from cluster.ray import ray_cluster
-from cluster.resources import Resources, ask_for_node, await_node, require_resources
+from cluster.resources import Resources, node_for
 from landslide.chips.gathering import gather_chips
 from landslide.chips.loading import load_chips
 from landslide.chips.plan import plan_unlabelled
@@ -75,10 +75,8 @@ def main(arguments: list[str] | None = None) -> int:
     check_writable(sweep.table)
     with ray_cluster(args.address):
         resources = resources_of(args, sweep.base)
-        require_resources(resources)
-        with ask_for_node(resources) as node:  # it may come while the chips are read
+        with node_for(resources, args.deadline):  # it may come while the chips are read
             unlabelled, chips = load(args, sweep)
-            await_node(node, resources, args.deadline)
         known = known_of(chips)
         count = int((known["part"] == TRAIN).sum())
         begun = pretrained(args, sweep, unlabelled, resources)

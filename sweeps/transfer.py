@@ -17,7 +17,7 @@ import xarray as xr
 
 from cluster.dask import dask_client, executor_of
 from cluster.ray import ray_cluster
-from cluster.resources import Resources, ask_for_node, await_node, require_resources
+from cluster.resources import Resources, node_for
 from landslide.chips.gathering import gather_chips
 from landslide.chips.joining import join_cubes
 from landslide.chips.sizes import MEMORY
@@ -92,10 +92,8 @@ def main(arguments: list[str] | None = None) -> int:
     check_writable(target.table)
     with ray_cluster(args.address):
         resources = resources_of(args, target.base)
-        require_resources(resources)
-        with ask_for_node(resources) as node:  # it may come while the chips are read
+        with node_for(resources, args.deadline):  # it may come while the chips are read
             own, *others = [load(args, sweep) for sweep in (target, *sources)]
-            await_node(node, resources, args.deadline)
         keys, failures = [], 0
         first = list(joint_stages(target, sources, names[1:], own, others))
         for stage in first:

@@ -7,7 +7,8 @@ import pytest
 from cluster import resources as cluster
 from cluster.resources import (
     Resources,
-    offers,
+    node_for,
+    offers_gpus,
     require_resources,
     smallest_node_bytes,
     trials_at_once,
@@ -113,10 +114,10 @@ def test_what_an_autoscaler_says_to_a_request(
 ) -> None:
     answers = iter(said)
     if node_came:
-        running = iter([*[[{"memory": 1.0}]] * 2, [{"CPU": 2.0, "GPU": 1.0}]])
+        running = iter([[{"memory": 1.0}], [{"CPU": 2.0, "GPU": 1.0}]])
         monkeypatch.setattr(cluster, "_running", lambda: next(running))
     monkeypatch.setattr(cluster, "cluster_status", lambda _: next(answers))
-    assert offers(Resources(1, 1)) == offered
+    assert offers_gpus() == offered
     assert len(removed) == 1
     assert not list(answers)
 
@@ -125,5 +126,27 @@ def test_an_autoscaler_that_says_nothing_may_yet_add_a_node(
     removed: list[Asked], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cluster, "VERDICT", 0)
-    assert offers(Resources(1, 1))
+    assert offers_gpus()
+    assert len(removed) == 1
+
+
+def test_a_node_is_asked_for_until_what_is_done_meanwhile_is_done(
+    removed: list[Asked], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster, "VERDICT", 0)
+    with node_for(Resources(1, 1), 600):
+        assert not removed
+        monkeypatch.setattr(cluster, "_running", lambda: [{"CPU": 2.0, "GPU": 1.0}])
+    assert len(removed) == 1
+
+
+def test_a_node_that_does_not_come_is_given_up(
+    removed: list[Asked], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster, "VERDICT", 0)
+    with (
+        pytest.raises(TimeoutError, match=r"^no node with CPU 1, GPU 1 came within 600 s: "),
+        node_for(Resources(1, 1), 600),
+    ):
+        assert not removed
     assert len(removed) == 1

@@ -202,7 +202,8 @@ def test_a_node_that_never_comes_is_an_error_after_a_deadline(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr("cluster.resources.offers", lambda _: True)  # as an autoscaler may say
+    monkeypatch.setattr("cluster.resources._has_autoscaler", lambda: True)
+    monkeypatch.setattr("cluster.resources._granted", lambda *_: True)
     arguments = [cube, "--table", str(tmp_path / "table"), *QUICK, "--deadline", "0.1"]
     arguments += ["--gpus-per-trial", "1"]
     arguments += ["--inputs", "vv", "--timesteps", "1"]
