@@ -21,6 +21,10 @@ PRESET  ?=
 OPTIONS ?=
 BENCH   ?= fetches streaming memory latency epochs first_step training scaling building mapping
 
+# Compiled modules are kept, even where the environment says no: a sweep starts many processes, and
+# each would compile torch and the rest anew, which takes more than half of its start.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: help setup ablation results test test-all bench check requirements clean
 .DELETE_ON_ERROR:
 

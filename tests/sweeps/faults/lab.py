@@ -27,13 +27,13 @@ STARTS = 3
 """Of a node: Ray gives up after 30 seconds, which a busy machine may need."""
 
 
-def until(true: Callable[[], object], what: str) -> Any:
-    """Return what is true in the end."""
+def until(true: Callable[[], object], what: str, *, every: float = 0.1) -> Any:
+    """Return what is true in the end, asked every so many seconds."""
     pause = threading.Event()
-    for _ in range(PATIENCE * 10):
+    for _ in range(int(PATIENCE / every)):
         if found := true():
             return found
-        pause.wait(0.1)
+        pause.wait(every)
     raise AssertionError(f"{what} has not come to be")
 
 
@@ -215,7 +215,11 @@ class Lab:
 
     def finish(self, name: str) -> str:
         """Wait for a job's end; return how it ended."""
-        until(lambda: self.job(name)["status"] not in ("PENDING", "RUNNING"), f"the end of {name}")
+
+        def ended() -> bool:
+            return self.job(name)["status"] not in ("PENDING", "RUNNING")
+
+        until(ended, f"the end of {name}", every=1)  # each question costs the cluster some time
         self.printed.append(self._asked("get", f"/api/jobs/{name}/logs").json()["logs"])
         print(self.printed[-1])  # noqa: T201 - for whoever reads of a failure
         return str(self.job(name)["status"])

@@ -62,7 +62,7 @@ class Sweep:
             assert self.counts == sorted(self.counts)
 
     def _poll(self) -> None:
-        while not self.ended.wait(0.2):
+        while not self.ended.wait(0.5):
             with contextlib.suppress(FileNotFoundError):
                 rows = results_table(f"s3://{self.place}/table")
                 assert rows["key"].is_unique
