@@ -71,7 +71,14 @@ def makespan(
     configs = sweep.keyed(ONE)
     with ray_cluster(cpus=slots):
         run = functools.partial(
-            run_trials, sweep.experiment, configs, chips, ONE, table=sweep.table, runs=sweep.runs
+            run_trials,
+            sweep.experiment,
+            configs,
+            chips,
+            ONE,
+            table=sweep.table,
+            runs=sweep.runs,
+            deadline=0,
         )
         start = pd.Timestamp.now("UTC")
         taken = seconds(lambda: run(body=sleeping(length)))

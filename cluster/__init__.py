@@ -11,10 +11,8 @@ def in_job() -> bool:
     return JOB in os.environ
 
 
-# Ray reads these when it is imported, by whichever module here comes first. Its autoscaler tells
-# every driver of everybody's requests, again at each turn. A Ray that listens without a token lets
-# anyone run code; in a job it is the cluster that says whether there are tokens.
-os.environ.setdefault("RAY_SCHEDULER_EVENTS", "0")
+# Ray reads these when it is imported, by whichever module here comes first. A Ray that listens
+# without a token lets anyone run code; in a job it is the cluster that says whether there are any.
 if not in_job():
     os.environ.setdefault("RAY_AUTH_MODE", "token")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")

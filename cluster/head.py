@@ -11,7 +11,7 @@ from ray.core.generated.autoscaler_pb2 import GetClusterStatusRequest  # type: i
 from ray.core.generated.autoscaler_pb2_grpc import AutoscalerStateServiceStub
 from ray.exceptions import AuthenticationError
 
-SECONDS = 10
+ANSWER_SECONDS = 10
 LAST_PORT = 65535
 WAY_IN = (
     "its token must be here too, in RAY_AUTH_TOKEN or ~/.ray/auth_token: `ray get-auth-token` at "
@@ -58,7 +58,7 @@ def cluster_status(address: str) -> Any:
     try:
         with init_grpc_channel(address) as channel:
             return AutoscalerStateServiceStub(channel).GetClusterStatus(
-                GetClusterStatusRequest(), timeout=SECONDS
+                GetClusterStatusRequest(), timeout=ANSWER_SECONDS
             )
     except AuthenticationError:
         raise OSError(

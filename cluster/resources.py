@@ -13,8 +13,8 @@ from ray.util.placement_group import PlacementGroup, placement_group, remove_pla
 from cluster.head import cluster_status
 
 ROUNDING = 1e-6
-VERDICT = 30
-"""Seconds in which an autoscaler that works has looked at a request; it looks every five."""
+VERDICT_SECONDS = 30
+"""In which an autoscaler that works has looked at a request; it looks every five."""
 
 
 @dataclass(frozen=True)
@@ -47,116 +47,162 @@ class Resources:
 
 
 def require_resources(resources: Resources) -> None:
-    """Raise at once where no node of the cluster, now or after scaling, could run one trial.
+    """Raise where no node of the cluster, now or after scaling, could run one trial.
 
     Raises
     ------
     ValueError
         Says what was asked for and what there is.
     """
-    with _asked_for(resources):
+    with node_coming(resources):
         pass
 
 
-def offers_gpus() -> bool:
-    """Return whether a node with a GPU runs, or the autoscaler may add one."""
-    try:
-        require_resources(Resources(cpus=0, gpus=1))
-    except ValueError:
-        return False
-    return True
+def offers_gpus(cpus: float) -> bool:
+    """Return whether a node with a GPU runs, or the autoscaler adds one that has these CPUs too."""
+    if _runs({"GPU": 1}):
+        return True
+    with _asked_for(Resources(cpus, 1)) as (offered, _):
+        return bool(offered)
 
 
 @contextlib.contextmanager
-def node_for(resources: Resources, seconds: float) -> Iterator[None]:
-    """Have a node come while what is done inside goes on; on leaving, wait for it, aloud.
-
-    Where one runs that has what a trial needs, others' work may go on there before the trial.
-
-    Parameters
-    ----------
-    resources : Resources
-    seconds : float
-        After which no node is expected any more, from leaving on.
+def node_coming(resources: Resources) -> Iterator[None]:
+    """Have a node come that could run a trial, where none runs, while what is inside is done.
 
     Raises
     ------
     ValueError
         On entering, as `require_resources`.
-    TimeoutError
-        On leaving, where none has come.
     """
-    with _asked_for(resources) as asked:
+    with _asked_for(resources) as (offered, _):
+        if offered is False:
+            raise _refusal(resources)
         yield
-        if asked is None or _runs(resources.request()):
+
+
+def await_node(resources: Resources, seconds: float) -> None:
+    """Wait, aloud, until a node runs that could run a trial; it may be busy with others' work.
+
+    Raises
+    ------
+    ValueError
+        Where none could, as `require_resources`.
+    TimeoutError
+        Where none has come within so many seconds.
+    """
+    with _asked_for(resources) as (offered, asked):
+        if offered is False:
+            raise _refusal(resources)
+        request = resources.request()
+        if asked is None or _runs(request):
             return
         print(f"no node has {resources} yet: waiting for one, {seconds:g} s at most", flush=True)
-        if not asked.wait(seconds):
-            raise TimeoutError(
-                f"no node with {resources} came within {seconds:g} s: `ray status` says what the "
-                "autoscaler tries; mend its quota, or wait longer with --deadline"
-            )
+        end = time.monotonic() + seconds
+        # In short waits, which Ctrl-C ends; and what was refused while others' nodes came may be so
+        # for good.
+        while not (asked.wait(1) or _runs(request)):
+            if _refuses(_status(), asked) and not _runs(request):
+                raise _refusal(resources)
+            if time.monotonic() >= end:
+                raise TimeoutError(
+                    f"no node with {resources} came within {seconds:g} s: `ray status` says what "
+                    "the autoscaler tries; mend its quota, or wait longer with --deadline"
+                )
 
 
 @contextlib.contextmanager
-def _asked_for(resources: Resources) -> Iterator[PlacementGroup | None]:
-    """Ask for what one trial needs where no node has it; keep a node that comes for a while.
+def _asked_for(resources: Resources) -> Iterator[tuple[bool | None, PlacementGroup | None]]:
+    """Ask for what one trial needs where no node has it; the answer, and what asks for so long.
 
-    Only version 2 of Ray's autoscaler, which KubeRay runs, says what it could not do.
+    Only version 2 of Ray's autoscaler, which KubeRay runs, says what it could not do. A node that
+    it adds stays for a while after it is asked for no more.
     """
     request = resources.request()
     if _runs(request):
-        yield None
+        yield True, None
         return
     if not _has_autoscaler():
-        raise _refusal(resources, "no autoscaler of version 2 could be asked for more")
+        yield False, None
+        return
     # A task would ask for as much, but Ray warns of one that no node could run.
     asked = placement_group([request])
     try:
-        if not _granted(asked, request):
-            raise _refusal(resources, "the autoscaler has no kind of node for it")
-        yield asked
+        yield _answer(asked, request), asked
     finally:
         remove_placement_group(asked)
 
 
-def _refusal(resources: Resources, more: str) -> ValueError:
-    kinds = "; ".join(sorted({_said(_shown(node)) for node in _running()}))
-    return ValueError(
-        f"no node has {resources}, as one trial or actor is to have; there are nodes of "
-        f"{kinds}, and {more}: ask for fewer CPUs or GPUs, or another accelerator"
-    )
-
-
-def _granted(asked: PlacementGroup, request: dict[str, float]) -> bool:
-    """Wait for what the autoscaler says to a request; one that says nothing may yet fulfil it."""
-    waits_since = None
-    end = time.monotonic() + VERDICT
+def _answer(asked: PlacementGroup, request: dict[str, float]) -> bool | None:
+    """Wait for what the autoscaler says to a request; None where it says nothing."""
+    answer = waits_since = None
+    end = time.monotonic() + VERDICT_SECONDS
     while time.monotonic() < end:
         if asked.wait(1):
             return True
-        status = cluster_status(_address())
-        scaling, cluster = status.autoscaling_state, status.cluster_resource_state
-        refused = _among(asked, scaling.infeasible_gang_resource_requests)
-        coming = scaling.pending_instance_requests or scaling.pending_instances
-        if refused and not coming:  # else it may be refused only while those are spoken for
+        status = _status()
+        if status is None:
+            continue
+        if _refuses(status, asked):
             return _runs(request)  # by now one may, and be busy with others' work
+        cluster = status.cluster_resource_state
         if waits_since is None and _among(asked, cluster.pending_gang_resource_requests):
             waits_since = cluster.cluster_resource_state_version
-        seen = scaling.last_seen_cluster_resource_state_version
-        if waits_since is not None and seen >= waits_since and not refused:
+        seen = status.autoscaling_state.last_seen_cluster_resource_state_version
+        if _lists(status, asked):
+            answer = True  # for all that is known until the nodes have come that do
+        elif waits_since is not None and seen >= waits_since:
             return True
-    return True
+    return answer
+
+
+def _status() -> Any:
+    """Return what the head says of the cluster; None where it is too busy to say it."""
+    try:
+        return cluster_status(str(ray.get_runtime_context().gcs_address))
+    except OSError:
+        return None
+
+
+def _refuses(status: Any, asked: PlacementGroup) -> bool:
+    """Return whether the autoscaler cannot meet a request, and no nodes come that others wait for.
+
+    While some do, it may be refused only because they are spoken for.
+    """
+    if status is None:
+        return False
+    scaling = status.autoscaling_state
+    coming = scaling.pending_instance_requests or scaling.pending_instances
+    return _lists(status, asked) and not coming
+
+
+def _lists(status: Any, asked: PlacementGroup) -> bool:
+    """Return whether a request is among those that the autoscaler cannot meet."""
+    return _among(asked, status.autoscaling_state.infeasible_gang_resource_requests)
 
 
 def _among(asked: PlacementGroup, requests: Iterable[Any]) -> bool:
     return any(request.details.startswith(asked.id.hex()) for request in requests)
 
 
+def _refusal(resources: Resources) -> ValueError:
+    kinds = "; ".join(sorted({_said(_shown(node)) for node in _running()}))
+    more = (
+        "the autoscaler has no kind of node for it, or may add no more of them"
+        if _has_autoscaler()
+        else "no autoscaler of version 2 could be asked for more"
+    )
+    return ValueError(
+        f"no node has {resources}, as one trial or actor is to have; there are nodes of "
+        f"{kinds}, and {more}: ask for fewer CPUs or GPUs, or another accelerator"
+    )
+
+
 def smallest_node_bytes() -> tuple[float, float]:
     """Return the least memory that Ray may use on a node, and the least object store of one."""
-    stores = [node.get("object_store_memory", 0) for node in _running()]
-    rest = [node.get("memory", 0) for node in _running()]
+    nodes = _running()
+    stores = [node.get("object_store_memory", 0) for node in nodes]
+    rest = [node.get("memory", 0) for node in nodes]
     return min(map(sum, zip(rest, stores, strict=True))), min(stores)
 
 
@@ -196,7 +242,3 @@ def _shown(node: dict[str, float]) -> dict[str, float]:
 def _has_autoscaler() -> bool:
     """Return whether the cluster was started with version 2 of Ray's autoscaler."""
     return bool(is_autoscaler_v2(fetch_from_server=True))
-
-
-def _address() -> str:
-    return str(ray.get_runtime_context().gcs_address)

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 from cluster.dask import dask_client, executor_of
 from cluster.ray import ray_cluster
-from cluster.resources import node_for
+from cluster.resources import node_coming
 from landslide.chips.gathering import gather_chips
 from landslide.chips.inputs import PAPER_INPUTS
 from landslide.command import run_command
@@ -69,7 +69,7 @@ def run(args: argparse.Namespace, planned: Sweep | None = None) -> int:
         failures = 0
         if waiting:
             with (
-                node_for(resources, args.deadline),  # it may come while the chips are read
+                node_coming(resources),  # it may come while the chips are read
                 dask_client(args.dask, adapt=args.dask_workers, deadline=args.deadline) as client,
             ):
                 chips = gather_chips(
@@ -80,7 +80,13 @@ def run(args: argparse.Namespace, planned: Sweep | None = None) -> int:
                     room=room_for_chips(),
                 )
             failures = run_trials(
-                experiment, waiting, chips, resources, table=table, runs=sweep.runs
+                experiment,
+                waiting,
+                chips,
+                resources,
+                table=table,
+                runs=sweep.runs,
+                deadline=args.deadline,
             )
 
     rows = patiently(lambda: results_table(table))

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from cluster.dask import DEADLINE, dask_client, executor_of
 from cluster.executors import RayActors
 from cluster.ray import ray_cluster
-from cluster.resources import Resources, node_for, offers_gpus
+from cluster.resources import Resources, await_node, offers_gpus
 from landslide.command import run_command
 from landslide.mapping.inference.arena import one_arena
 from landslide.mapping.options import add_map_options, cube_to_map, map_choices
@@ -69,10 +69,9 @@ def main(arguments: list[str] | None = None) -> None:
         if args.actors:
             opened.enter_context(ray_cluster(args.address))
             share = args.gpus_per_actor
-            share = float(offers_gpus()) if share is None else share
+            share = float(offers_gpus(args.cpus_per_actor)) if share is None else share
             resources = Resources(args.cpus_per_actor, share)
-            with node_for(resources, args.deadline):
-                pass  # nothing to do while it comes
+            await_node(resources, args.deadline)
             executor = opened.enter_context(RayActors(args.actors, resources))
             ahead = 2 * args.actors
         else:

@@ -191,5 +191,5 @@ def resources_of(args: argparse.Namespace, base: TrainingConfig) -> Resources:
     """Return what one trial is given on the Ray cluster that this process is connected to."""
     gpus = args.gpus_per_trial
     if gpus is None:
-        gpus = float(bool(args.accelerator) or offers_gpus())
+        gpus = float(bool(args.accelerator) or offers_gpus(base.threads))
     return Resources(base.threads, gpus, args.accelerator)

@@ -17,7 +17,7 @@ import xarray as xr
 
 from cluster.dask import dask_client, executor_of
 from cluster.ray import ray_cluster
-from cluster.resources import Resources, node_for
+from cluster.resources import Resources, await_node, node_coming
 from landslide.chips.gathering import gather_chips
 from landslide.chips.loading import load_chips
 from landslide.chips.plan import plan_unlabelled
@@ -75,7 +75,7 @@ def main(arguments: list[str] | None = None) -> int:
     check_writable(sweep.table)
     with ray_cluster(args.address):
         resources = resources_of(args, sweep.base)
-        with node_for(resources, args.deadline):  # it may come while the chips are read
+        with node_coming(resources):  # it may come while the chips are read
             unlabelled, chips = load(args, sweep)
         known = known_of(chips)
         count = int((known["part"] == TRAIN).sum())
@@ -93,7 +93,13 @@ def main(arguments: list[str] | None = None) -> int:
         failures = 0
         if waiting:
             failures = run_trials(
-                sweep.experiment, waiting, chips, resources, table=sweep.table, runs=sweep.runs
+                sweep.experiment,
+                waiting,
+                chips,
+                resources,
+                table=sweep.table,
+                runs=sweep.runs,
+                deadline=args.deadline,
             )
 
     rows = patiently(lambda: results_table(sweep.table))
@@ -151,19 +157,22 @@ def pretrained(
         f"of {SQUARE} pixels are hidden",
         flush=True,
     )
-    shared = ray.put(chips)
-    request = resources.request()
-    task = ray.remote(
-        num_cpus=request.pop("CPU", 1), num_gpus=request.pop("GPU", 0), resources=request,
-        max_retries=MAX_FAILURES,
-    )(pretrain_one)  # fmt: skip
-    begun, waiting = [], {}
+    begun, lacking = [], []
     for config in sweep.keyed(resources).values():
         key = row_key(experiment, replace(config, epochs=epochs), config.precision)
         address = f"{sweep.runs}/{ORIGIN.split(maxsplit=1)[0]}-{key}.safetensors"
         begun.append(replace(config, start=address, origin=ORIGIN))
         if not exists(address):
-            waiting[task.remote(shared, replace(config, epochs=epochs), address)] = config
+            lacking.append((config, address))
+    if not lacking:
+        return begun
+    await_node(resources, args.deadline)
+    shared = ray.put(chips)
+    task = ray.remote(**resources.options(), max_retries=MAX_FAILURES)(pretrain_one)
+    waiting = {
+        task.remote(shared, replace(config, epochs=epochs), address): config
+        for config, address in lacking
+    }
     left = list(waiting)
     while left:
         (ended,), left = ray.wait(left)

@@ -9,7 +9,7 @@ import pandas as pd
 import torch
 import xarray as xr
 
-from cluster.resources import Resources
+from cluster.resources import Resources, await_node
 from landslide.chips.loading import load_chips
 from landslide.chips.split import PARTS, TEST
 from landslide.cube.labels import read_labels
@@ -72,10 +72,8 @@ def example_model(
     folder = f"{sweep.runs}/model-{key}"
     if not exists(f"{folder}/{DESCRIPTION}"):
         print(f"training {config.inputs}, timesteps {config.timesteps}, for Figure 5", flush=True)
-        request = resources.request()
-        task = ray.remote(
-            num_cpus=request.pop("CPU", 1), num_gpus=request.pop("GPU", 0), resources=request
-        )(_train)
+        await_node(resources, args.deadline)
+        task = ray.remote(**resources.options())(_train)
         ray.get(task.remote(args, sweep, config, folder))
     return folder
 

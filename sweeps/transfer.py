@@ -17,7 +17,7 @@ import xarray as xr
 
 from cluster.dask import dask_client, executor_of
 from cluster.ray import ray_cluster
-from cluster.resources import Resources, node_for
+from cluster.resources import Resources, node_coming
 from landslide.chips.gathering import gather_chips
 from landslide.chips.joining import join_cubes
 from landslide.chips.sizes import MEMORY
@@ -92,12 +92,12 @@ def main(arguments: list[str] | None = None) -> int:
     check_writable(target.table)
     with ray_cluster(args.address):
         resources = resources_of(args, target.base)
-        with node_for(resources, args.deadline):  # it may come while the chips are read
+        with node_coming(resources):  # it may come while the chips are read
             own, *others = [load(args, sweep) for sweep in (target, *sources)]
         keys, failures = [], 0
         first = list(joint_stages(target, sources, names[1:], own, others))
         for stage in first:
-            found, failed = run_stage(stage, target, resources, force=args.force)
+            found, failed = run_stage(args, stage, target, resources)
             keys += found
             failures += failed
         weights = {
@@ -109,9 +109,7 @@ def main(arguments: list[str] | None = None) -> int:
             for key, config in target.keyed(resources, stage.configs, stage.experiment).items()
         }
         configs = list(few_labels(args, target, own, weights))
-        found, failed = run_stage(
-            Stage(target.experiment, own, configs), target, resources, force=args.force
-        )
+        found, failed = run_stage(args, Stage(target.experiment, own, configs), target, resources)
         keys += found
         failures += failed
 
@@ -209,11 +207,11 @@ def few_labels(
 
 
 def run_stage(
-    stage: Stage, target: Sweep, resources: Resources, *, force: bool
+    args: argparse.Namespace, stage: Stage, target: Sweep, resources: Resources
 ) -> tuple[list[str], int]:
     """Train what the table lacks; return the keys of all of it, and how many trials failed."""
     keyed = target.keyed(resources, stage.configs, stage.experiment)
-    done = set() if force else row_keys(target.table)
+    done = set() if args.force else row_keys(target.table)
     if stage.keep:
         done = {key for key in done if exists(weights_of(target.runs, key))}
     waiting = {key: config for key, config in keyed.items() if key not in done}
@@ -228,6 +226,7 @@ def run_stage(
         resources,
         table=target.table,
         runs=target.runs,
+        deadline=args.deadline,
         keep=stage.keep,
     )
     return list(keyed), failed

@@ -13,7 +13,7 @@ from ray.tune.execution import class_cache
 from ray.tune.logger import JsonLoggerCallback
 from tqdm import tqdm
 
-from cluster.resources import Resources
+from cluster.resources import Resources, await_node
 from landslide.chips.survey import Chips
 from landslide.experiment import Experiment, failed_row, run_trial
 from landslide.results.row import Row
@@ -145,6 +145,7 @@ def run_trials(
     *,
     table: str,
     runs: str,
+    deadline: float,
     keep: bool = False,
     body: Callable[..., None] = trial,
 ) -> int:
@@ -161,6 +162,8 @@ def run_trials(
         What one trial needs.
     table, runs : str
         Addresses of the table and of the checkpoints.
+    deadline : float
+        Seconds after which no node for a trial is expected any more.
     keep : bool
         As for `trial`.
     body : callable
@@ -170,7 +173,13 @@ def run_trials(
     -------
     int
         How many trials failed for good; each has a row that says why, and the others' rows stand.
+
+    Raises
+    ------
+    ValueError, TimeoutError
+        Where no node could run a trial, or none comes.
     """
+    await_node(resources, deadline)
     # Tune's newer report prints a table of its own settings whatever `verbose` says.
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
     os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")

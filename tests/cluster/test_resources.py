@@ -1,5 +1,6 @@
 """How many trials the nodes of a cluster hold, and what is said of them."""
 
+from collections.abc import Callable
 from types import SimpleNamespace
 
 import pytest
@@ -7,7 +8,8 @@ import pytest
 from cluster import resources as cluster
 from cluster.resources import (
     Resources,
-    node_for,
+    await_node,
+    node_coming,
     offers_gpus,
     require_resources,
     smallest_node_bytes,
@@ -47,8 +49,11 @@ def test_the_smallest_node_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     assert smallest_node_bytes() == (100e6, 30e6)
 
 
+GPU_NODE = [{"CPU": 2.0, "GPU": 1.0}]
+
+
 def status(
-    *, pending: bool, refused: bool, coming: bool, version: int, seen: int
+    *, pending: bool, refused: bool, coming: str = "", version: int, seen: int
 ) -> SimpleNamespace:
     """Return what a head says of a request, and of another that nothing can meet."""
     ours, other = (SimpleNamespace(details=f"{group}:PACK|PENDING") for group in ("ab12", "cd34"))
@@ -59,8 +64,8 @@ def status(
         ),
         autoscaling_state=SimpleNamespace(
             infeasible_gang_resource_requests=[other, *([ours] if refused else [])],
-            pending_instance_requests=["a node"] if coming else [],
-            pending_instances=[],
+            pending_instance_requests=["a node"] if coming == "asked for" else [],
+            pending_instances=["a node"] if coming == "starting" else [],
             last_seen_cluster_resource_state_version=seen,
         ),
     )
@@ -71,8 +76,12 @@ class Asked:
 
     id = bytes.fromhex("ab12")
 
-    def wait(self, _: float) -> bool:
+    def wait(self, seconds: float) -> bool:
+        assert seconds <= 1, "Ctrl-C would have to wait as long"
         return False
+
+
+Saying = Callable[..., None]
 
 
 @pytest.fixture
@@ -81,28 +90,50 @@ def removed(monkeypatch: pytest.MonkeyPatch) -> list[Asked]:
     given_up: list[Asked] = []
     monkeypatch.setattr(cluster, "_running", lambda: [{"memory": 1.0}])
     monkeypatch.setattr(cluster, "_has_autoscaler", lambda: True)
-    monkeypatch.setattr(cluster, "_address", lambda: "")
     monkeypatch.setattr(cluster, "placement_group", lambda _: Asked())
     monkeypatch.setattr(cluster, "remove_placement_group", given_up.append)
+    runtime = SimpleNamespace(gcs_address="127.0.0.1:6379")
+    monkeypatch.setattr(cluster.ray, "get_runtime_context", lambda: runtime)
     return given_up
 
 
-UNKNOWN = status(pending=False, refused=False, coming=False, version=1, seen=0)
-WAITS = status(pending=True, refused=False, coming=False, version=2, seen=1)
-SEEN = status(pending=True, refused=False, coming=False, version=3, seen=2)
-REFUSED = status(pending=True, refused=True, coming=False, version=3, seen=2)
-LATER = status(pending=True, refused=False, coming=False, version=4, seen=3)
-SPOKEN_FOR = status(pending=True, refused=True, coming=True, version=3, seen=2)
+@pytest.fixture
+def saying(monkeypatch: pytest.MonkeyPatch) -> Saying:
+    """Have the head say one thing after another, the last for good."""
+
+    def say(*answers: SimpleNamespace | OSError) -> None:
+        left = list(answers)
+
+        def answer(_: str) -> SimpleNamespace:
+            said = left.pop(0) if len(left) > 1 else left[0]
+            if isinstance(said, OSError):
+                raise said
+            return said
+
+        monkeypatch.setattr(cluster, "cluster_status", answer)
+
+    return say
+
+
+UNKNOWN = status(pending=False, refused=False, version=1, seen=0)
+WAITS = status(pending=True, refused=False, version=2, seen=1)
+SEEN = status(pending=True, refused=False, version=3, seen=2)
+REFUSED = status(pending=True, refused=True, version=3, seen=2)
+SPOKEN_FOR = status(pending=True, refused=True, coming="asked for", version=3, seen=3)
+STARTING = status(pending=True, refused=True, coming="starting", version=3, seen=3)
+LATER = status(pending=True, refused=False, version=4, seen=3)
+BUSY = OSError("no Ray cluster answers")
 
 
 @pytest.mark.parametrize(
     ("said", "node_came", "offered"),
     [
         ([UNKNOWN, WAITS, SEEN], False, True),
+        ([UNKNOWN, BUSY, WAITS, BUSY, SEEN], False, True),
         ([UNKNOWN, WAITS, REFUSED], False, False),
-        ([SPOKEN_FOR, SPOKEN_FOR, REFUSED], False, False),
+        ([SPOKEN_FOR, STARTING, REFUSED], False, False),
         ([SPOKEN_FOR, REFUSED], True, True),  # it came, and others' work was there first
-        ([SPOKEN_FOR, LATER], False, True),
+        ([SPOKEN_FOR, STARTING, LATER], False, True),
     ],
 )
 def test_what_an_autoscaler_says_to_a_request(
@@ -110,43 +141,81 @@ def test_what_an_autoscaler_says_to_a_request(
     node_came: bool,
     offered: bool,
     removed: list[Asked],
+    saying: Saying,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    answers = iter(said)
+    saying(*said)
     if node_came:
-        running = iter([[{"memory": 1.0}], [{"CPU": 2.0, "GPU": 1.0}]])
+        running = iter([*[[{"memory": 1.0}]] * 2, [{"CPU": 2.0, "GPU": 1.0}]])
         monkeypatch.setattr(cluster, "_running", lambda: next(running))
-    monkeypatch.setattr(cluster, "cluster_status", lambda _: next(answers))
-    assert offers_gpus() == offered
-    assert len(removed) == 1
-    assert not list(answers)
-
-
-def test_an_autoscaler_that_says_nothing_may_yet_add_a_node(
-    removed: list[Asked], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(cluster, "VERDICT", 0)
-    assert offers_gpus()
+    assert offers_gpus(1) == offered
     assert len(removed) == 1
 
 
-def test_a_node_is_asked_for_until_what_is_done_meanwhile_is_done(
-    removed: list[Asked], monkeypatch: pytest.MonkeyPatch
+def test_a_gpu_is_asked_for_with_a_trials_cpus(
+    removed: list[Asked], saying: Saying, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cluster, "VERDICT", 0)
-    with node_for(Resources(1, 1), 600):
+    asked: list[list[dict[str, float]]] = []
+    monkeypatch.setattr(
+        cluster, "placement_group", lambda bundles: (asked.append(bundles), Asked())[1]
+    )
+    saying(REFUSED)
+    assert not offers_gpus(6)
+    assert asked == [[{"CPU": 6.0, "GPU": 1.0}]]
+
+
+@pytest.mark.parametrize("said", [UNKNOWN, BUSY])
+def test_an_autoscaler_that_says_nothing_may_yet_add_what_was_asked_for(
+    said: SimpleNamespace | OSError,
+    removed: list[Asked],
+    saying: Saying,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(cluster, "VERDICT_SECONDS", 0.01)
+    saying(said)
+    require_resources(Resources(1, 1))
+    assert not offers_gpus(1)  # which nobody asked for
+    assert len(removed) == 2
+
+
+def test_a_node_is_asked_for_while_something_else_is_done(
+    removed: list[Asked], saying: Saying
+) -> None:
+    saying(WAITS, SEEN)
+    with node_coming(Resources(1, 1)):
         assert not removed
-        monkeypatch.setattr(cluster, "_running", lambda: [{"CPU": 2.0, "GPU": 1.0}])
     assert len(removed) == 1
 
 
 def test_a_node_that_does_not_come_is_given_up(
-    removed: list[Asked], monkeypatch: pytest.MonkeyPatch
+    removed: list[Asked], saying: Saying, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(cluster, "VERDICT", 0)
-    with (
-        pytest.raises(TimeoutError, match=r"^no node with CPU 1, GPU 1 came within 600 s: "),
-        node_for(Resources(1, 1), 600),
-    ):
-        assert not removed
+    saying(WAITS, SEEN)
+    with pytest.raises(TimeoutError, match=r"^no node with CPU 1, GPU 1 came within 0 s: "):
+        await_node(Resources(1, 1), 0)
     assert len(removed) == 1
+    assert "no node has CPU 1, GPU 1 yet: waiting for one, 0 s" in capsys.readouterr().out
+
+
+def test_what_is_refused_once_others_nodes_have_come_is_not_waited_for(
+    removed: list[Asked], saying: Saying, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster, "VERDICT_SECONDS", 0)
+    saying(SPOKEN_FOR, BUSY, STARTING, REFUSED)
+    with pytest.raises(ValueError, match=r"^no node has CPU 1, GPU 1, .* or may add no more of"):
+        await_node(Resources(1, 1), 600)
+    assert len(removed) == 1
+
+
+@pytest.mark.parametrize("nodes", [[[], [], GPU_NODE], [GPU_NODE]])
+def test_a_node_that_is_busy_is_waited_for_no_more(
+    nodes: list[list[dict[str, float]]],
+    removed: list[Asked],
+    saying: Saying,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    saying(WAITS, SEEN)
+    left = list(nodes)
+    monkeypatch.setattr(cluster, "_running", lambda: left.pop(0) if len(left) > 1 else left[0])
+    await_node(Resources(1, 1), 600)
+    assert len(removed) == len(nodes) // 2

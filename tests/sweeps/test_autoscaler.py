@@ -79,18 +79,27 @@ def run(environment: Mapping[str, str], *arguments: str) -> subprocess.Completed
     )  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("option", "number", "wanted"),
+    [("--gpus-per-trial", "2", "CPU 1, GPU 2"), ("--cpus-per-trial", "3", "CPU 3")],
+)
 def test_what_no_node_could_run_is_refused_without_waiting_for_one(
-    scaling: tuple[str, dict[str, str]], cube: str, tmp_path: Path
+    scaling: tuple[str, dict[str, str]],
+    cube: str,
+    tmp_path: Path,
+    option: str,
+    number: str,
+    wanted: str,
 ) -> None:
     address, environment = scaling
     table = str(tmp_path / "table")
     asked = ["--address", address, "--table", table, *QUICK, "--deadline", "100000"]
-    refused = run(environment, "-m", "sweeps.ablation", cube, *asked, "--gpus-per-trial", "2")
+    refused = run(environment, "-m", "sweeps.ablation", cube, *asked, option, number)
     assert refused.returncode == 1
     assert refused.stderr.splitlines()[-1] == (
-        "error: no node has CPU 1, GPU 2, as one trial or actor is to have; there are nodes of "
-        "CPU 0, and the autoscaler has no kind of node for it: ask for fewer CPUs or GPUs, or "
-        "another accelerator"
+        f"error: no node has {wanted}, as one trial or actor is to have; there are nodes of "
+        "CPU 0, and the autoscaler has no kind of node for it, or may add no more of them: ask for "
+        "fewer CPUs or GPUs, or another accelerator"
     )
     assert "autoscaler +" not in refused.stdout + refused.stderr
     assert "infeasible" not in refused.stdout + refused.stderr

@@ -77,6 +77,16 @@ def test_a_second_run_trains_nothing_and_keeps_what_was_written_by_hand(
     assert page.read_text() == text
 
 
+def test_a_model_for_the_figure_that_no_node_could_train_is_an_error(
+    ran: Path, cube: str, ray: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    more = ["--storage", str(tmp_path), "--precision", "float32", "--gpus-per-trial", "64"]
+    assert command(line(cube, ran, *more)) == 1
+    said = capsys.readouterr()
+    assert said.out.count("4 configurations, 4 in the table already") == 2
+    assert said.err.splitlines()[-1].startswith("error: no node has CPU 1, GPU 64, as one trial")
+
+
 def test_one_protocol_alone_has_the_rows_that_it_has_beside_the_other(
     ran: Path, cube: str, ray: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
