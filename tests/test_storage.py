@@ -27,6 +27,12 @@ def test_what_is_written_is_read_and_replaced(folder: str) -> None:
     assert [name.rpartition("/")[2] for name in filesystem.find(path)] == ["row.parquet"]
 
 
+@pytest.mark.parametrize("end", [b"", b"\r", b"\n", b"\r\n", b"\n\n", b"\0"])
+def test_what_is_read_is_what_was_written_to_the_last_byte(folder: str, end: bytes) -> None:
+    write_whole(f"{folder}/row.parquet", b"PAR1" + end)
+    assert read_bytes(f"{folder}/row.parquet") == b"PAR1" + end
+
+
 def test_a_missing_object_is_a_file_not_found_error(folder: str) -> None:
     with pytest.raises(FileNotFoundError):
         read_bytes(f"{folder}/none")

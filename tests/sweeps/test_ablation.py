@@ -5,6 +5,7 @@ import gc
 import json
 import signal
 import threading
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -112,9 +113,17 @@ def test_a_failed_trial_stays_visible_and_the_others_rows_are_safe(
 
 
 # Tune, interrupted, leaves its records' files open.
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """Heed Ctrl-C, which a process that was started in the background may have been told not to."""
+    heeded = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, heeded)
+
+
 @pytest.mark.filterwarnings(r"ignore:.*result\.json:pytest.PytestUnraisableExceptionWarning")
 def test_a_sweep_that_is_interrupted_says_so_and_goes_on(
-    cube: str, ray: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    cube: str, ray: None, ctrl_c: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip
     """By Ctrl-C as its first trial ends: it must not go on as if that were all of it."""
@@ -203,12 +212,14 @@ def test_a_node_that_never_comes_is_an_error_after_a_deadline(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr("cluster.resources._has_autoscaler", lambda: True)
-    monkeypatch.setattr("cluster.resources._granted", lambda *_: True)
+    monkeypatch.setattr("cluster.resources._answer", lambda *_: True)
     arguments = [cube, "--table", str(tmp_path / "table"), *QUICK, "--deadline", "0.1"]
     arguments += ["--gpus-per-trial", "1"]
     arguments += ["--inputs", "vv", "--timesteps", "1"]
     assert command(arguments) == 1
-    error = capsys.readouterr().err.strip().splitlines()[-1]
+    said = capsys.readouterr()
+    assert "no node has CPU 1, GPU 1 yet: waiting for one, 0.1 s at most" in said.out
+    error = said.err.strip().splitlines()[-1]
     assert error.startswith("error: no node with CPU 1, GPU 1 came within 0.1 s:")
     assert not list((tmp_path / "table").glob("*.parquet"))
 
