@@ -15,8 +15,15 @@ from sweeps.ablation import main
 
 
 @pytest.mark.filterwarnings("ignore:Sending a large body directly:ResourceWarning")  # gcsfs does
-@pytest.mark.parametrize("chips", ["memory", "store"])
-@pytest.mark.parametrize("bucket", ["s3_bucket", "gs_bucket"])
+@pytest.mark.parametrize(
+    ("bucket", "chips"),
+    [
+        ("s3_bucket", "memory"),
+        ("gs_bucket", "store"),
+        pytest.param("s3_bucket", "store", marks=pytest.mark.long),
+        pytest.param("gs_bucket", "memory", marks=pytest.mark.long),
+    ],
+)
 def test_a_sweep_lives_in_a_bucket_alone(
     cube: str,
     ray: None,
