@@ -46,24 +46,30 @@ class Resources:
         return _said(self.request())
 
 
-def require_resources(resources: Resources) -> None:
-    """Raise where no node of the cluster, now or after scaling, could run one trial.
+def usual_gpus(cpus: float) -> float:
+    """Return the GPUs of a trial of so many CPUs where nobody says: 1 where there are any, else 0.
 
     Raises
     ------
     ValueError
-        Says what was asked for and what there is.
+        Where the cluster has GPUs, but not beside so many CPUs, or does not say so: none would
+        train on CPUs unasked.
     """
-    with node_coming(resources):
-        pass
+    if _runs({"GPU": 1}) or _surely_offers(Resources(cpus, 1)):
+        return 1
+    if _surely_offers(Resources(0, 1)):
+        raise _refusal(Resources(cpus, 1))
+    return 0
 
 
-def offers_gpus(cpus: float) -> bool:
-    """Return whether a node with a GPU runs, or the autoscaler adds one that has these CPUs too."""
-    if _runs({"GPU": 1}):
-        return True
-    with _asked_for(Resources(cpus, 1)) as (offered, _):
-        return bool(offered)
+def _surely_offers(resources: Resources) -> bool:
+    with _asked_for(resources) as (offered, _):
+        if offered is None:
+            raise ValueError(
+                "the autoscaler does not say yet whether it adds GPUs: say how many a trial or "
+                "actor is to have, by --gpus-per-trial or --gpus-per-actor"
+            )
+        return offered
 
 
 @contextlib.contextmanager
@@ -73,7 +79,8 @@ def node_coming(resources: Resources) -> Iterator[None]:
     Raises
     ------
     ValueError
-        On entering, as `require_resources`.
+        On entering, where no node could, now or after scaling: says what was asked for, and what
+        there is.
     """
     with _asked_for(resources) as (offered, _):
         if offered is False:
@@ -87,7 +94,7 @@ def await_node(resources: Resources, seconds: float) -> None:
     Raises
     ------
     ValueError
-        Where none could, as `require_resources`.
+        Where none could, as in `node_coming`.
     TimeoutError
         Where none has come within so many seconds.
     """
@@ -134,8 +141,8 @@ def _asked_for(resources: Resources) -> Iterator[tuple[bool | None, PlacementGro
 
 
 def _answer(asked: PlacementGroup, request: dict[str, float]) -> bool | None:
-    """Wait for what the autoscaler says to a request; None where it says nothing."""
-    answer = waits_since = None
+    """Wait for what the autoscaler says to a request; None where it says nothing for good."""
+    waits_since = None
     end = time.monotonic() + VERDICT_SECONDS
     while time.monotonic() < end:
         if asked.wait(1):
@@ -149,11 +156,9 @@ def _answer(asked: PlacementGroup, request: dict[str, float]) -> bool | None:
         if waits_since is None and _among(asked, cluster.pending_gang_resource_requests):
             waits_since = cluster.cluster_resource_state_version
         seen = status.autoscaling_state.last_seen_cluster_resource_state_version
-        if _lists(status, asked):
-            answer = True  # for all that is known until the nodes have come that do
-        elif waits_since is not None and seen >= waits_since:
+        if not _lists(status, asked) and waits_since is not None and seen >= waits_since:
             return True
-    return answer
+    return None
 
 
 def _status() -> Any:

@@ -58,9 +58,10 @@ def main(arguments: list[str] | None = None) -> int:
         args.cube = str(fetch_cube(args.cube, args.download_to))
     planned = plan_protocols(args)
     with ray_cluster(args.address):
-        code = max([run(args, sweep) for sweep in planned.values()])
         first = next(iter(planned.values()))
         resources = resources_of(args, first.base)
+        args.gpus_per_trial = resources.gpus  # all of it the same, whatever nodes come and go
+        code = max([run(args, sweep) for sweep in planned.values()])
         keys = {key for sweep in planned.values() for key in sweep.keyed(resources)}
         rows = patiently(lambda: results_table(first.table))
         rows = rows[rows["key"].isin(keys)]

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from cluster.dask import DEADLINE, dask_client, executor_of
 from cluster.executors import RayActors
 from cluster.ray import ray_cluster
-from cluster.resources import Resources, await_node, offers_gpus
+from cluster.resources import Resources, await_node, usual_gpus
 from landslide.command import run_command
 from landslide.mapping.inference.arena import one_arena
 from landslide.mapping.options import add_map_options, cube_to_map, map_choices
@@ -69,7 +69,7 @@ def main(arguments: list[str] | None = None) -> None:
         if args.actors:
             opened.enter_context(ray_cluster(args.address))
             share = args.gpus_per_actor
-            share = float(offers_gpus(args.cpus_per_actor)) if share is None else share
+            share = usual_gpus(args.cpus_per_actor) if share is None else share
             resources = Resources(args.cpus_per_actor, share)
             await_node(resources, args.deadline)
             executor = opened.enter_context(RayActors(args.actors, resources))

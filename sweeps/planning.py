@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from cluster import in_job
 from cluster.dask import DEADLINE
-from cluster.resources import Resources, offers_gpus, smallest_node_bytes
+from cluster.resources import Resources, smallest_node_bytes, usual_gpus
 from landslide.chips.inputs import PAPER_INPUTS, PAPER_TIMESTEPS
 from landslide.chips.passing import ChipStream
 from landslide.chips.sizes import Room, memory_bytes
@@ -188,8 +188,14 @@ def room_for_chips() -> Room:
 
 
 def resources_of(args: argparse.Namespace, base: TrainingConfig) -> Resources:
-    """Return what one trial is given on the Ray cluster that this process is connected to."""
+    """Return what one trial is given on the Ray cluster that this process is connected to.
+
+    Raises
+    ------
+    ValueError
+        Where the options do not say how many GPUs, and neither does the cluster.
+    """
     gpus = args.gpus_per_trial
     if gpus is None:
-        gpus = float(bool(args.accelerator) or offers_gpus(base.threads))
+        gpus = 1 if args.accelerator else usual_gpus(base.threads)
     return Resources(base.threads, gpus, args.accelerator)

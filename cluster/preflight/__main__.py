@@ -31,7 +31,7 @@ from cluster.preflight.gpus import gpus
 from cluster.preflight.places import nodes, on_a_trial, on_nodes, on_workers
 from cluster.preflight.step import Step, training_step
 from cluster.ray import ray_cluster
-from cluster.resources import Resources, require_resources, trials_at_once
+from cluster.resources import Resources, await_node, trials_at_once
 from landslide.chips.inputs import parse_inputs
 from landslide.command import run_command
 from landslide.options import Parser
@@ -81,7 +81,7 @@ def checked(args: argparse.Namespace) -> list[Check]:
                 )
             trying = ("a trial", "resources")
             resources = resources_of(args, sweep.base)
-            require_resources(resources)
+            await_node(resources, args.deadline)
             for check in check_places(args, sweep, resources, client):
                 checks.append(check)  # noqa: PERF402 - what came before an error counts
     except (ValueError, OSError, ImportError) as error:

@@ -1,5 +1,6 @@
 """How many trials the nodes of a cluster hold, and what is said of them."""
 
+import contextlib
 from collections.abc import Callable
 from types import SimpleNamespace
 
@@ -10,10 +11,9 @@ from cluster.resources import (
     Resources,
     await_node,
     node_coming,
-    offers_gpus,
-    require_resources,
     smallest_node_bytes,
     trials_at_once,
+    usual_gpus,
 )
 
 
@@ -36,8 +36,8 @@ def test_a_head_that_runs_no_work_is_shown_as_such(monkeypatch: pytest.MonkeyPat
     nodes = [{"memory": 1.0}, {"CPU": 8.0, "GPU": 1.0, "node:10.0.0.1": 1.0}]
     monkeypatch.setattr(cluster, "_running", lambda: nodes)
     said = "^no node has CPU 1, GPU 4, as .*; there are nodes of CPU 0; CPU 8, GPU 1, and no auto"
-    with pytest.raises(ValueError, match=said):
-        require_resources(Resources(1, 4))
+    with pytest.raises(ValueError, match=said), node_coming(Resources(1, 4)):
+        pass
 
 
 def test_the_smallest_node_counts(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,26 +146,49 @@ def test_what_an_autoscaler_says_to_a_request(
 ) -> None:
     saying(*said)
     if node_came:
-        running = iter([*[[{"memory": 1.0}]] * 2, [{"CPU": 2.0, "GPU": 1.0}]])
+        running = iter([[{"memory": 1.0}], GPU_NODE])
         monkeypatch.setattr(cluster, "_running", lambda: next(running))
-    assert offers_gpus(1) == offered
+    refusal = contextlib.nullcontext() if offered else pytest.raises(ValueError, match=r"^no node")
+    with refusal, node_coming(Resources(1, 1)):
+        assert not removed
     assert len(removed) == 1
 
 
-def test_a_gpu_is_asked_for_with_a_trials_cpus(
-    removed: list[Asked], saying: Saying, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("said", "gpus", "questions"),
+    [([WAITS, SEEN], 1, 1), ([REFUSED], 0, 2), ([REFUSED, WAITS, SEEN], None, 2)],
+)
+def test_a_trial_has_a_gpu_where_there_are_any_and_none_unsaid(
+    said: list[SimpleNamespace],
+    gpus: int | None,
+    questions: int,
+    removed: list[Asked],
+    saying: Saying,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     asked: list[list[dict[str, float]]] = []
     monkeypatch.setattr(
         cluster, "placement_group", lambda bundles: (asked.append(bundles), Asked())[1]
     )
-    saying(REFUSED)
-    assert not offers_gpus(6)
-    assert asked == [[{"CPU": 6.0, "GPU": 1.0}]]
+    saying(*said)
+    if gpus is None:  # there are, but not beside so many CPUs
+        with pytest.raises(ValueError, match=r"^no node has CPU 6, GPU 1, "):
+            usual_gpus(6)
+    else:
+        assert usual_gpus(6) == gpus
+    assert asked == [[{"CPU": 6.0, "GPU": 1.0}], [{"GPU": 1.0}]][:questions]
 
 
-@pytest.mark.parametrize("said", [UNKNOWN, BUSY])
-def test_an_autoscaler_that_says_nothing_may_yet_add_what_was_asked_for(
+def test_nothing_is_asked_where_a_gpu_runs(
+    removed: list[Asked], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster, "_running", lambda: GPU_NODE)
+    assert usual_gpus(64) == 1
+    assert not removed
+
+
+@pytest.mark.parametrize("said", [UNKNOWN, BUSY, SPOKEN_FOR])
+def test_an_autoscaler_that_says_nothing_for_good_may_yet_add_what_was_asked_for(
     said: SimpleNamespace | OSError,
     removed: list[Asked],
     saying: Saying,
@@ -173,18 +196,11 @@ def test_an_autoscaler_that_says_nothing_may_yet_add_what_was_asked_for(
 ) -> None:
     monkeypatch.setattr(cluster, "VERDICT_SECONDS", 0.01)
     saying(said)
-    require_resources(Resources(1, 1))
-    assert not offers_gpus(1)  # which nobody asked for
-    assert len(removed) == 2
-
-
-def test_a_node_is_asked_for_while_something_else_is_done(
-    removed: list[Asked], saying: Saying
-) -> None:
-    saying(WAITS, SEEN)
     with node_coming(Resources(1, 1)):
         assert not removed
-    assert len(removed) == 1
+    with pytest.raises(ValueError, match=r"^the autoscaler does not say .* by --gpus-per-trial"):
+        usual_gpus(1)
+    assert len(removed) == 2
 
 
 def test_a_node_that_does_not_come_is_given_up(

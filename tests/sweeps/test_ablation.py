@@ -112,7 +112,6 @@ def test_a_failed_trial_stays_visible_and_the_others_rows_are_safe(
     assert "IsADirectoryError" in capsys.readouterr().out
 
 
-# Tune, interrupted, leaves its records' files open.
 @pytest.fixture
 def ctrl_c() -> Iterator[None]:
     """Heed Ctrl-C, which a process that was started in the background may have been told not to."""
@@ -121,6 +120,7 @@ def ctrl_c() -> Iterator[None]:
     signal.signal(signal.SIGINT, heeded)
 
 
+# Tune, interrupted, leaves its records' files open.
 @pytest.mark.filterwarnings(r"ignore:.*result\.json:pytest.PytestUnraisableExceptionWarning")
 def test_a_sweep_that_is_interrupted_says_so_and_goes_on(
     cube: str, ray: None, ctrl_c: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,

@@ -100,6 +100,7 @@ def test_a_trial_that_is_killed_goes_on(cluster: Lab, undisturbed: pd.DataFrame,
     sweep = Sweep(cluster, f"trial-{way}", "--chips", way)
     for process in sweep.trained()[:1]:
         process.kill()
+    assert sweep.checkpoints()  # which a trial that is done removes
     assert sweep.finish() == ["SUCCEEDED"]
     pd.testing.assert_frame_equal(sweep.rows(), undisturbed)
 
@@ -112,6 +113,7 @@ def test_trials_of_a_node_that_is_lost_go_on_elsewhere(
     trial = sweep.trained()[0]
     (node,) = [each for each in trial.parents() if each.name() == "raylet"]
     cluster.lose(node)
+    assert sweep.checkpoints()
     assert sweep.finish() == ["SUCCEEDED"]
     pd.testing.assert_frame_equal(sweep.rows(), undisturbed)
     cluster.worker_node()
@@ -144,6 +146,7 @@ def test_a_sweep_whose_driver_was_killed_goes_on_when_it_is_submitted_again(
     cluster.driver(sweep.jobs[0]).kill()
     psutil.wait_procs(trials, timeout=60)
     assert not [trial for trial in trials if trial.is_running()]
+    assert sweep.checkpoints()
     sweep.again()
     assert sweep.finish() == ["FAILED", "SUCCEEDED"]
     pd.testing.assert_frame_equal(sweep.rows(), undisturbed)
