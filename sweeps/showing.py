@@ -71,8 +71,8 @@ def example_model(
     )
     folder = f"{sweep.runs}/model-{key}"
     if not exists(f"{folder}/{DESCRIPTION}"):
-        print(f"training {config.inputs}, timesteps {config.timesteps}, for Figure 5", flush=True)
         await_node(resources, args.deadline)
+        print(f"training {config.inputs}, timesteps {config.timesteps}, for Figure 5", flush=True)
         task = ray.remote(**resources.options())(_train)
         ray.get(task.remote(args, sweep, config, folder))
     return folder

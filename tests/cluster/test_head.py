@@ -17,7 +17,7 @@ def test_an_address_where_nothing_answers_is_one_line() -> None:
 
 
 def test_a_server_that_says_nothing_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cluster.head.SECONDS", 0.2)
+    monkeypatch.setattr("cluster.head.ANSWER_SECONDS", 0.2)
     with socket.socket() as mute:
         mute.bind(("127.0.0.1", 0))
         mute.listen()

@@ -1,6 +1,5 @@
 """How many trials the nodes of a cluster hold, and what is said of them."""
 
-import contextlib
 from collections.abc import Callable
 from types import SimpleNamespace
 
@@ -146,11 +145,25 @@ def test_what_an_autoscaler_says_to_a_request(
 ) -> None:
     saying(*said)
     if node_came:
-        running = iter([[{"memory": 1.0}], GPU_NODE])
+        running = iter([*[[{"memory": 1.0}]] * 2, GPU_NODE])
         monkeypatch.setattr(cluster, "_running", lambda: next(running))
-    refusal = contextlib.nullcontext() if offered else pytest.raises(ValueError, match=r"^no node")
-    with refusal, node_coming(Resources(1, 1)):
+    assert usual_gpus(1) == offered
+    assert len(removed) == (1 if offered else 2)  # then any GPU is asked for
+
+
+def test_a_node_is_asked_for_while_something_else_is_done(
+    removed: list[Asked], saying: Saying
+) -> None:
+    saying(WAITS, SEEN)
+    with node_coming(Resources(1, 1)):
         assert not removed
+    assert len(removed) == 1
+
+
+def test_what_is_refused_is_not_begun(removed: list[Asked], saying: Saying) -> None:
+    saying(REFUSED)
+    with pytest.raises(ValueError, match=r"^no node has CPU 1"), node_coming(Resources(1, 1)):
+        pytest.fail("it was begun")
     assert len(removed) == 1
 
 
