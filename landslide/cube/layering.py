@@ -20,9 +20,9 @@ PACKING = ("scale_factor", "add_offset", "_FillValue", "missing_value")
 def layered_names(names: Mapping[str, Any]) -> dict[str, str]:
     """Return which stored variables are read as layers, and the house's name of each.
 
-    Masks are not, nor is what is made of two variables.
+    What is made of two variables is not.
     """
-    types = (np.float32, np.uint8)
+    types = (np.float32, np.uint8, np.bool_)
     plain = {n: n for n in names if n in VARIABLES and VARIABLES[n].dtype in types}
     return plain | {old: new for old, new in ALIASES.items() if old in names and new not in names}
 

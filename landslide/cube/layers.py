@@ -10,7 +10,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from landslide.cube.selections import Along, Selection
-from landslide.cube.stored import Damage, Pending, StoredArray
+from landslide.cube.stored import Damage, DamagedChunkError, Pending, StoredArray
 
 LAYER = "layer"
 """The key of a variable's `encoding` under which `open_cube` leaves its layer."""
@@ -158,8 +158,14 @@ class Planes:
         return lambda: np.asarray(region.compute(scheduler="synchronous"))
 
     def salvage(self, index: Selection) -> tuple[NDArray[Any], list[Damage]]:
-        """Read a region; who made the array says what is wrong with it."""
-        return self.start(index)(), []
+        """Read a region; where a chunk that it comes of is damaged, all of it is no data."""
+        try:
+            return self.start(index)(), []
+        except DamagedChunkError as error:
+            region = self.data[index]
+            nothing = np.nan if region.dtype.kind in "fc" else 0
+            everywhere = tuple(slice(0, size) for size in region.shape)
+            return np.full(region.shape, nothing, region.dtype), [Damage(everywhere, error)]
 
 
 def run_sizes(numbers: NDArray[np.int64]) -> tuple[int, ...]:

@@ -1,10 +1,9 @@
 """What a map is to be, checked before anything is mapped."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 import xarray as xr
 from dask.base import tokenize
 
@@ -26,9 +25,6 @@ from landslide.mapping.products.ground import ground_of
 from landslide.mapping.resampling import resampled
 from landslide.storage import absolute, require_writable
 from landslide.training.bundle import Bundle
-
-BATCH = {"cpu": 16, "cuda": 64}
-"""Chips that pass through a network together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,18 +102,17 @@ def plan_map(
         skip_damaged=choices.skip_damaged,
     )
     folder = absolute(out)
-    place = Work(absolute(work) if work else f"{folder}/{FOLDER}")
-    require_free(folder)
-    require_writable(out, f"to the map's folder {out}", "name one that you may write to")
+    place = Work(f"{absolute(work) if work else folder}/{FOLDER}")
     digest = _digest(original, skip_damaged=choices.skip_damaged)
-    place.begin(_identity(bundles, digest, event, scene, overlap, resample=choices.resample))
-    job = Job(
-        scene,
-        tuple((absolute(bundle.address), bundle.digest) for bundle in bundles),
-        place,
-        choices.batch_size or BATCH["cuda" if torch.cuda.is_available() else "cpu"],
-        choices.threads or torch.get_num_threads(),
-    )
+    identity = _identity(bundles, digest, event, scene, overlap, resample=choices.resample)
+    # A folder that work lies in may be moved with it; another one may hold what is not ours.
+    identity |= {"out": folder} if work else {}
+    if not place.begun(identity):
+        require_free(folder)
+    require_writable(out, f"to the map's folder {out}", "name one that you may write to")
+    place.begin(identity)
+    members = tuple((absolute(bundle.address), bundle.digest) for bundle in bundles)
+    job = Job(scene, members, place, choices.batch_size, choices.threads)
     return MapPlan(
         cube=cube,
         digest=digest,
@@ -149,7 +144,7 @@ def _identity(
     overlap: int,
     *,
     resample: bool,
-) -> Mapping[str, Any]:
+) -> dict[str, Any]:
     """Return what determines a map's probabilities."""
     return {
         "models": [bundle.digest for bundle in bundles],
@@ -157,6 +152,7 @@ def _identity(
         "cube": digest,
         "event": event_to_attribute(event),
         "images": dict(plan.images),
+        "masked": plan.squares.readings[0].channels[1] > plan.static,
         "area": plan.area,
         "chips": [plan.across[0].size, [placing.starts for placing in plan.across]],
         "overlap": overlap,

@@ -42,7 +42,7 @@ def map_landslides(
     executor, look_ahead
         As for `map_scene`.
     work : str, optional
-        Where the map grows, if the executor's workers do not reach `out`.
+        Where the map grows, in a hidden folder, if the executor's workers do not reach `out`.
     progress : bool
         Show a bar.
 
@@ -66,8 +66,7 @@ def map_landslides(
             job.work.remove()
             leave(absolute(out))
         raise
-    counts = scene_counts(job)
-    if not counts["valid"]:
+    if not scene_counts(job)["valid"]:
         job.work.remove()
         leave(absolute(out))
         raise ValueError(
@@ -77,7 +76,7 @@ def map_landslides(
     written = write_products(
         _asked_for(scene, plan),
         plan.cube,
-        facts_of(plan, counts),
+        facts_of(plan),
         out,
         minimum_area=choices.minimum_area,
         formats=choices.formats,

@@ -3,24 +3,17 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-import torch
-
 from landslide.experiment import versions
 from landslide.mapping.facts import MapFacts
+from landslide.mapping.inference.scene import scene_counts, scene_devices
 from landslide.mapping.members import member_facts, reliability_facts, temperatures_of
 from landslide.mapping.plan import MapPlan
 from landslide.storage import absolute
 
 
-def facts_of(plan: MapPlan, counts: Mapping[str, int]) -> MapFacts:
-    """Return the facts of a map, from its plan and what mapping it counted.
-
-    Parameters
-    ----------
-    plan : MapPlan
-    counts : mapping
-        As `landslide.mapping.inference.scene.scene_counts` gives them.
-    """
+def facts_of(plan: MapPlan) -> MapFacts:
+    """Return the facts of a map that is mapped, from its plan and what its strips recorded."""
+    counts = scene_counts(plan.job)
     bundles, images = plan.bundles, plan.job.plan.images
     first = bundles[0]
     source = str(plan.cube.encoding.get("source", ""))
@@ -45,7 +38,7 @@ def facts_of(plan: MapPlan, counts: Mapping[str, int]) -> MapFacts:
             "model digests": ", ".join(bundle.digest for bundle in bundles),
             "mapped at": datetime.now(UTC).isoformat(timespec="seconds"),
             "chips": f"{counts['chips']} of {size}",
-            "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
+            "device": ", ".join(scene_devices(plan.job)),
         },
         versions=versions(),
     )

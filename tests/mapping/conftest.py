@@ -25,7 +25,13 @@ EVENT = Event("quake", QUAKE, QUAKE)
 HEIGHT, WIDTH, CHUNK = 235, 150, 64
 
 
-def write_cube(uri: str, *, upward: bool = False, dem_chunk: int = CHUNK) -> str:
+def write_cube(
+    uri: str,
+    *,
+    upward: bool = False,
+    dem_chunk: int = CHUNK,
+    observed: np.ndarray | None = None,
+) -> str:
     """Write a cube of 3 + 3 images with a hole in it, in chunks of 64 pixels."""
     random = np.random.default_rng(0)
     times = QUAKE + np.timedelta64(12, "D") * np.array([-3, -2, -1, 1, 2, 3])
@@ -44,11 +50,14 @@ def write_cube(uri: str, *, upward: bool = False, dem_chunk: int = CHUNK) -> str
         },
         attrs={"event": event_to_attribute(EVENT), "crs": "EPSG:32654"},
     )
-    cube = cube.isel(y=slice(None, None, -1)) if upward else cube
     encoding = {
         "vv": {"chunks": (1, CHUNK, CHUNK)},
         "dem": {"chunks": (dem_chunk, dem_chunk)},
     }
+    if observed is not None:
+        cube["observed"] = (("y", "x"), observed)
+        encoding["observed"] = {"chunks": (CHUNK, CHUNK)}
+    cube = cube.isel(y=slice(None, None, -1)) if upward else cube
     cube.to_zarr(uri, encoding=encoding, zarr_format=3, consolidated=False)
     return uri
 
@@ -105,13 +114,14 @@ def job_of(
         overlap: int = 16,
         name: str = "work",
         area: Any = ((0, HEIGHT), (0, WIDTH)),
+        block_pixels: int = 1024,
         **options: Any,
     ) -> Job:
         parsed = parse_inputs(inputs)
         chosen = models or (local_model(len(parsed.channels)),)
         monkeypatch.setattr(rows, "models_at", lambda _: chosen)
         plan = plan_scene(
-            open_cube(uri),
+            open_cube(uri, block_pixels=block_pixels),
             EVENT,
             parsed,
             2,

@@ -178,6 +178,34 @@ def test_a_run_that_was_stopped_goes_on_and_another_is_refused(
     assert line.startswith(f"error: {out} holds something already, and no unfinished map")
 
 
+def test_what_else_lies_where_the_map_grows_stays_and_a_stopped_run_goes_on(
+    cube: str, models: list[str], products: Products, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    out, other, work = (tmp_path / name for name in ("map", "other", "work"))
+    work.mkdir()
+    (work / "mine").write_text("kept")
+    written = run.write_products
+
+    def stopped(*arguments: Any, **_: Any) -> dict[str, str]:
+        write_whole(f"{arguments[3]}/first.txt", b"placed")
+        raise KeyboardInterrupt
+
+    def mapped(place: Path) -> dict[str, str]:
+        return run.map_landslides(models[:1], open_cube(cube), str(place), work=str(work))
+
+    monkeypatch.setattr(run, "write_products", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        mapped(out)
+    monkeypatch.setattr(run, "write_products", written)
+    with pytest.raises(FileExistsError, match=r"holds the beginning of another map"):
+        mapped(other)
+    assert not other.exists()
+    mapped(out)
+    assert {path.name for path in out.iterdir()} == {"first.txt", "map.txt"}
+    assert [path.name for path in work.iterdir()] == ["mine"]
+
+
 def _without_crs(cube: str, out: Path, **changes: Any) -> str:
     opened = xr.open_zarr(cube)
     opened = opened.drop_vars("spatial_ref", errors="ignore").assign(**changes)

@@ -1,5 +1,6 @@
 """A scene mapped chip by chip is the scene mapped at once, and no chunk is read twice."""
 
+import dataclasses
 import pickle
 import threading
 from collections import Counter
@@ -13,10 +14,11 @@ import pytest
 import torch
 import xarray as xr
 
-from landslide.cube.stored import StoredArray
+from landslide.cube.stored import DamagedChunkError, StoredArray
 from landslide.mapping.inference import rows
 from landslide.mapping.inference.rows import Job, seam_name, strip_name
-from landslide.mapping.inference.scene import map_scene
+from landslide.mapping.inference.scene import map_scene, scene_devices
+from landslide.mapping.inference.work import Work
 
 from .conftest import (
     CHUNK,
@@ -76,6 +78,35 @@ def test_stored_upside_down_or_in_other_chunks_it_is_the_same_map(
     found = mapped(other, inputs="vv+elevation", name="b")["probability"]
     np.testing.assert_allclose(found, wanted, atol=1e-5)
     assert set(fetched.values()) == {1}
+
+
+@pytest.mark.parametrize("upward", [False, True])
+def test_ground_that_was_not_observed_has_no_probability_and_changes_no_other(
+    upward: bool, small_cube: str, job_of: MakeJob, mapped: Mapped, tmp_path: Path
+) -> None:
+    observed = np.ones((HEIGHT, WIDTH), np.bool_)
+    observed[10:90, 33:70] = False  # in a strip, and in the seam between two
+    masked = write_cube(f"{tmp_path}/masked.zarr", upward=upward, observed=observed)
+    assert job_of(masked).plan.seams[0].rows[0] < 90
+    wanted = mapped(small_cube, name="a")["probability"].where(observed)
+    found = mapped(masked, name="b")["probability"]
+    np.testing.assert_allclose(found, wanted, atol=1e-5)
+    assert np.isfinite(found).sum() < observed.sum()  # the hole in the images is another matter
+
+
+def test_a_damaged_mask_is_ground_that_was_not_observed(
+    small_cube: str, mapped: Mapped, tmp_path: Path
+) -> None:
+    observed = np.ones((HEIGHT, WIDTH), np.bool_)
+    masked = write_cube(f"{tmp_path}/masked.zarr", observed=observed)
+    chunk = Path(masked) / "observed/c/1/0"
+    chunk.write_bytes(chunk.read_bytes()[:-3])
+    with pytest.raises(DamagedChunkError, match=r"--skip-damaged"):
+        mapped(masked, name="a")
+    observed[CHUNK : 2 * CHUNK, :CHUNK] = False
+    wanted = mapped(small_cube, name="b")["probability"].where(observed)
+    found = mapped(masked, name="c", skip_damaged=True, block_pixels=CHUNK)["probability"]
+    np.testing.assert_allclose(found, wanted, atol=1e-5)
 
 
 @pytest.fixture
@@ -157,6 +188,22 @@ def test_what_is_done_is_not_mapped_again(
     np.testing.assert_array_equal(again["probability"], whole["probability"])
     assert {position[1] for _, position in fetched} == {0}  # the rows of chunks of that strip
     assert set(fetched.values()) == {1}
+
+
+def test_two_runs_at_one_map_do_not_touch_each_others_arrays(
+    small_cube: str, job_of: MakeJob
+) -> None:
+    whole = map_scene(job_of(small_cube, name="whole")).load()
+    first = job_of(small_cube, name="both")
+    second = dataclasses.replace(first, work=Work(first.work.address))
+    assert list(rows.map_strips(first, [0, 1, 2])) == [0, 1, 2]
+    for name in ("probability", "above-logits", "below-valid"):
+        second.work.create(strip_name(1), name, (1, HEIGHT, WIDTH))  # and then it was stopped
+    np.testing.assert_array_equal(map_scene(first)["probability"], whole["probability"])
+    assert scene_devices(first) == ["cuda" if torch.cuda.is_available() else "cpu"]
+    second.work.remove()
+    with pytest.raises(FileNotFoundError, match=r"another run has finished this map"):
+        rows.map_seam(first, 0)
 
 
 def test_several_models_give_a_mean_and_a_spread(small_cube: str, mapped: Mapped) -> None:

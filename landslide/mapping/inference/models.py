@@ -43,6 +43,11 @@ def map_device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
+def device_name(device: torch.device) -> str:
+    """Return what a device is called."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
 def on_device(
     network: torch.nn.Module,
     normalization: Normalization,

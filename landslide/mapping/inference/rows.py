@@ -10,12 +10,15 @@ import torch
 from numpy.typing import NDArray
 
 from landslide.mapping.inference.arena import one_arena
-from landslide.mapping.inference.models import Model, map_device, models_at
+from landslide.mapping.inference.models import Model, device_name, map_device, models_at
 from landslide.mapping.inference.squares import Square, as_columns, read_strips
 from landslide.mapping.inference.strips import ScenePlan, Strip
 from landslide.mapping.inference.sweep import Columns, Finished, sweep
 from landslide.mapping.inference.work import COLUMNS, Rows, Work
+from landslide.training.run import threads_of
 
+BATCH = {"cpu": 16, "cuda": 64}
+"""Chips that pass through a network together."""
 PROBABILITY, SPREAD = "probability", "spread"
 WRITES = 2  # finished columns that wait to be written, at most
 
@@ -28,10 +31,10 @@ class Job:
     members: tuple[tuple[str, str], ...]
     """Address and weights' digest of each model."""
     work: Work
-    batch_size: int
-    """Chips that pass through a network together, at most."""
-    threads: int
-    """CPU threads of the networks."""
+    batch_size: int | None
+    """Chips that pass through a network together, at most; by default what suits the device."""
+    threads: int | None
+    """CPU threads of the networks; by default those of torch, where the strip is mapped."""
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -67,13 +70,17 @@ def map_strips(job: Job, numbers: Sequence[int]) -> Iterator[int]:
         height, name = stop - start, strip_name(number)
         inside = slice(own[0] - start, own[1] - start)
         parts = {"above": slice(0, inside.start), "below": slice(inside.stop, height)}
+        kept = {"channels": len(plan.channels), "logits": len(models), "valid": 1}
         edges = {
             f"{side}-{what}": job.work.create(
-                f"{name}/{side}-{what}", (count, rows.stop - rows.start, plan.shape[1])
+                name,
+                f"{side}-{what}",
+                (count, rows.stop - rows.start, plan.shape[1]),
+                "bool" if what == "valid" else "float32",
             )
             for side, rows in parts.items()
             if rows.stop > rows.start
-            for what, count in (("channels", len(plan.channels)), ("logits", len(models)))
+            for what, count in kept.items()
         }
         out = _outputs(job, name, own)
 
@@ -89,10 +96,12 @@ def map_strips(job: Job, numbers: Sequence[int]) -> Iterator[int]:
                 if f"{side}-logits" in edges:
                     edges[f"{side}-logits"].append(logits[:, rows])
                     edges[f"{side}-channels"].append(done.columns.channels[:, rows])
+                    edges[f"{side}-valid"].append(done.columns.valid[None, rows])
             return _write_outputs(out, models, logits[:, inside], done.columns.valid[inside])
 
         chips, valid = _run(job, models, device, arriving, strip, start, write)
-        job.work.finish(name, counts | {"chips": chips, "valid": valid})
+        said = {"chips": chips, "valid": valid, "device": device_name(device)}
+        job.work.finish(name, counts | said)
         yield number
 
 
@@ -126,7 +135,6 @@ def map_seam(job: Job, number: int) -> int:
 def _ready(job: Job) -> tuple[tuple[Model, ...], torch.device]:
     """Make this process one that maps; return the models on its device."""
     one_arena()
-    torch.set_num_threads(job.threads)
     return models_at(job.members), map_device()
 
 
@@ -144,14 +152,15 @@ def _run(
     rows = [(along.starts[n] - start, along.weights[n]) for n in strip.chips]
     chips = valid = 0
     waiting: deque[Future[int]] = deque()
-    with ThreadPoolExecutor(1, "write") as pool:
+    threads = job.threads or torch.get_num_threads()
+    with threads_of(threads), ThreadPoolExecutor(1, "write") as pool:
         for finished in sweep(
             arriving,
             models,
             rows,
             across,
             width=job.plan.shape[1],
-            batch_size=job.batch_size,
+            batch_size=job.batch_size or BATCH[device.type],
             device=device,
         ):
             chips += finished.chips
@@ -164,7 +173,7 @@ def _run(
 
 def _outputs(job: Job, name: str, rows: tuple[int, int]) -> dict[str, Rows]:
     shape = (rows[1] - rows[0], job.plan.shape[1])
-    return {out: job.work.create(f"{name}/{out}", shape) for out in job.outputs}
+    return {out: job.work.create(name, out, shape) for out in job.outputs}
 
 
 def _write_outputs(
@@ -199,15 +208,13 @@ def _edges(job: Job, number: int) -> Iterator[Columns]:
     sides = ((strip_name(number), "below"), (strip_name(number + 1), "above"))
     width = job.plan.shape[1]
     arrays = {
-        what: [job.work.open(f"{name}/{side}-{what}") for name, side in sides]
-        for what in ("channels", "logits")
+        what: [job.work.open(name, f"{side}-{what}") for name, side in sides]
+        for what in ("channels", "logits", "valid")
     }
-    judged = job.plan.judged
     for start in range(0, width, COLUMNS):
         columns = slice(start, min(start + COLUMNS, width))
-        channels, logits = (
-            np.concatenate([np.asarray(array[:, :, columns]) for array in arrays[what]], axis=1)
-            for what in ("channels", "logits")
+        channels, logits, valid = (
+            np.concatenate([np.asarray(array[:, :, columns]) for array in of], axis=1)
+            for of in arrays.values()
         )
-        valid = np.isfinite(channels[judged]).all(axis=0)
-        yield Columns(start, channels, valid, logits)
+        yield Columns(start, channels, valid[0], logits)

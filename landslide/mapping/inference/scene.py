@@ -123,6 +123,12 @@ def any_done(job: Job) -> bool:
     return any(job.work.record(strip_name(n)) for n in range(len(job.plan.strips)))
 
 
+def scene_devices(job: Job) -> list[str]:
+    """Return what the strips were mapped on, in alphabetical order."""
+    records = [job.work.record(strip_name(n)) or {} for n in range(len(job.plan.strips))]
+    return sorted({str(record["device"]) for record in records if "device" in record})
+
+
 def scene_counts(job: Job) -> dict[str, int]:
     """Add up what strips and seams say they did.
 

@@ -25,7 +25,7 @@ class Square:
     channels: NDArray[np.float32]
     """(channel, y, x), as the networks receive them but for the normalisation."""
     valid: NDArray[np.bool_]
-    """(y, x): whether every channel has data."""
+    """(y, x): whether every channel has data, and the ground was observed."""
     rejected: int
     """Samples that are no backscatter."""
     damaged: bool
@@ -85,7 +85,8 @@ def _squares(plan: ScenePlan, tops: tuple[int, ...], batch: xr.Dataset) -> list[
             slice(max(left - x, 0), min(right - x, size)),
         )
         sar, static = (batch[name].to_numpy()[chip] for name in ("sar", "static"))
-        channels = np.concatenate([sar[0][:, *inside], static[:, *inside]])
+        channels = np.concatenate([sar[0][:, *inside], static[: plan.static, *inside]])
+        observed = (static[plan.static :, *inside] > 0).all(axis=0)
         row, column = y + inside[0].start - top, x + inside[1].start - left
         squares.append(
             Square(
@@ -93,7 +94,7 @@ def _squares(plan: ScenePlan, tops: tuple[int, ...], batch: xr.Dataset) -> list[
                 row=row,
                 column=column,
                 channels=channels,
-                valid=np.isfinite(channels[plan.judged]).all(axis=0),
+                valid=observed & np.isfinite(channels[plan.judged]).all(axis=0),
                 rejected=int(batch["rejected"][chip]),
                 damaged=bool(batch["damaged"][chip]),
             )

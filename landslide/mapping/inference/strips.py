@@ -23,6 +23,8 @@ from landslide.mapping.inference.placing import Placing, place_chips
 
 UNJUDGED = "dem_aspect"
 """Flat ground has none, which excludes no pixel."""
+OBSERVED = "observed"
+"""The cube's mask of ground that is free of layover, shadow and water; read beside the channels."""
 BLOCK = 1024  # pixels on a side of what is read at once, where stored chunks are smaller
 
 
@@ -48,6 +50,8 @@ class ScenePlan:
     """The attributes that name the images of the composites."""
     channels: tuple[str, ...]
     """In the order in which the networks receive them."""
+    static: int
+    """How many of them have no timesteps; what is read beyond these is a mask."""
     across: tuple[Placing, Placing]
     """The chips along y and x."""
     strips: tuple[Strip, ...]
@@ -107,17 +111,24 @@ def plan_scene(
         Where the cube cannot give these inputs.
     """
     require_variables(cube, inputs)
+    masks = (OBSERVED,) if OBSERVED in cube else ()
     images, found = plan_readings(
         cube,
         event,
-        inputs,
+        replace(inputs, static=(*inputs.static, *masks)),
         (max(timesteps, 1),),
         size=BLOCK,
         orbit=orbit,
         skip_damaged=skip_damaged,
     )
     readings = [replace(r, grid=_grid(r), block_pixels=BLOCK) for r in found]
-    main = max(readings, key=lambda reading: _block_side(reading.grid[0]))
+    mask: tuple[list[int], list[int]] = ([], [len(inputs.static)])
+    main = max(
+        (reading for reading in readings if reading.made != mask),
+        key=lambda reading: _block_side(reading.grid[0]),
+    )
+    # A mask is small: in chunks of its own, parts of it may be read twice.
+    readings = [replace(r, grid=main.grid) if r.made == mask else r for r in readings]
     side = _block_side(main.grid[0])
     common = reduce(np.intersect1d, [_block_edges(reading.grid[0]) for reading in readings])
     first_row, first_column = (_first_edge(sizes, side) for sizes in main.grid)
@@ -141,7 +152,16 @@ def plan_scene(
         }
     )
     stream = ChipStream(squares, tuple(replace(r, size=side) for r in readings))
-    return ScenePlan(area, stream, images, inputs.channels, (rows, columns), strips, seams)
+    return ScenePlan(
+        area=area,
+        squares=stream,
+        images=images,
+        channels=inputs.channels,
+        static=len(inputs.static),
+        across=(rows, columns),
+        strips=strips,
+        seams=seams,
+    )
 
 
 def _grid(reading: Reading) -> tuple[tuple[int, ...], tuple[int, ...]]:

@@ -1,13 +1,14 @@
 """The work store of a map: what of it is there, and the scene once all of it is.
 
-Each strip and each seam writes arrays of its own, so that workers never write the same chunk, and
-says so in a record when it is done: what has no record is mapped again.
+Each run writes arrays of its own for each strip and each seam, so that nobody writes the chunks of
+another, and says so in a record when one is done: what has no record is mapped again.
 """
 
 import json
 import shutil
+import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import dask.array as da
@@ -32,34 +33,41 @@ class Work:
     """Where a map grows; picklable, and used by each process that maps."""
 
     address: str
+    run: str = field(default_factory=lambda: uuid.uuid4().hex[:8])
+    """Whoever maps here at the same time has another."""
 
-    def begin(self, plan: Mapping[str, Any]) -> None:
-        """Begin a map, or go on with the one that the same plan began.
+    def begun(self, plan: Mapping[str, Any]) -> bool:
+        """Return whether the same plan began a map here.
 
         Raises
         ------
         FileExistsError
-            Where another map was begun here.
+            Where another one did.
         """
-        wanted = json.loads(json.dumps(plan))
         try:
-            begun = json.loads(read_bytes(f"{self.address}/{PLAN}"))
-        except FileNotFoundError:
-            write_whole(f"{self.address}/{PLAN}", json.dumps(wanted).encode())
-            return
+            found = json.loads(read_bytes(f"{self.address}/{PLAN}"))
+        except (FileNotFoundError, NotADirectoryError):
+            return False
         except ValueError:
-            begun = None
-        if begun != wanted:
+            found = None
+        if found != json.loads(json.dumps(plan)):
             raise FileExistsError(
                 f"{self.address} holds the beginning of another map (other models, cube, event, "
-                "area or options): give the same ones to go on, or another OUT, or remove it"
+                "area or options): give the same ones to go on, or another place, or remove it"
             )
+        return True
 
-    def create(self, name: str, shape: tuple[int, ...], dtype: str = "float32") -> "Rows":
-        """Begin an array anew; a run that was stopped may have left a part of it."""
+    def begin(self, plan: Mapping[str, Any]) -> None:
+        """Say which map begins here."""
+        write_whole(f"{self.address}/{PLAN}", json.dumps(plan).encode())
+
+    def create(
+        self, piece: str, name: str, shape: tuple[int, ...], dtype: str = "float32"
+    ) -> "Rows":
+        """Begin an array of a strip or a seam, anew where a worker of this run was lost."""
         chunks = (*shape[:-2], max(shape[-2], 1), min(COLUMNS, shape[-1]))
         array = zarr.create_array(
-            writable_store(f"{self.address}/{name}"),
+            writable_store(f"{self.address}/{piece}/{self.run}/{name}"),
             shape=shape,
             chunks=chunks,
             dtype=dtype,
@@ -69,20 +77,34 @@ class Work:
         )
         return Rows(array)
 
-    def open(self, name: str) -> zarr.Array[Any]:
-        """Open an array for reading."""
-        array = zarr.open_array(writable_store(f"{self.address}/{name}"), mode="r")
+    def open(self, piece: str, name: str) -> zarr.Array[Any]:
+        """Open an array of a strip or a seam that is done, whichever run made it.
+
+        Raises
+        ------
+        FileNotFoundError
+            Where it is gone.
+        """
+        record = self.record(piece)
+        if record is None:
+            raise FileNotFoundError(
+                f"{self.address}/{piece} is gone: another run has finished this map; see its OUT, "
+                "or run again"
+            )
+        place = f"{self.address}/{piece}/{record['run']}/{name}"
+        array = zarr.open_array(writable_store(place), mode="r")
         assert isinstance(array, zarr.Array)
         return array
 
-    def finish(self, name: str, record: Mapping[str, Any]) -> None:
+    def finish(self, piece: str, record: Mapping[str, Any]) -> None:
         """Say that a strip or a seam is done, once all that it wrote is there."""
-        write_whole(f"{self.address}/{name}.json", json.dumps(dict(record)).encode())
+        said = dict(record) | {"run": self.run}
+        write_whole(f"{self.address}/{piece}.json", json.dumps(said).encode())
 
-    def record(self, name: str) -> dict[str, Any] | None:
+    def record(self, piece: str) -> dict[str, Any] | None:
         """Return the record of a strip or a seam that is done, else None."""
         try:
-            return dict(json.loads(read_bytes(f"{self.address}/{name}.json")))
+            return dict(json.loads(read_bytes(f"{self.address}/{piece}.json")))
         except FileNotFoundError:
             return None
 
@@ -91,7 +113,7 @@ class Work:
         planes = {}
         for name in names:
             parts = [
-                da.from_zarr(self.open(f"{piece}/{name}"))
+                da.from_zarr(self.open(piece, name))
                 for (start, stop), piece in sorted(pieces.items())
                 if stop > start
             ]
