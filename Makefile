@@ -19,6 +19,8 @@ CUBE    ?=
 TABLE   ?= $@/table
 PRESET  ?=
 OPTIONS ?=
+# The sweeps' tests wait for processes half of the time: the others run beside them.
+SIDE_BY_SIDE := --numprocesses 2
 BENCH   ?= fetches streaming memory latency epochs first_step training scaling building mapping
 
 # Compiled modules are kept, even where the environment says no: a sweep starts many processes, and
@@ -33,7 +35,7 @@ help:
 	@echo "make results [CUBE=…|hokkaido TABLE=… PRESET=… OPTIONS=…]    all of it, on a page; for a GPU"
 	@echo "make test                                                    the tests"
 	@echo "make test-all                                                and the long ones"
-	@echo "make bench [BENCH=…]                                         measure; 10 GB of cubes, 25 min"
+	@echo "make bench [BENCH=…]                                         measure, one by one; 10 GB of cubes"
 	@echo "make check                                                   style, types, import rules"
 	@echo "make setup                                                   only make $(VENV)"
 	@echo "make requirements                                            pin the versions anew"
@@ -81,10 +83,10 @@ results: $(READY) $(filter $(HOKKAIDO),$(or $(CUBE),$(HOKKAIDO)))
 	  --preset $(or $(PRESET),paper) $(OPTIONS)
 
 test: $(READY)
-	@$(PYTHON) -m pytest -m "not long"
+	@$(PYTHON) -m pytest $(SIDE_BY_SIDE) -m "not long"
 
 test-all: $(READY)
-	@$(PYTHON) -m pytest
+	@$(PYTHON) -m pytest $(SIDE_BY_SIDE)
 
 bench: $(READY)
 	@for name in $(BENCH); do $(PYTHON) benchmarks/$$name.py $(OPTIONS) || exit 1; done

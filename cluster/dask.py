@@ -61,7 +61,7 @@ def dask_client(
         threads of this process are to adapt.
     """
     way_out = "name another" if address else f"unset {ADDRESS}"
-    address = address or os.environ.get(ADDRESS)
+    address = address or os.environ.get(ADDRESS) or None
     if adapt is not None and address is None:
         raise ValueError(
             "threads of this process cannot be scaled: give the address of a Dask cluster, or "

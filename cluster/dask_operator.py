@@ -17,7 +17,7 @@ def operator_cluster(place: str, adapt: Sequence[int] | None = None) -> Iterator
     place : str
         Its namespace and name, `NAMESPACE/NAME`; only its name for the namespace that kubectl uses.
     adapt : sequence of 2 int, optional
-        The fewest and the most workers meanwhile; after that its autoscaler is as it was.
+        The fewest and the most workers meanwhile; after that it scales as it did.
 
     Raises
     ------
@@ -50,31 +50,36 @@ def _adapted(cluster: Any, adapt: Sequence[int]) -> Iterator[None]:
     least, most = adapt
     place = f"{cluster.namespace}/{cluster.name}"
     with _refusals(f"the Dask cluster {place} cannot be scaled"):
-        before = autoscaler_of(cluster.name, cluster.namespace)
+        before = scaling_of(cluster.name, cluster.namespace)
         cluster.adapt(minimum=least, maximum=most)
     try:
         yield
     finally:
         with _refusals(f"the autoscaler of the Dask cluster {place} still has {least} to {most}"):
-            if before:
-                cluster.adapt(minimum=before[0], maximum=before[1])
-            else:
-                cluster.scale(least)  # which also ends the autoscaler
+            match before:
+                case (fewest, largest):
+                    cluster.adapt(minimum=fewest, maximum=largest)
+                case workers:
+                    cluster.scale(workers)  # which also ends the autoscaler
 
 
-def autoscaler_of(name: str, namespace: str) -> tuple[int, int] | None:
-    """Return the fewest and the most workers of a cluster's autoscaler, None where it has none."""
+def scaling_of(name: str, namespace: str) -> tuple[int, int] | int:
+    """Return the fewest and the most workers of a cluster's autoscaler, else how many it has."""
     import kr8s  # noqa: PLC0415 - comes with dask-kubernetes, which not all have
-    from kr8s.objects import new_class  # noqa: PLC0415
 
-    kind: Any = new_class(
-        "DaskAutoscaler", version="kubernetes.dask.org/v1", namespaced=True, asyncio=False
-    )
     try:
-        found = kind.get(name, namespace=namespace, timeout=1)
+        scaler = _asked("DaskAutoscaler", name, namespace)
     except kr8s.NotFoundError:
-        return None
-    return int(found.spec.minimum), int(found.spec.maximum)
+        return int(_asked("DaskWorkerGroup", f"{name}-default", namespace).worker.replicas)
+    return int(scaler.minimum), int(scaler.maximum)
+
+
+def _asked(kind: str, name: str, namespace: str) -> Any:
+    """Return what one of the operator's objects is to be."""
+    from kr8s.objects import new_class  # noqa: PLC0415 - as above
+
+    cls: Any = new_class(kind, version="kubernetes.dask.org/v1", namespaced=True, asyncio=False)
+    return cls.get(name, namespace=namespace, timeout=1).spec
 
 
 @contextlib.contextmanager

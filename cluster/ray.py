@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import os
 from collections.abc import Iterator
 
 import ray
@@ -9,6 +10,8 @@ from ray.exceptions import RayError
 
 from cluster import in_job
 from cluster.head import cluster_status, host_and_port
+
+AUTH = "RAY_AUTH_MODE"
 
 
 @contextlib.contextmanager
@@ -54,7 +57,8 @@ def ray_cluster(address: str | None = None, cpus: int | None = None) -> Iterator
         reason = " ".join(str(error).split())[:200]
         raise OSError(f"no Ray cluster at {address or 'this machine'}: {reason}") from None
     try:
-        at = f"http://{context.dashboard_url} (its token: `ray get-auth-token`)"
+        token = " (its token: `ray get-auth-token`)" if os.environ.get(AUTH) == "token" else ""
+        at = f"http://{context.dashboard_url}{token}"
         print(
             f"Ray dashboard:  {at if context.dashboard_url else 'none, it did not start in time'}"
         )

@@ -14,6 +14,8 @@ os.environ["NO_GCE_CHECK"] = "true"
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 # No test is about time, on however busy a machine.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -27,6 +29,19 @@ pytest_plugins = [
 ]
 
 FLOODS = Path(__file__).parents[2] / "shared" / "data" / "floods-sentinel1.zarr"
+
+
+class SideBySide(LoadFileScheduling):
+    """Gives a process that tests a file at a time, and one of them all that share Ray."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "sweeps" if nodeid.startswith("tests/sweeps/") else super()._split_scope(nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> SideBySide:
+    """Say which tests run in one process where there are several."""
+    return SideBySide(config, log)
 
 
 @pytest.fixture(scope="session")

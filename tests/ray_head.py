@@ -8,10 +8,13 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import IO
 
 import psutil
 
 BIN = Path(sys.executable).parent
+STARTS = 3
+"""Of a node: Ray gives up after 30 seconds, which a busy machine may need."""
 
 
 def free_port() -> int:
@@ -50,20 +53,27 @@ def ray_head(environment: Mapping[str, str], *options: str) -> Iterator[None]:
         *(str(BIN / "ray"), "start", "--head", "--block", "--node-ip-address=127.0.0.1"),
         *(f"--dashboard-agent-listen-port={free_port()}", "--disable-usage-stats", *options),
     ]
+    for _ in range(STARTS):
+        with _process(command, environment) as printed:
+            said = []
+            for line in printed:
+                said.append(line)
+                if "Ray runtime started" in line:
+                    yield
+                    return
+    raise ChildProcessError("".join(said))
+
+
+@contextlib.contextmanager
+def _process(command: list[str], environment: Mapping[str, str]) -> Iterator[IO[str]]:
+    """Give what a process prints, and end it and its children."""
     process = subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         start_new_session=True,
     )  # fmt: skip
     assert process.stdout is not None
     try:
-        printed = []
-        for line in process.stdout:
-            printed.append(line)
-            if "Ray runtime started" in line:
-                break
-        else:
-            raise ChildProcessError("".join(printed))
-        yield
+        yield process.stdout
     finally:
         family = psutil.Process(process.pid).children(recursive=True)
         process.terminate()  # which ends the head; nodes that an autoscaler has added are left

@@ -75,7 +75,7 @@ def checked(args: argparse.Namespace) -> list[Check]:
             trying = ("Ray", "cluster")
             opened.enter_context(ray_cluster(args.address))
             trying, client = ("Dask", "cluster"), None
-            if args.dask or ADDRESS in os.environ:
+            if args.dask or os.environ.get(ADDRESS):
                 client = opened.enter_context(
                     dask_client(args.dask, adapt=args.dask_workers, deadline=args.deadline)
                 )

@@ -15,13 +15,14 @@ from distributed import Client, LocalCluster
 from distributed.scheduler import KilledWorker
 
 from cluster.dask import dask_client, executor_of
-from cluster.dask_operator import autoscaler_of
+from cluster.dask_operator import scaling_of
 from tests.serving import QuietHandler, serving
 
 
 def test_a_local_cluster_listens_on_loopback_alone_and_says_where(
-    capsys: pytest.CaptureFixture[str],
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", "")  # as where it is unset
     with dask_client() as client:
         assert da.ones((30, 40), chunks=10).sum().compute() == 1200
         link = client.dashboard_link
@@ -97,8 +98,8 @@ def test_a_scheduler_behind_tls_wants_certificates() -> None:
 def test_a_scheduler_that_goes_away_is_one_line(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("cluster.dask.TIMEOUT", 1)
-    patience = dask.config.set({"distributed.comm.timeouts.connect": "1s"})  # of its worker's end
+    monkeypatch.setattr("cluster.dask.TIMEOUT", 5)
+    patience = dask.config.set({"distributed.comm.timeouts.connect": "5s"})  # of its worker's end
     with patience, LocalCluster(
         n_workers=1, processes=False, protocol="tcp", host="127.0.0.1",
         dashboard_address="127.0.0.1:0", worker_dashboard_address="127.0.0.1:0",
@@ -162,14 +163,14 @@ class Connected:
         pass
 
 
-@pytest.mark.parametrize(("before", "after"), [((1, 4), (1, 4)), (None, (0,))])
+@pytest.mark.parametrize(("before", "after"), [((1, 4), (1, 4)), (3, (3,))])
 def test_a_cluster_of_the_operator_grows_with_its_work_and_stays_as_it_was(
     operator: dict[str, "Connected"],
-    before: tuple[int, int] | None,
+    before: tuple[int, int] | int,
     after: tuple[int, ...],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("cluster.dask_operator.autoscaler_of", lambda *_: before)
+    monkeypatch.setattr("cluster.dask_operator.scaling_of", lambda *_: before)
     with dask_client("kubernetes:landslide/dask", adapt=(0, 2)) as client:
         assert client.nthreads()  # which came for the work that asks for a worker
         executor, look_ahead = executor_of(client, 2)
@@ -184,21 +185,25 @@ def test_kubernetes_says_how_a_cluster_scales_or_why_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, operator: dict[str, "Connected"]
 ) -> None:
     class Kubernetes(QuietHandler):
-        """Has one autoscaler, in a namespace; who asks for others is refused."""
+        """Has one autoscaler, and workers of a cluster without; elsewhere who asks is refused."""
 
         def do_GET(self) -> None:  # noqa: N802 - as http.server has it
             path, _, query = self.path.partition("?")
-            scaler = {
-                "apiVersion": "kubernetes.dask.org/v1", "kind": "DaskAutoscaler",
-                "metadata": {"name": "dask", "namespace": "landslide"},
-                "spec": {"cluster": "dask", "minimum": 1, "maximum": 8},
+            kind, name, spec = (
+                ("DaskAutoscaler", "dask", {"cluster": "dask", "minimum": 1, "maximum": 8})
+                if path.endswith("autoscalers")
+                else ("DaskWorkerGroup", "fixed-default", {"worker": {"replicas": 5}})
+            )
+            found = {
+                "apiVersion": "kubernetes.dask.org/v1", "kind": kind,
+                "metadata": {"name": name, "namespace": "landslide"}, "spec": spec,
             }  # fmt: skip
             status, answer = 200, {"gitVersion": "v1.31.0", "major": "1", "minor": "31"}
             if not path.startswith("/version"):
-                allowed = "/namespaces/landslide/daskautoscalers" in path
+                allowed = "/namespaces/landslide/dask" in path
                 status = 200 if allowed else 403
                 answer = (
-                    {"items": [scaler] if "name%3Ddask" in query else []}
+                    {"items": [found] if f"name%3D{name}" in query else []}
                     if allowed
                     else {"message": "forbidden: user may not list"}
                 )
@@ -219,8 +224,8 @@ def test_kubernetes_says_how_a_cluster_scales_or_why_not(
         }  # fmt: skip
         (tmp_path / "config").write_text(json.dumps(config))
         monkeypatch.setenv("KUBECONFIG", str(tmp_path / "config"))
-        assert autoscaler_of("dask", "landslide") == (1, 8)
-        assert autoscaler_of("another", "landslide") is None
+        assert scaling_of("dask", "landslide") == (1, 8)
+        assert scaling_of("fixed", "landslide") == 5
         operator["landslide/dask"].namespace = "secret"
         said = r"^the Dask cluster secret/dask cannot be scaled \(forbidden: user may not list\): "
         with pytest.raises(OSError, match=said):

@@ -35,8 +35,8 @@ def test_a_worker_that_does_not_answer_is_waited_for_so_long_and_no_longer() -> 
     ):  # fmt: skip
         busy, idle = client.scheduler_info(n_workers=-1)["workers"]
         held = client.submit(lambda: Event("released").wait(), workers=[busy])
-        answers = on_workers(client, os.getpid, seconds=1)
+        answers = on_workers(client, os.getpid, seconds=5)
         assert answers[idle] == os.getpid()
-        assert answers[busy] == "no answer within 1 s: lost, or busy"
+        assert answers[busy] == "no answer within 5 s: lost, or busy"
         Event("released", client=client).set()
         assert held.result()

@@ -46,6 +46,7 @@ def test_a_submitted_sweep_uses_the_cluster_and_writes_the_shared_table(
     result = submit(head, cube, "--table", table, *quick)
     assert result.returncode == 0, result.stdout + result.stderr
     assert "Ray dashboard:" in result.stdout
+    assert ("its token" in result.stdout) == ("RAY_AUTH_TOKEN_PATH" in head)
     assert "Dask dashboard:" in result.stdout
     (row,) = results_table(table).itertuples()
     assert row.inputs == "vv"

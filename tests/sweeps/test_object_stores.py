@@ -58,8 +58,11 @@ def test_a_service_account_s_key_and_token_are_found_nowhere(
     gs_bucket: str,
     service_account: Any,
     capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     from ray._private import worker
+
+    monkeypatch.setattr("landslide.trial.remove", lambda _: None)  # keeps the checkpoint
 
     place = f"{gs_bucket}/planted"
     filesystem, path = fsspec.core.url_to_fs(place)
@@ -67,7 +70,7 @@ def test_a_service_account_s_key_and_token_are_found_nowhere(
     options = ["--preset", "quick", "--epochs", "2", "--chip-size", "64", "--timesteps", "1"]
     options += ["--table", f"{place}/table", "--inputs", "vv"]
     assert main([f"{place}/cube.zarr", *options]) == 0
-    train = ["train", f"{place}/cube.zarr", *options, "--protocol", "paper"]
+    train = ["train", f"{place}/cube.zarr", *options, "--protocol", "paper", "--epochs", "10"]
     assert command([*train, "--out", f"{place}/model"]) == 0
     assert run_command(lambda: main([f"{place}/no-such-cube.zarr", *options])) == 1
     assert service_account.given  # the token was what the stores were asked with
@@ -78,7 +81,8 @@ def test_a_service_account_s_key_and_token_are_found_nowhere(
     files = [name for name in logs.rglob("*") if name.is_file()]
     objects = filesystem.find(path)
     assert len(files) > 5
-    assert {".parquet", ".png", ".safetensors"} < {Path(name).suffix for name in objects}
+    suffixes = {Path(name).suffix for name in objects}
+    assert {".parquet", ".png", ".safetensors", ".checkpoint"} < suffixes
     for secret in secrets:
         assert secret in f"{service_account.token} {service_account.key}"
         assert secret not in printed

@@ -1,6 +1,7 @@
 """A door before a server on this machine: it can be shut, and holds back what it is told to."""
 
 import contextlib
+import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -20,13 +21,14 @@ class Door:
         self.listener = _listening(0)
         self.port: int = self.listener.getsockname()[1]
         self.connections: set[socket.socket] = set()
-        self.wanted, self.held, self.released = b"", threading.Event(), threading.Event()
+        self.wanted: bytes | None = None
+        self.held, self.released = threading.Event(), threading.Event()
         self.who = 0
         threading.Thread(target=self._accept, daemon=True).start()
 
     @contextlib.contextmanager
     def holding(self, request: bytes) -> Iterator[threading.Event]:
-        """Hold back the first request whose text begins with a method and has `request` in it.
+        """Hold back the first request that begins as the pattern `request` says.
 
         Gives the event that it has come; `who` is then the port that it came from.
         """
@@ -36,7 +38,7 @@ class Door:
         try:
             yield self.held
         finally:
-            self.wanted = b""
+            self.wanted = None
             self.released.set()
 
     def shut(self) -> None:
@@ -53,9 +55,10 @@ class Door:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def _accept(self) -> None:
+        listener = self.listener
         while True:
             try:
-                client, _ = self.listener.accept()
+                client, _ = listener.accept()
             except OSError:
                 return
             try:
@@ -63,15 +66,19 @@ class Door:
             except OSError:
                 client.close()
                 continue
+            self.connections |= {client, server}
+            if listener.fileno() < 0:  # shut meanwhile
+                client.close()
+                server.close()
+                return
             for source, sink in ((client, server), (server, client)):
                 source.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                self.connections.add(source)
                 threading.Thread(target=self._pass, args=(source, sink), daemon=True).start()
 
     def _pass(self, source: socket.socket, sink: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while content := source.recv(1 << 16):
-                if self.wanted and self.wanted in content and not self.held.is_set():
+                if self.wanted and re.match(self.wanted, content) and not self.held.is_set():
                     self.who = source.getpeername()[1]
                     self.held.set()
                     self.released.wait()

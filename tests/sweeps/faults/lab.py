@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 import requests
 
-from tests.ray_head import BIN, free_port
+from tests.ray_head import BIN, STARTS, free_port
 
 from .door import Door
 
@@ -23,8 +23,6 @@ ROOT = Path(__file__).parents[3]
 MARK = "LANDSLIDE_TEST_CLUSTER"
 BUCKET = "faults"
 PATIENCE = 300  # seconds
-STARTS = 3
-"""Of a node: Ray gives up after 30 seconds, which a busy machine may need."""
 
 
 def until(true: Callable[[], object], what: str, *, every: float = 0.1) -> Any:
@@ -103,12 +101,10 @@ class Lab:
         for _ in range(2):
             self.dask_worker()
         self.gcs = f"127.0.0.1:{free_port()}"
-        self.start(
-            *("ray", "start", "--head", "--block", f"--port={self.gcs.split(':')[1]}"),
+        self._node(
+            *("head", "--head", f"--port={self.gcs.split(':')[1]}"),
             *("--num-cpus=0", "--include-dashboard=true"),
             *("--dashboard-host=127.0.0.1", f"--dashboard-port={self.dashboard}"),
-            *self._ray_options("head"),
-            says="Ray runtime started",
         )
         for _ in range(2):
             self.worker_node()
@@ -130,10 +126,13 @@ class Lab:
             raise ChildProcessError(f"{program} has ended: {log.read_text()[-2000:]}")
         return process
 
-    def _ray_options(self, name: str) -> tuple[str, ...]:
+    def _node(
+        self, name: str, *options: str, before: tuple[str, ...] = ()
+    ) -> "subprocess.Popen[bytes]":
+        """Start a node of Ray that has a folder by its name."""
         folder = self.folder / name
-        folder.mkdir(exist_ok=True)
-        return (
+        folder.mkdir()
+        options += (
             "--node-ip-address=127.0.0.1",
             f"--temp-dir={folder}",
             f"--dashboard-agent-listen-port={free_port()}",
@@ -143,29 +142,25 @@ class Lab:
             "--object-store-memory=100000000",
             "--disable-usage-stats",
         )
+        command = ("ray", "start", "--block", *options)
+        for _ in range(STARTS - 1):
+            with contextlib.suppress(ChildProcessError):
+                return self.start(*command, says="Ray runtime started", before=before)
+            _kill(self.processes(str(folder)))
+        return self.start(*command, says="Ray runtime started", before=before)
 
     def worker_node(self, *, disk: str | None = None) -> Path:
         """Start a node that runs one trial at a time; return its folder as this process sees it.
 
         With `disk` the folder is a disk of that size.
         """
-        for attempt in range(1, STARTS + 1):
-            name = uuid.uuid4().hex[:4]
-            options, folder = self._ray_options(name), self.folder / name
-            mount = f'mount -t tmpfs -o size={disk} tmpfs {folder} && exec "$@"'
-            try:
-                process = self.start(
-                    *("ray", "start", "--block", f"--address={self.gcs}"),
-                    *("--num-cpus=1", "--num-gpus=1", *options),
-                    says="Ray runtime started",
-                    before=("unshare", "--mount", "sh", "-c", mount, "sh") if disk else (),
-                )
-            except ChildProcessError:
-                _kill(self.processes(str(folder)))
-                if attempt == STARTS:
-                    raise
-            else:
-                break
+        name = uuid.uuid4().hex[:4]
+        folder = self.folder / name
+        mount = f'mount -t tmpfs -o size={disk} tmpfs {folder} && exec "$@"'
+        process = self._node(
+            *(name, f"--address={self.gcs}", "--num-cpus=1", "--num-gpus=1"),
+            before=("unshare", "--mount", "sh", "-c", mount, "sh") if disk else (),
+        )
         return Path(f"/proc/{process.pid}/root{folder}") if disk else folder
 
     def worker_nodes(self) -> list[psutil.Process]:
@@ -197,6 +192,16 @@ class Lab:
                     process.cwd().removesuffix(" (deleted)")
                 ).is_relative_to(self.folder)
                 if ours and title in " ".join(process.cmdline()):
+                    found.append(process)
+        return found
+
+    def orphans(self) -> list[psutil.Process]:
+        """Return the processes that no longer belong to what was started here."""
+        roots = {each.pid for each in self.started}
+        found = []
+        for process in self.processes():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if not roots & {process.pid, *(parent.pid for parent in process.parents())}:
                     found.append(process)
         return found
 
