@@ -27,7 +27,7 @@ from landslide.chips.split import Chipping
 from landslide.cube.store import open_cube
 from landslide.mapping.inference.arena import one_arena
 from landslide.mapping.inference.models import Model, map_device, models_at
-from landslide.mapping.inference.rows import Job
+from landslide.mapping.inference.rows import BATCH, Job
 from landslide.mapping.inference.scene import map_scene, scene_counts
 from landslide.mapping.inference.work import Work
 from landslide.mapping.plan import plan_map
@@ -79,8 +79,9 @@ def inferring(job: Job, folder: Path) -> Callable[[], None]:
 def passing(model: Model, job: Job, chips: int, size: int) -> Callable[[], None]:
     """Return the bare forward pass of so many chips that live on the device."""
     device, channels = model.mean.device, len(job.plan.channels)
+    together = job.batch_size or BATCH[device.type]
     batches = [
-        torch.randn(job.batch_size, channels, size, size, device=device).contiguous(
+        torch.randn(together, channels, size, size, device=device).contiguous(
             memory_format=torch.channels_last
         )
         for _ in range(RESIDENT)
@@ -88,9 +89,8 @@ def passing(model: Model, job: Job, chips: int, size: int) -> Callable[[], None]
 
     @torch.no_grad()
     def forward() -> None:
-        torch.set_num_threads(job.threads)
-        for first in range(0, chips, job.batch_size):
-            batch = batches[first // job.batch_size % RESIDENT][: chips - first]
+        for first in range(0, chips, together):
+            batch = batches[first // together % RESIDENT][: chips - first]
             with torch.autocast(device.type, model.precision, model.precision != torch.float32):
                 model.network(batch)
         if device.type == "cuda":

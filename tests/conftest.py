@@ -31,16 +31,22 @@ pytest_plugins = [
 FLOODS = Path(__file__).parents[2] / "shared" / "data" / "floods-sentinel1.zarr"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest."""
+    items.sort(key=lambda item: "sweeps" not in item.path.parts)
+
+
 class SideBySide(LoadFileScheduling):
-    """Gives a process that tests a file at a time, and one of them all that share Ray."""
+    """Gives a process that tests a file at a time, and one of them all that share a Ray."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return "sweeps" if nodeid.startswith("tests/sweeps/") else super()._split_scope(nodeid)
+        return "sweeps" if nodeid.startswith("tests/sweeps/test_") else super()._split_scope(nodeid)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> SideBySide:
-    """Say which tests run in one process where there are several."""
+    """Say which tests run in one process where there are several, in the order given above."""
+    config.option.loadscopereorder = False
     return SideBySide(config, log)
 
 

@@ -15,12 +15,14 @@ from landslide.mapping.inference.squares import Square, as_columns, read_strips
 from landslide.mapping.inference.strips import ScenePlan, Strip
 from landslide.mapping.inference.sweep import Columns, Finished, sweep
 from landslide.mapping.inference.work import COLUMNS, Rows, Work
+from landslide.training.prefetch import read_ahead
 from landslide.training.run import threads_of
 
 BATCH = {"cpu": 16, "cuda": 64}
 """Chips that pass through a network together."""
 PROBABILITY, SPREAD = "probability", "spread"
 WRITES = 2  # finished columns that wait to be written, at most
+AHEAD = 2  # columns of a seam that are read in advance
 
 
 @dataclass(frozen=True)
@@ -204,17 +206,20 @@ def _counted(columns: Iterable[list[Square]], counts: dict[str, int]) -> Iterato
 
 
 def _edges(job: Job, number: int) -> Iterator[Columns]:
-    """Read the columns of a seam from the edges of the strips that it lies between."""
+    """Read the columns of a seam, ahead, from the edges of the strips that it lies between."""
     sides = ((strip_name(number), "below"), (strip_name(number + 1), "above"))
     width = job.plan.shape[1]
     arrays = {
         what: [job.work.open(name, f"{side}-{what}") for name, side in sides]
         for what in ("channels", "logits", "valid")
     }
-    for start in range(0, width, COLUMNS):
+
+    def read(start: int) -> Columns:
         columns = slice(start, min(start + COLUMNS, width))
         channels, logits, valid = (
             np.concatenate([np.asarray(array[:, :, columns]) for array in of], axis=1)
             for of in arrays.values()
         )
-        yield Columns(start, channels, valid[0], logits)
+        return Columns(start, channels, valid[0], logits)
+
+    yield from read_ahead(read, range(0, width, COLUMNS), AHEAD)
