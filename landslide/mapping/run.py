@@ -81,6 +81,7 @@ def map_landslides(
         minimum_area=choices.minimum_area,
         formats=choices.formats,
         no_crs=choices.no_crs,
+        skip_damaged=choices.skip_damaged,
     )
     job.work.remove()
     return written

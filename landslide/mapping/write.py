@@ -4,6 +4,7 @@ import logging
 import shutil
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import fsspec
@@ -28,10 +29,12 @@ from landslide.mapping.products.vectors import (
     write_geopackage,
     write_geoparquet,
 )
-from landslide.mapping.report.page import report_page
+from landslide.mapping.report.page import pictures_of, report_page
 from landslide.storage import file_written_whole, require_writable
 
 log = logging.getLogger(__name__)
+
+DAMAGED = "Some chunks of the terrain, the labels or the pictures are damaged: they are left out."
 
 
 def write_products(
@@ -43,6 +46,7 @@ def write_products(
     minimum_area: float = 400.0,
     formats: Sequence[str] = USUAL_FORMATS,
     no_crs: bool = False,
+    skip_damaged: bool = False,
 ) -> dict[str, str]:
     """Write all products of a map into a folder.
 
@@ -65,6 +69,9 @@ def write_products(
     no_crs : bool
         Allow a cube without coordinate reference system. Areas are then in the units of its
         coordinates, or in pixels, and GeoJSON is not written, which has to be in degrees.
+    skip_damaged : bool
+        Take for no data what damaged chunks of the cube held. Labels that cannot be read, or are
+        none, are left out in any case, and no scores made.
 
     Returns
     -------
@@ -76,7 +83,8 @@ def write_products(
     ------
     ValueError
         Where the cube has no coordinate reference system and `no_crs` is not set, the scene has
-        no valid pixel, or does not lie on the cube's grid.
+        no valid pixel, or does not lie on the cube's grid; a DamagedChunkError where a chunk is
+        damaged and `skip_damaged` is not set.
     OSError
         Where the folder cannot be written.
     """
@@ -107,6 +115,7 @@ def write_products(
             minimum_area=minimum_area,
             formats=formats,
             notes=notes,
+            damages=set() if skip_damaged else None,
         )
         return _place(made, Path(folder), facts, out)
 
@@ -135,9 +144,10 @@ def _make(
     minimum_area: float,
     formats: Sequence[str],
     notes: tuple[str, ...],
+    damages: set[str] | None,
 ) -> list[str]:
     """Make every product in a folder; return the files' names, the summary last."""
-    planes = write_planes(scene, cube, ground, facts, str(folder))
+    planes = write_planes(scene, cube, ground, facts, str(folder), damages)
     products = folder / "products"
     products.mkdir()
     found = outlines(planes.landslide)
@@ -146,7 +156,15 @@ def _make(
     del found
     mapped = None if planes.mapped is None else outlines(planes.mapped)
     layers = Layers(planes, polygons["pixels"].to_numpy(), mapped)
-    counted = survey(layers, cube, ground, facts)
+    counted = survey(layers, cube, ground, facts, damages)
+    pictures = pictures_of(cube, ground, facts, damages) if "report" in formats else None
+    if damages:  # nothing more of the cube is read
+        for each in sorted(damages):
+            log.warning("%s", each)
+        facts = replace(facts, warnings=(*facts.warnings, DAMAGED))
+    if planes.unlabelled is not None:
+        notes += (f"No scores: the labels are left out, since {planes.unlabelled}.",)
+        log.warning("%s", notes[-1])
     landslides = polygon_table(polygons, counted.zones, ground, facts)
     summary = summary_of(
         facts,
@@ -163,8 +181,8 @@ def _make(
     rasters = write_rasters(folder, planes, counted.cells, ground, facts)
     vectors = _write_vectors(products, planes, landslides, ground, facts, formats)
     texts = {}
-    if "report" in formats:
-        texts["report.html"] = report_page(cube, ground, facts, planes, landslides, summary)
+    if pictures is not None:
+        texts["report.html"] = report_page(pictures, ground, facts, planes, landslides, summary)
     texts["summary.csv"] = summary_to_csv(summary)
     texts["summary.json"] = summary_to_json(summary)
     for file, text in texts.items():

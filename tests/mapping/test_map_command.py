@@ -1,15 +1,19 @@
 """From a trained model and a cube to all products, whole, by the command alone."""
 
 import json
+import os
 from pathlib import Path
 
 import geopandas
 import numpy as np
 import pytest
 import rasterio
+import xarray as xr
 
 from landslide import open_cube, simulate_cube
 from landslide.cli import main
+from landslide.mapping.products.reading import read_plane
+from landslide.mapping.write import DAMAGED
 
 SMALL = ("--preset", "quick", "--epochs", "2", "--chip-size", "64", "--block-size", "128")
 
@@ -48,11 +52,68 @@ def test_a_model_and_a_cube_become_products(cube: str, model: str, tmp_path: Pat
     threshold = json.loads(Path(model, "bundle.json").read_text())["calibration"]["threshold"]
     with rasterio.open(out / "simulated_20180905_mask.tif") as raster:
         mask = raster.read(1, masked=True)
-    called = (probability >= threshold).filled(fill_value=False)
-    assert np.isin(mask.filled(0), (0, 1)).all()
-    assert (mask.filled(0) == 1).sum() <= called.sum()
+    called = np.ma.getdata(probability) >= threshold
+    wanted = np.where(np.ma.getmaskarray(probability), 255, called)
+    np.testing.assert_array_equal(mask.filled(255), wanted)
+    assert 0 < called.sum() < called.size
     polygons = geopandas.read_file(out / "simulated_20180905_landslides.gpkg", layer="landslides")
     assert polygons.geometry.is_valid.all()
     page = (out / "simulated_20180905_report.html").read_text()
     for said in ("Unvalidated", "Simulated data", "Trained on simulated data"):
         assert said in page
+
+
+CHUNK = 128
+
+
+@pytest.fixture
+def damaged(cube: str, tmp_path: Path) -> str:
+    """Address of the cube in chunks of 128 pixels, of which one of each layer is damaged."""
+    out = tmp_path / "damaged.zarr"
+    opened = xr.open_zarr(cube, consolidated=False).drop_encoding()
+    opened.chunk(y=CHUNK, x=CHUNK).to_zarr(out, zarr_format=2, consolidated=False)
+    for chunk in ("vv/0.0.2", "dem/1.0", "landslides/0.1"):
+        os.truncate(out / chunk, (out / chunk).stat().st_size // 2)
+    return str(out)
+
+
+def test_what_is_damaged_is_no_data_in_the_products_too(
+    damaged: str, model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "map"
+    assert main(["map", model, damaged, str(out)]) == 1
+    assert "--skip-damaged" in capsys.readouterr().err
+    out = tmp_path / "skipped"
+    assert main(["map", model, damaged, str(out), "--skip-damaged"]) == 0
+    assert "dem/1.0 cannot be decoded" in capsys.readouterr().err
+    summary = json.loads((out / "simulated_20180905_summary.json").read_text())
+    assert DAMAGED in summary["statements"]
+    with rasterio.open(out / "simulated_20180905_mask.tif") as raster:
+        unseen = raster.read(1) == 255
+    wanted = np.zeros((256, 384), bool)
+    wanted[:CHUNK, 2 * CHUNK :] = True
+    np.testing.assert_array_equal(unseen, wanted)
+    # What is left out of the labels is neither hit nor miss.
+    assert summary["scores"]["pixels"] == 256 * 384 - 2 * CHUNK**2
+    unknown = next(each for each in summary["slope_classes"] if each["class"] == "unknown")
+    assert unknown["observed_area"] == 0  # the slope has a layer of its own
+    polygons = geopandas.read_file(out / "simulated_20180905_landslides.gpkg", layer="landslides")
+    assert (polygons["note"].str.contains(DAMAGED)).all()
+    page = (out / "simulated_20180905_report.html").read_text()
+    assert DAMAGED in page
+    assert "Before and after" in page
+
+
+@pytest.mark.parametrize(("name", "hole"), [("dem", (1, 0)), ("landslides", (0, 1))])
+def test_of_a_damaged_block_all_other_chunks_are_read(
+    cube: str, damaged: str, name: str, hole: tuple[int, int]
+) -> None:
+    found: set[str] = set()
+    plane = open_cube(damaged)[name]
+    values = read_plane(plane, slice(0, 256), slice(0, 384), found, no_data=255)
+    left_out = np.zeros((256, 384), bool)
+    left_out[tuple(slice(n * CHUNK, (n + 1) * CHUNK) for n in hole)] = True
+    wanted = np.where(left_out, 255, open_cube(cube)[name])
+    np.testing.assert_array_equal(values, wanted)
+    (said,) = found
+    assert f"{name}/{hole[0]}.{hole[1]} cannot be decoded" in said

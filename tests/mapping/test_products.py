@@ -337,6 +337,21 @@ def test_a_cube_that_holds_nothing_else_still_gives_a_map(tmp_path: Path) -> Non
     assert "No hillshade" in Path(made["report.html"]).read_text()
 
 
+def test_labels_that_are_none_are_told_of_and_give_no_scores(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    cube = make_ground((80, 120))
+    scene = make_scene(cube)
+    wrong = cube.assign(landslides=cube["landslides"] * 2)
+    made = write_products(scene, wrong, make_facts(), str(tmp_path))
+    said = summary(made)
+    assert "scores" not in said
+    assert "from_labels" not in said["total_area_with_uncertainty"]
+    (told,) = (each for each in said["statements"] if each.startswith("No scores"))
+    assert "the cube's landslides hold 2: a label is 0 (none)" in told
+    assert told in caplog.text
+
+
 def test_a_map_without_landslides_is_a_map(tmp_path: Path) -> None:
     cube = make_ground((80, 120))
     scene = make_scene(cube)

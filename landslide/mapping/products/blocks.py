@@ -16,6 +16,7 @@ from landslide.mapping.products.ground import Ground, blocks_of, pixel_areas
 from landslide.mapping.products.planes import Planes
 from landslide.mapping.products.polygons import burnt
 from landslide.mapping.products.rasters import read_block
+from landslide.mapping.products.reading import read_plane
 
 TERRAIN = ("dem", "dem_slope_radians", "dem_aspect")
 
@@ -57,8 +58,10 @@ class Layers:
     """Outlines of the labelled landslides."""
 
 
-def map_blocks(layers: Layers, cube: xr.Dataset, ground: Ground) -> Iterator[Block]:
-    """Yield the blocks of a map, row by row; of the cube, terrain is read, once.
+def map_blocks(
+    layers: Layers, cube: xr.Dataset, ground: Ground, damages: set[str] | None = None
+) -> Iterator[Block]:
+    """Yield the blocks of a map, row by row; of the cube, terrain is read.
 
     Parameters
     ----------
@@ -66,6 +69,13 @@ def map_blocks(layers: Layers, cube: xr.Dataset, ground: Ground) -> Iterator[Blo
     cube : Dataset
         The part that the map covers, as `cube_window` gives it.
     ground : Ground
+    damages : set of str, optional
+        As for `read_plane`.
+
+    Raises
+    ------
+    DamagedChunkError
+        As `read_plane` does.
     """
     kept = shapely.STRtree(layers.landslides)
     mapped = None if layers.mapped is None else shapely.STRtree(layers.mapped)
@@ -84,7 +94,7 @@ def map_blocks(layers: Layers, cube: xr.Dataset, ground: Ground) -> Iterator[Blo
                 burnt(layers.landslides, kept, rows, columns),
                 None if spread is None else read_block(spread, rows, columns),
                 {
-                    name: cube[name].isel(y=rows, x=columns).transpose("y", "x").to_numpy()
+                    name: read_plane(cube[name], rows, columns, damages)
                     for name in TERRAIN
                     if name in cube
                 },

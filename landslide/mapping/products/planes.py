@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from landslide.cube.labels import decode_label_values
+from landslide.cube.labels import NO_DATA, decode_label_values
 from landslide.mapping.facts import MapFacts
 from landslide.mapping.products.ground import Ground, blocks_of
 from landslide.mapping.products.rasters import (
@@ -21,6 +21,7 @@ from landslide.mapping.products.rasters import (
     statement_tags,
     write_block,
 )
+from landslide.mapping.products.reading import read_plane
 
 ONE_OR_NONE = replace(MASK, title="1: here", no_data=0, colours=None)
 
@@ -39,6 +40,8 @@ class Planes:
     """1 landslide, 0 none, 255 no data; None where the cube has no labels."""
     mapped: str | None
     """1 labelled landslide, 0 all else."""
+    unlabelled: str | None = None
+    """What is wrong with the cube's labels, where they were left out for it."""
 
 
 def _read(scene: xr.Dataset, name: str, rows: slice, columns: slice) -> NDArray[np.float32]:
@@ -56,11 +59,25 @@ def _require_probability(values: NDArray[np.float32]) -> None:
 
 
 def write_planes(
-    scene: xr.Dataset, cube: xr.Dataset, ground: Ground, facts: MapFacts, folder: str
+    scene: xr.Dataset,
+    cube: xr.Dataset,
+    ground: Ground,
+    facts: MapFacts,
+    folder: str,
+    damages: set[str] | None = None,
 ) -> Planes:
     """Write a scene's probability, mask and spread, and the cube's labels, to a folder on disk.
 
-    Each is read once, block by block.
+    Each is read once, block by block. A map needs no labels: those that cannot be read, or are
+    none, are left out.
+
+    Parameters
+    ----------
+    scene, cube, ground, facts
+        Of the map.
+    folder : str
+    damages : set of str, optional
+        As for `read_plane`.
 
     Raises
     ------
@@ -74,7 +91,7 @@ def write_planes(
     if "landslides" in cube:
         wanted |= {"label": MASK, "mapped": ONE_OR_NONE}
     paths = {name: str(Path(folder) / f"{name}.tif") for name in wanted}
-    seen = 0
+    seen, unlabelled = 0, None
     with ExitStack() as opened:
         rasters = {
             name: opened.enter_context(plane_writer(paths[name], kind, ground, **tags))
@@ -94,9 +111,13 @@ def write_planes(
             if "spread" in rasters:
                 written["spread"] = _read(scene, "spread", rows, columns)
             if "label" in rasters:
-                label = cube["landslides"].isel(y=rows, x=columns).transpose("y", "x")
-                written["label"] = decode_label_values(label.to_numpy())
-                written["mapped"] = (written["label"] == 1).astype(np.uint8)
+                try:
+                    label = read_plane(cube["landslides"], rows, columns, damages, no_data=NO_DATA)
+                    written["label"] = decode_label_values(label)
+                    written["mapped"] = (written["label"] == 1).astype(np.uint8)
+                except ValueError as error:  # damage is one, too
+                    unlabelled = str(error)
+                    del rasters["label"], rasters["mapped"]
             for name, values in written.items():
                 write_block(rasters[name], values, rows, columns)
     if not seen:
@@ -109,6 +130,7 @@ def write_planes(
         paths["mask"],
         paths["landslide"],
         paths.get("spread"),
-        paths.get("label"),
-        paths.get("mapped"),
+        paths["label"] if "label" in rasters else None,
+        paths["mapped"] if "mapped" in rasters else None,
+        unlabelled,
     )

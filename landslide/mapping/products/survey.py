@@ -43,7 +43,13 @@ class Survey:
     """None where the cube has no labels, or none of a landslide or of other ground is seen."""
 
 
-def survey(layers: Layers, cube: xr.Dataset, ground: Ground, facts: MapFacts) -> Survey:
+def survey(
+    layers: Layers,
+    cube: xr.Dataset,
+    ground: Ground,
+    facts: MapFacts,
+    damages: set[str] | None = None,
+) -> Survey:
     """Go over a map, block by block, and count.
 
     Parameters
@@ -53,13 +59,20 @@ def survey(layers: Layers, cube: xr.Dataset, ground: Ground, facts: MapFacts) ->
         The part that the map covers, as `cube_window` gives it.
     ground : Ground
     facts : MapFacts
+    damages : set of str, optional
+        As for `landslide.mapping.products.reading.read_plane`.
+
+    Raises
+    ------
+    DamagedChunkError
+        As `read_plane` does.
     """
     zones, expected, labelled, pairs = [], [], [], []
     cells, areas = no_cells(ground), Counter[str]()
     classes: NDArray[np.float64] = np.zeros(())
     confusion: NDArray[np.int64] = np.zeros((2, 2), np.int64)
     landslides: scoring.Counted | None = None
-    for block in map_blocks(layers, cube, ground):
+    for block in map_blocks(layers, cube, ground, damages):
         zones.append(zone_sums(block))
         add_to_cells(cells, block, ground)
         areas.update(plain_areas(block, facts.threshold))

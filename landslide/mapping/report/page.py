@@ -3,6 +3,7 @@
 import functools
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
@@ -48,8 +49,40 @@ def _template() -> jinja2.Template:
     return environment.from_string(text)
 
 
+@dataclass(frozen=True)
+class Pictures:
+    """What the page shows of the cube."""
+
+    background: str | None
+    """The hillshade; None without elevation, or where pixels have no size in metres."""
+    swipe: Mapping[str, str] | None
+    """The images nearest the event, and what is said of them; None where the cube has none."""
+
+
+def pictures_of(
+    cube: xr.Dataset, ground: Ground, facts: MapFacts, damages: set[str] | None = None
+) -> Pictures:
+    """Read the elevation and the images nearest the event on either side, block by block.
+
+    Parameters
+    ----------
+    cube : Dataset
+        The part that the map covers.
+    ground, facts
+        Of the map.
+    damages : set of str, optional
+        As for `landslide.mapping.products.reading.read_plane`.
+
+    Raises
+    ------
+    DamagedChunkError
+        As `read_plane` does.
+    """
+    return Pictures(_background(cube, ground, damages), _swipe(cube, facts, damages))
+
+
 def report_page(
-    cube: xr.Dataset,
+    pictures: Pictures,
     ground: Ground,
     facts: MapFacts,
     planes: Planes,
@@ -60,9 +93,8 @@ def report_page(
 
     Parameters
     ----------
-    cube : Dataset
-        The part that the map covers. For the pictures, its elevation and the images nearest the
-        event on either side are read, block by block.
+    pictures : Pictures
+        As `pictures_of` gives them.
     ground, facts, planes
         Of the map.
     landslides : GeoDataFrame
@@ -83,9 +115,9 @@ def report_page(
         unit=ground.area_unit,
         view={"width": round(width * scale, 2), "height": height},
         metres=ground.pixel[0] * previews.step_of(ground.shape) if ground.unit == "m" else None,
-        background=_background(cube, ground),
+        background=pictures.background,
         probability=previews.picture(previews.tinted(probability), "PNG"),
-        swipe=_swipe(cube, facts),
+        swipe=pictures.swipe,
         shapes=shapes,
         listed=shapes[:LISTED],
         chosen=[{key: shape[key] for key in ("id", "x", "y", "facts")} for shape in shapes],
@@ -94,16 +126,14 @@ def report_page(
     )
 
 
-def _background(cube: xr.Dataset, ground: Ground) -> str | None:
-    """Return the hillshade; None without elevation, or where pixels have no size in metres."""
+def _background(cube: xr.Dataset, ground: Ground, damages: set[str] | None) -> str | None:
     if "dem" not in cube or ground.unit != "m":
         return None
-    shade = previews.hillshade(previews.coarse_of_cube(cube["dem"]), ground)
+    shade = previews.hillshade(previews.coarse_of_cube(cube["dem"], damages), ground)
     return previews.picture(previews.grey(0.25 + 0.75 * shade, (0, 1))[None], "JPEG")
 
 
-def _swipe(cube: xr.Dataset, facts: MapFacts) -> dict[str, str] | None:
-    """Return the pictures of the images nearest the event; None where the cube has none."""
+def _swipe(cube: xr.Dataset, facts: MapFacts, damages: set[str] | None) -> dict[str, str] | None:
     if not facts.images_before or not facts.images_after:
         return None
     instants = facts.images_before[-1], facts.images_after[0]
@@ -113,7 +143,7 @@ def _swipe(cube: xr.Dataset, facts: MapFacts) -> dict[str, str] | None:
         if image is None:
             return None
         polarisation, plane = image
-        power = previews.coarse_of_cube(plane)
+        power = previews.coarse_of_cube(plane, damages)
         usable = np.isfinite(power) & (power > 0)
         decibels.append(10 * np.log10(power, out=np.full_like(power, np.nan), where=usable))
     limits = previews.limits_of(*decibels)

@@ -12,6 +12,7 @@ from rasterio.errors import NotGeoreferencedWarning
 from rasterio.io import MemoryFile
 
 from landslide.mapping.products.ground import BLOCK, Ground, blocks_of
+from landslide.mapping.products.reading import read_plane
 
 LONGEST = 1400  # pixels on a picture's longer side, at most
 CLIPPED = 2.0  # per cent of pixels beyond either end of a grey scale
@@ -60,11 +61,10 @@ def coarse(read: Read, shape: tuple[int, int]) -> NDArray[np.float32]:
     return small
 
 
-def coarse_of_cube(plane: xr.DataArray) -> NDArray[np.float32]:
-    """Return `coarse` of a cube's plane (y, x)."""
-    plane = plane.transpose("y", "x")
+def coarse_of_cube(plane: xr.DataArray, damages: set[str] | None = None) -> NDArray[np.float32]:
+    """Return `coarse` of a cube's plane (y, x); damage is what `read_plane` makes of it."""
     shape = plane.sizes["y"], plane.sizes["x"]
-    return coarse(lambda rows, columns: plane[rows, columns].to_numpy(), shape)
+    return coarse(lambda rows, columns: read_plane(plane, rows, columns, damages), shape)
 
 
 def coarse_of_raster(path: str) -> NDArray[np.float32]:
