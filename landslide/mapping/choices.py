@@ -9,6 +9,8 @@ AUTO = "auto"
 FORMATS = ("gpkg", "geojson", "parquet", "qgis", "report")
 """What may be written beside the rasters and the summary, which always are."""
 USUAL_FORMATS = ("gpkg", "qgis", "report")
+USUAL_AREA_M2 = 400.0
+"""Smallest polygon [m2]."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +29,9 @@ class MapChoices:
     """West, south, east and north [degrees; without a CRS, the cube's coordinates]; None: all."""
     threshold: str | float = AUTO
     """Probability from which on ground is a landslide; `auto` is the models' own."""
-    minimum_area: float = 400.0
-    """Smallest polygon [m2]."""
+    minimum_area: float | None = None
+    """Smallest polygon [m2; in the unit of coordinates that are not in metres, where the cube names
+    no CRS]; None: `USUAL_AREA_M2`."""
     formats: tuple[str, ...] = USUAL_FORMATS
     """Some of `FORMATS`."""
     no_crs: bool = False
@@ -52,13 +55,13 @@ class MapChoices:
             raise ValueError("the batch size and the threads are at least 1")
 
 
-def require_products(formats: Sequence[str], minimum_area: float) -> None:
+def require_products(formats: Sequence[str], minimum_area: float | None) -> None:
     """Raise a ValueError for products that cannot be."""
     unknown = [name for name in formats if name not in FORMATS]
     if unknown:
         raise ValueError(f"unknown format {unknown[0]!r}: choose some of {', '.join(FORMATS)}")
-    if not 0 <= minimum_area < math.inf:
-        raise ValueError(f"a smallest area of {minimum_area:g} m2 cannot be: give 0 or more")
+    if minimum_area is not None and not 0 <= minimum_area < math.inf:
+        raise ValueError(f"a smallest area of {minimum_area:g} cannot be: give 0 or more")
 
 
 PLAIN = MapChoices()

@@ -5,7 +5,7 @@ import argparse
 import xarray as xr
 
 from landslide.cube.store import open_cube
-from landslide.mapping.choices import AUTO, FORMATS, USUAL_FORMATS, MapChoices
+from landslide.mapping.choices import AUTO, FORMATS, USUAL_AREA_M2, USUAL_FORMATS, MapChoices
 from landslide.options import CUBE, add_reading_options
 
 
@@ -45,7 +45,10 @@ def add_map_options(parser: argparse.ArgumentParser) -> None:
         help="probability from which on ground is a landslide; auto: of the best F1 on validation",
     )
     products.add_argument(
-        "--min-area", type=float, default=400.0, help="smallest polygon [m2], default 400"
+        "--min-area",
+        type=float,
+        help=f"smallest polygon [m2], default {USUAL_AREA_M2:g}; where a cube without a CRS is in "
+        "another unit it is needed, in that unit",
     )
     products.add_argument(
         "--formats",

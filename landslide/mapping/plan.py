@@ -22,6 +22,7 @@ from landslide.mapping.members import (
     warnings_of,
 )
 from landslide.mapping.products.ground import ground_of
+from landslide.mapping.products.polygons import smallest_area
 from landslide.mapping.resampling import resampled
 from landslide.storage import absolute, require_writable
 from landslide.training.bundle import Bundle
@@ -74,7 +75,8 @@ def plan_map(
     bundles = load_members(models)
     first = bundles[0]
     event = find_event(cube, choices.event)
-    ground_of(cube, no_crs=choices.no_crs)  # which refuses one that lies nowhere
+    ground = ground_of(cube, no_crs=choices.no_crs)  # which refuses one that lies nowhere
+    smallest_area(choices.minimum_area, ground)  # and this, to guess at its unit
     threshold, origin = threshold_of(bundles, choices.threshold)
     said = warnings_of(bundles)
     original = cube
@@ -87,7 +89,8 @@ def plan_map(
     overlap = first.chip_size // 2 if choices.overlap is None else choices.overlap
     if not 0 <= overlap < first.chip_size:
         raise ValueError(
-            f"an overlap of {overlap} pixels does not fit chips of {first.chip_size}: give less"
+            f"an overlap of {overlap} pixels does not fit chips of {first.chip_size}: give 0 to "
+            f"{first.chip_size - 1}"
         )
     shape = (cube.sizes["y"], cube.sizes["x"])
     scene = plan_scene(

@@ -43,7 +43,7 @@ def write_products(
     facts: MapFacts,
     out: str,
     *,
-    minimum_area: float = 400.0,
+    minimum_area: float | None = None,
     formats: Sequence[str] = USUAL_FORMATS,
     no_crs: bool = False,
     skip_damaged: bool = False,
@@ -61,9 +61,11 @@ def write_products(
     facts : MapFacts
     out : str
         Address of a folder, which is made.
-    minimum_area : float
-        Polygons of less [m2, in an equal-area projection] are dropped. Where nothing says how
-        large a pixel is, it counts as one of 10 m.
+    minimum_area : float, optional
+        Polygons of less [m2, in an equal-area projection] are dropped; by default of less than
+        `landslide.mapping.choices.USUAL_AREA_M2`. Where nothing says how large a pixel is, it
+        counts as one of 10 m. Where coordinates without a CRS are in a unit other than metres, it
+        has to be given, in that unit.
     formats : sequence of str
         Some of `landslide.mapping.choices.FORMATS`.
     no_crs : bool
@@ -91,6 +93,7 @@ def write_products(
     require_products(formats, minimum_area)
     beneath = cube_window(scene, cube)
     ground = ground_of(beneath, no_crs=no_crs)
+    smallest = smallest_area(minimum_area, ground)
     notes: tuple[str, ...] = ()
     if ground.crs is None:
         unit = ground.area_unit
@@ -112,7 +115,7 @@ def write_products(
             ground,
             facts,
             Path(folder),
-            minimum_area=minimum_area,
+            smallest=smallest,
             formats=formats,
             notes=notes,
             damages=set() if skip_damaged else None,
@@ -141,7 +144,7 @@ def _make(
     facts: MapFacts,
     folder: Path,
     *,
-    minimum_area: float,
+    smallest: float,
     formats: Sequence[str],
     notes: tuple[str, ...],
     damages: set[str] | None,
@@ -151,7 +154,7 @@ def _make(
     products = folder / "products"
     products.mkdir()
     found = outlines(planes.landslide)
-    polygons = large_enough(found, ground, minimum_area)
+    polygons = large_enough(found, ground, smallest)
     dropped = len(found) - len(polygons)
     del found
     mapped = None if planes.mapped is None else outlines(planes.mapped)
@@ -174,7 +177,7 @@ def _make(
         counted.classes,
         counted.estimates,
         counted.scores,
-        minimum_area=smallest_area(minimum_area, ground),
+        minimum_area=smallest,
         dropped=dropped,
         notes=notes,
     )

@@ -18,6 +18,7 @@ from landslide.mapping.products.polygons import (
     outlines,
     planimetric_areas,
     simplified,
+    smallest_area,
 )
 from landslide.mapping.products.rasters import plane_writer, write_block
 
@@ -151,5 +152,5 @@ def test_without_a_reference_areas_are_in_pixels(tmp_path: Path) -> None:
     where = ground_of(cube, no_crs=True)
     mask = np.zeros((40, 56), bool)
     mask[10:12, 10:12] = mask[2, 2] = True
-    kept = large_enough(outlined(mask, tmp_path, where), where, 400)
+    kept = large_enough(outlined(mask, tmp_path, where), where, smallest_area(400, where))
     assert (where.area_unit, kept["area"].tolist()) == ("pixels", [4])

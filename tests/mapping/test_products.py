@@ -310,9 +310,12 @@ def test_a_cube_without_a_reference_is_refused_or_told_of(
         write_products(scene, cube, make_facts(), str(tmp_path / "out"))
     assert "--no-crs" in str(error.value)
     assert not (tmp_path / "out").exists()
-    made = write_products(
-        scene, cube, make_facts(), str(tmp_path / "out"), formats=FORMATS, no_crs=True
-    )
+    bare = {"formats": FORMATS, "no_crs": True}
+    with pytest.raises(ValueError, match=r"area by --min-area, in \(unit\)2"):
+        write_products(scene, cube, make_facts(), str(tmp_path / "out"), **bare)
+    assert not (tmp_path / "out").exists()
+    bare["minimum_area"] = 400
+    made = write_products(scene, cube, make_facts(), str(tmp_path / "out"), **bare)
     assert "landslides.geojson" not in made
     assert "GeoJSON is not written" in caplog.text
     with rasterio.open(made["mask.tif"]) as raster:
@@ -335,6 +338,21 @@ def test_a_cube_that_holds_nothing_else_still_gives_a_map(tmp_path: Path) -> Non
     assert said["landslides"]["area_along_slope"] is None
     assert pd.isna(geopandas.read_parquet(made["landslides.parquet"])["slope_mean_deg"]).all()
     assert "No hillshade" in Path(made["report.html"]).read_text()
+
+
+def test_the_area_along_the_slope_says_of_which_area_it_is(tmp_path: Path) -> None:
+    cube = make_ground((80, 120))
+    void = cube["dem_slope_radians"].where(cube["x"] > float(cube["x"][60]))
+    holed = cube.assign(dem_slope_radians=void)
+    made = write_products(
+        make_scene(cube), holed, make_facts(), str(tmp_path), formats=("parquet",)
+    )
+    polygons = geopandas.read_parquet(made["landslides.parquet"])
+    known = polygons["slope_area_m2"].notna()
+    assert 0 < known.sum() < len(polygons)
+    said = summary(made)["landslides"]
+    assert said["area_of_known_slope"] == pytest.approx(polygons["area_m2"][known].sum())
+    assert said["area_along_slope"] > said["area_of_known_slope"]
 
 
 def test_labels_that_are_none_are_told_of_and_give_no_scores(

@@ -234,6 +234,8 @@ def test_bad_input_is_one_line_and_nothing_is_written(
     cube: str, models: list[str], products: Products, tmp_path: Path, capsys: Said
 ) -> None:
     bare = _without_crs(cube, tmp_path / "bare.zarr")
+    along = xr.open_zarr(cube)["x"].assign_attrs(units="degrees")
+    degrees = _without_crs(cube, tmp_path / "degrees.zarr", x=along)
     out = tmp_path / "map"
     (tmp_path / "file").write_text("")
     tried: list[tuple[tuple[str, ...], str]] = [
@@ -246,9 +248,11 @@ def test_bad_input_is_one_line_and_nothing_is_written(
         ((models[0], cube, "--threshold", "2"), "the threshold is 2: give a probability"),
         ((models[0], cube, "--formats", "shp"), "unknown format 'shp': choose some of gpkg"),
         ((models[0], cube, "--overlap", "64"), "an overlap of 64 pixels does not fit chips of 64"),
+        ((models[0], cube, "--overlap", "-1"), "does not fit chips of 64: give 0 to 63"),
+        ((models[0], degrees, "--no-crs"), "by --min-area, in (degrees)2"),
         ((models[0], cube, "--batch-size", "0"), "the batch size and the threads are at least 1"),
         ((models[0], cube, "--members", models[0]), "hold the same model: give each once"),
-        ((models[0], cube, "--min-area", "-1"), "a smallest area of -1 m2 cannot be"),
+        ((models[0], cube, "--min-area", "-1"), "a smallest area of -1 cannot be"),
         ((models[0], cube, "--event", "atlantis"), "no event 'atlantis'"),
         ((models[0], cube, "--orbit", "ascending"), "choose another --orbit"),
     ]

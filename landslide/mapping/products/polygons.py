@@ -10,6 +10,7 @@ import rasterio.features
 import shapely
 from numpy.typing import NDArray
 
+from landslide.mapping.choices import USUAL_AREA_M2
 from landslide.mapping.facts import MapFacts
 from landslide.mapping.products.ground import ASSUMED_M2, Ground
 
@@ -64,13 +65,39 @@ def planimetric_areas(pixels: NDArray[Any], ground: Ground) -> NDArray[np.float6
     return np.round(areas) if ground.unit == "pixel" else areas  # whole ones
 
 
-def smallest_area(minimum_area: float, ground: Ground) -> float:
-    """Return the area below which polygons are dropped, in the ground's area unit."""
-    return minimum_area / ASSUMED_M2 if ground.unit == "pixel" else minimum_area
+def smallest_area(minimum_area: float | None, ground: Ground) -> float:
+    """Return the area below which polygons are dropped, in the ground's area unit.
+
+    Parameters
+    ----------
+    minimum_area : float, optional
+        [m2], or in the ground's area unit where that is neither m2 nor pixels; by default
+        `USUAL_AREA_M2`.
+    ground : Ground
+
+    Raises
+    ------
+    ValueError
+        Where none is given, and the ground's unit is not known in metres.
+    """
+    if minimum_area is None and ground.unit not in ("m", "pixel"):
+        raise ValueError(
+            "the cube names no coordinate reference system, and its coordinates are not in "
+            f"metres: give the smallest polygon's area by --min-area, in {ground.area_unit}"
+        )
+    area = USUAL_AREA_M2 if minimum_area is None else minimum_area
+    return area / ASSUMED_M2 if ground.unit == "pixel" else area
 
 
-def large_enough(pixels: NDArray[Any], ground: Ground, minimum_area: float) -> pd.DataFrame:
+def large_enough(pixels: NDArray[Any], ground: Ground, smallest: float) -> pd.DataFrame:
     """Return the outlines that are large enough, the largest first, numbered from 1.
+
+    Parameters
+    ----------
+    pixels, ground
+        As for `planimetric_areas`.
+    smallest : float
+        As `smallest_area` gives it.
 
     Returns
     -------
@@ -79,7 +106,7 @@ def large_enough(pixels: NDArray[Any], ground: Ground, minimum_area: float) -> p
     """
     areas = planimetric_areas(pixels, ground)
     # A pixel is of the size that it is meant to be up to rounding.
-    kept = np.flatnonzero(areas >= smallest_area(minimum_area, ground) * (1 - 1e-3))
+    kept = np.flatnonzero(areas >= smallest * (1 - 1e-3))
     order = kept[np.argsort(-areas[kept], kind="stable")]
     return pd.DataFrame(
         {"id": np.arange(1, order.size + 1), "area": areas[order], "pixels": pixels[order]}

@@ -96,6 +96,7 @@ def summary_of(
     """
     observed, slid = areas["observed"], areas["in_polygons"]
     area, along = (polygons[name] for name in area_columns(ground))
+    sloped = along.notna()  # the others lie where the cube has no slope
     summary: dict[str, Any] = {
         "statements": [*facts.statements(), *notes],
         "simulated": facts.simulated,
@@ -105,6 +106,7 @@ def summary_of(
             "count": len(polygons),
             "area": slid,
             "area_along_slope": float(along.sum(min_count=1)) if len(along) else 0.0,
+            "area_of_known_slope": float(area[sloped].sum()),
             "share_of_observed": slid / observed,
             "largest_area": float(area.max()) if len(area) else 0.0,
             "minimum_area": minimum_area,
