@@ -90,7 +90,7 @@ def plan_readings(
                 skip_damaged=skip_damaged,
             )
         )
-    return images_said(cube, images, opposite), tuple(readings)
+    return images_said(cube, images, opposite, pairs), tuple(readings)
 
 
 def _composites(
@@ -106,17 +106,28 @@ def _composites(
     )
 
 
-def images_said(cube: xr.Dataset, images: Images, opposite: Images) -> dict[str, Any]:
-    """Return the attributes that name the images, the nearest first; none where none is used."""
+def images_said(
+    cube: xr.Dataset, images: Images, opposite: Images, pairs: tuple[np.ndarray, np.ndarray]
+) -> dict[str, Any]:
+    """Return the attributes that name the images, the nearest first; none where none is used.
+
+    Pairs are named by both instants, with a slash between them.
+    """
     said: dict[str, Any] = {}
-    if images.before:
-        times = cube["timestep"].to_numpy()
-        said = {
-            "orbit": images.orbit,
-            "images_before": [str(times[i])[:19] for i in images.before],
-            "images_after": [str(times[i])[:19] for i in images.after],
-        }
-    return said | ({"opposite_orbit": opposite.orbit} if opposite.before else {})
+    for chosen, orbit, name in (
+        (images, "orbit", "images"),
+        (opposite, "opposite_orbit", "opposite"),
+    ):
+        if chosen.before:
+            times = cube["timestep"].to_numpy()
+            said[orbit] = chosen.orbit
+            said[f"{name}_before"] = [str(times[i])[:19] for i in chosen.before]
+            said[f"{name}_after"] = [str(times[i])[:19] for i in chosen.after]
+    used = np.flatnonzero(pairs[0] | pairs[1]) if pairs[0].size else []
+    if len(used):
+        first, second = (cube[f"{n}_time"].to_numpy() for n in ("reference", "secondary"))
+        said["pairs"] = [f"{str(first[i])[:19]}/{str(second[i])[:19]}" for i in used]
+    return said
 
 
 def require_variables(cube: xr.Dataset, inputs: Inputs) -> None:

@@ -58,6 +58,11 @@ class MapFacts:
     """Probability from which on a pixel is a landslide."""
     threshold_from: str
     """Where the threshold comes from, in words: `maximised F1 on validation`, `given`."""
+    opposite_before: tuple[str, ...] = ()
+    """Those of the opposite orbit, where the inputs take both."""
+    opposite_after: tuple[str, ...] = ()
+    pairs: tuple[str, ...] = ()
+    """The pairs whose coherence was used: both instants, with a slash between them."""
     temperature: tuple[float, ...] | None = None
     """What the logits of each member were divided by; None: probabilities are not calibrated."""
     reliability: Reliability | None = None
@@ -90,12 +95,26 @@ class MapFacts:
     def statements(self) -> tuple[str, ...]:
         """Return the sentences that every product carries, the gravest first."""
         said = ["Simulated data: no real place, no measurement."] if self.simulated else []
-        before, after = (
-            ", ".join(instant[:10] for instant in images) or "none"
-            for images in (self.images_before, self.images_after)
-        )
-        said += [UNVALIDATED, f"From images before the event of {before} and after it of {after}."]
-        return (*said, *self.warnings)
+        return (*said, UNVALIDATED, *self._from_which_images(), *self.warnings)
+
+    def _from_which_images(self) -> list[str]:
+        said = [
+            f"From images{of} before the event of {_days(before)} and after it of {_days(after)}."
+            for of, before, after in (
+                ("", self.images_before, self.images_after),
+                (" of the opposite orbit", self.opposite_before, self.opposite_after),
+            )
+            if before or after
+        ]
+        if self.pairs:
+            said.append(f"From the coherence of pairs of images of {_days(self.pairs)}.")
+        return said or ["From no image."]
+
+
+def _days(instants: tuple[str, ...]) -> str:
+    """Return days, or pairs of them, for people."""
+    days = (" and ".join(each[:10] for each in instant.split("/")) for instant in instants)
+    return ("; " if "/" in "".join(instants) else ", ").join(days) or "none"
 
 
 def facts_to_json(facts: MapFacts) -> str:

@@ -95,6 +95,19 @@ def test_chips_say_their_images_event_orbit_and_part(
     assert [int((chips["part"] == p).sum()) for p in paper_split(35)] == [24, 7, 4]
 
 
+def test_chips_of_coherence_say_their_pairs(
+    event: Event, make_cube: Callable[..., xr.Dataset]
+) -> None:
+    chips = stream_chips(make_cube(), event, inputs="coherence", chipping=Chipping(chip_size=8))
+    assert chips.attrs["pairs"] == [
+        "2018-08-06T20:40:00/2018-08-12T20:40:00",
+        "2018-08-12T20:40:00/2018-08-24T20:40:00",
+        "2018-08-24T20:40:00/2018-09-05T20:40:00",
+        "2018-08-24T20:40:00/2018-09-17T20:40:00",
+    ]  # none that lies after the event
+    assert "images_before" not in chips.attrs
+
+
 def test_what_no_backscatter_is_is_counted_once_for_each_chip_and_image_used(
     event: Event, make_cube: Callable[..., xr.Dataset]
 ) -> None:

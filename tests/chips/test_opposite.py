@@ -67,6 +67,10 @@ def test_each_orbit_is_composed_of_its_own_images(
     np.testing.assert_array_equal(chips["sar"], np.concatenate([own, other], axis=2))
     assert chips["sar_channel"].values[4:6].tolist() == ["vv_opposite_before", "vv_opposite_after"]
     assert chips.attrs["opposite_orbit"] == ("descending" if orbit else "ascending")
+    there = descending if orbit else ASCENDING
+    for side, images in zip(("before", "after"), there, strict=True):
+        instants = cube["timestep"].to_numpy()[list(images[:2])]
+        assert chips.attrs[f"opposite_{side}"] == [str(each)[:19] for each in instants]
 
 
 def test_the_events_own_composites_are_what_they_are_without_the_opposite(

@@ -32,6 +32,23 @@ def test_a_map_says_what_it_is_from_which_images_and_what_to_beware_of() -> None
     assert make_facts(simulated=True).statements()[0].startswith("Simulated data")
 
 
+def test_images_of_the_opposite_orbit_and_pairs_are_named_too() -> None:
+    both = make_facts(opposite_before=("2018-08-30T09:00:00",), opposite_after=("2018-09-11",))
+    assert both.statements()[2] == (
+        "From images of the opposite orbit before the event of 2018-08-30 and after it of "
+        "2018-09-11."
+    )
+    nothing = {"images_before": (), "images_after": ()}
+    pairs = ("2018-08-12T20:42:15/2018-08-24T20:42:15", "2018-08-24T20:42:15/2018-09-05T20:42:15")
+    coherence = make_facts(**nothing, pairs=pairs)
+    assert coherence.statements()[1] == (
+        "From the coherence of pairs of images of 2018-08-12 and 2018-08-24; 2018-08-24 and "
+        "2018-09-05."
+    )
+    assert facts_from_json(facts_to_json(coherence)) == coherence
+    assert make_facts(**nothing).statements()[1] == "From no image."
+
+
 def test_names_say_event_and_date() -> None:
     assert make_facts().stem == "hokkaido_20180905"
     odd = dataclasses.replace(load_event("hokkaido"), name="a/b c")

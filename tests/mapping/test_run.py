@@ -13,6 +13,7 @@ from landslide import open_cube, simulate_cube
 from landslide.cli import main
 from landslide.mapping import run
 from landslide.mapping.facts import MapFacts
+from landslide.mapping.inference.strips import ScenePlan, plan_scene
 from landslide.mapping.inference.work import FOLDER
 from landslide.mapping.plan import plan_map
 from landslide.storage import read_bytes, write_whole
@@ -98,6 +99,31 @@ def test_a_map_carries_what_made_it(
     assert "Trained on simulated data." in facts.warnings
     positive = any(said.startswith("Trained on chips that all") for said in facts.warnings)
     assert positive == described["positive_only"]
+
+
+def test_a_map_names_all_images_that_it_was_made_from(
+    cube: str,
+    models: list[str],
+    products: Products,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    images = {
+        "opposite_before": ["2018-08-30T09:00:00", "2018-08-18T09:00:00"],
+        "opposite_after": ["2018-09-11T09:00:00"],
+        "pairs": ["2018-08-24T20:42:15/2018-09-05T20:42:15"],
+    }
+
+    def planned(*args: Any, **options: Any) -> ScenePlan:
+        return dataclasses.replace(plan_scene(*args, **options), images=images)
+
+    monkeypatch.setattr("landslide.mapping.plan.plan_scene", planned)
+    assert main(["map", models[0], cube, str(tmp_path / "map")]) == 0
+    facts = products.facts
+    assert facts is not None
+    assert facts.opposite_before == ("2018-08-18T09:00:00", "2018-08-30T09:00:00")
+    assert facts.opposite_after == ("2018-09-11T09:00:00",)
+    assert facts.pairs == tuple(images["pairs"])
 
 
 def test_several_members_have_a_spread(

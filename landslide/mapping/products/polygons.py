@@ -192,8 +192,12 @@ def polygon_table(
         table[name] = zones[name].to_numpy()
     table["pixels"] = zones["pixels"].fillna(0).astype("int64").to_numpy()
     table["event"] = facts.event.name
-    table["images_before"] = ", ".join(each[:10] for each in facts.images_before)
-    table["images_after"] = ", ".join(each[:10] for each in facts.images_after)
+    before, after = (
+        sorted((*facts.images_before, *facts.opposite_before)),
+        sorted((*facts.images_after, *facts.opposite_after)),
+    )
+    table["images_before"] = ", ".join(each[:10] for each in before)
+    table["images_after"] = ", ".join(each[:10] for each in after)
     # In each, since it may be all that is left of a product that was exported.
     table["threshold"] = facts.threshold
     table["models"] = ", ".join(member.address for member in facts.members)

@@ -50,6 +50,11 @@ MASK = RasterKind(
 
 def statement_tags(facts: MapFacts) -> dict[str, str]:
     """Return what a raster says of itself in its tags."""
+    further = {
+        "IMAGES_OPPOSITE_BEFORE": facts.opposite_before,
+        "IMAGES_OPPOSITE_AFTER": facts.opposite_after,
+        "COHERENCE_PAIRS": facts.pairs,
+    }
     return {
         "TIFFTAG_IMAGEDESCRIPTION": " ".join(facts.statements()),
         "TIFFTAG_SOFTWARE": "landslide-sar-datacubes",
@@ -66,6 +71,7 @@ def statement_tags(facts: MapFacts) -> dict[str, str]:
         "CALIBRATED": "no" if facts.temperature is None else
         "temperature " + ", ".join(f"{t:g}" for t in facts.temperature),
         "WARNINGS": json.dumps(list(facts.warnings)),
+        **{name: ", ".join(images) for name, images in further.items() if images},
     }  # fmt: skip
 
 

@@ -49,6 +49,7 @@ def image_footprint(probability: str, ground: Ground, facts: MapFacts) -> geopan
         "images_after": [", ".join(facts.images_after)],
         "orbit": [facts.orbit],
         "detail_pixels": [step],
+        "note": [" ".join(facts.statements())],
     }
     return geopandas.GeoDataFrame(
         record, geometry=on_the_ground(np.array([whole]), ground), crs=ground.crs
@@ -60,6 +61,9 @@ def sources(facts: MapFacts) -> pd.DataFrame:
     rows = [
         *(("image before", instant, facts.inputs) for instant in facts.images_before),
         *(("image after", instant, facts.inputs) for instant in facts.images_after),
+        *(("image before", each, "opposite orbit") for each in facts.opposite_before),
+        *(("image after", each, "opposite orbit") for each in facts.opposite_after),
+        *(("pair of images", pair, "coherence") for pair in facts.pairs),
         ("cube", facts.cube, "simulated" if facts.simulated else ""),
         *(("model", m.address, f"trained on {m.trained_on or 'unknown'}") for m in facts.members),
         ("threshold", f"{facts.threshold:g}", facts.threshold_from),

@@ -242,7 +242,16 @@ def _provenance(facts: MapFacts) -> list[tuple[str, str]]:
         ("Inputs", f"{facts.inputs}, {facts.timesteps} before and after"),
         ("Images before", ", ".join(facts.images_before) or "none"),
         ("Images after", ", ".join(facts.images_after) or "none"),
-        ("Orbit", facts.orbit),
+        *(
+            (name, ", ".join(images))
+            for name, images in (
+                ("Opposite orbit, before", facts.opposite_before),
+                ("Opposite orbit, after", facts.opposite_after),
+                ("Pairs, for coherence", facts.pairs),
+            )
+            if images
+        ),
+        ("Orbit", facts.orbit or "none"),
         *(("Model", _model_text(member)) for member in facts.members),
         ("Threshold", f"{facts.threshold:.3g} ({facts.threshold_from})"),
         ("Calibrated", calibrated),
