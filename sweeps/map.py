@@ -21,6 +21,7 @@ from cluster.resources import Resources, await_node, usual_gpus
 from landslide.command import run_command
 from landslide.mapping.inference.arena import one_arena
 from landslide.mapping.options import add_map_options, cube_to_map, map_choices
+from landslide.mapping.plan import plan_map
 from landslide.mapping.run import map_landslides
 from landslide.options import Parser, gpus, positive
 
@@ -63,7 +64,10 @@ def main(arguments: list[str] | None = None) -> None:
     """Map, and print where each product lies."""
     one_arena()
     args = options(arguments)
-    cube = cube_to_map(args)
+    cube, choices = cube_to_map(args), map_choices(args)
+    models = [args.model, *args.members]
+    # What is wrong is found before a node is waited for.
+    plan_map(models, cube, args.out, choices, work=args.work, begin=False)
     executor: Executor
     with ExitStack() as opened:
         if args.actors:
@@ -78,10 +82,10 @@ def main(arguments: list[str] | None = None) -> None:
             client = opened.enter_context(dask_client(args.dask, deadline=args.deadline))
             executor, ahead = executor_of(client)
         written = map_landslides(
-            [args.model, *args.members],
+            models,
             cube,
             args.out,
-            map_choices(args),
+            choices,
             executor=executor,
             look_ahead=ahead,
             work=args.work,

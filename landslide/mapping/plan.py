@@ -59,6 +59,7 @@ def plan_map(
     choices: MapChoices = PLAIN,
     *,
     work: str | None = None,
+    begin: bool = True,
 ) -> MapPlan:
     """Check all that can be known of a map, and begin its work store or go on with it.
 
@@ -66,6 +67,8 @@ def plan_map(
     ----------
     models, cube, out, choices, work
         As for `landslide.mapping.run.map_landslides`.
+    begin : bool
+        Whether to write anything; without it, only what can be wrong is found.
 
     Raises
     ------
@@ -113,7 +116,8 @@ def plan_map(
     if not place.begun(identity):
         require_free(folder)
     require_writable(out, f"to the map's folder {out}", "name one that you may write to")
-    place.begin(identity)
+    if begin:
+        place.begin(identity)
     members = tuple((absolute(bundle.address), bundle.digest) for bundle in bundles)
     job = Job(scene, members, place, choices.batch_size, choices.threads)
     return MapPlan(

@@ -151,6 +151,23 @@ def test_a_damaged_chunk_is_one_line_wherever_it_is_met(
     assert [path.name for path in out.iterdir()] == [FOLDER]  # to go on from
 
 
+@pytest.mark.parametrize("where", [("--actors", "2"), ("--dask", "tcp://127.0.0.1:1")])
+def test_what_is_wrong_is_said_before_any_cluster_is_joined(
+    where: tuple[str, ...], chunked: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    def joined(*_: Any, **__: Any) -> None:
+        raise AssertionError("a cluster was joined")
+
+    monkeypatch.setattr("sweeps.map.ray_cluster", joined)
+    monkeypatch.setattr("sweeps.map.dask_client", joined)
+    out = tmp_path / "map"
+    assert command(["nowhere", chunked, str(out), *where]) == 1
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if "error: " in line]
+    assert "no trained model at nowhere" in line
+    assert not out.exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
