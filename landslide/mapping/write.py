@@ -205,7 +205,7 @@ def _write_vectors(
     facts: MapFacts,
     formats: Sequence[str],
 ) -> list[str]:
-    files = []
+    files, said = [], " ".join(facts.statements())
     if "gpkg" in formats:
         files.append("landslides.gpkg")
         about = {
@@ -213,12 +213,11 @@ def _write_vectors(
             "image_footprint": image_footprint(planes.probability, ground, facts),
             "sources": sources(facts),
         }
-        said = " ".join(facts.statements())
         write_geopackage(str(folder / files[-1]), landslides, about, said)
     if "geojson" in formats:
         files.append("landslides.geojson")
-        write_geojson(str(folder / files[-1]), landslides)
+        write_geojson(str(folder / files[-1]), landslides, said)
     if "parquet" in formats:
         files.append("landslides.parquet")
-        write_geoparquet(str(folder / files[-1]), landslides)
+        write_geoparquet(str(folder / files[-1]), landslides, said)
     return files

@@ -13,6 +13,7 @@ from typing import Any
 import geopandas
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pyogrio
 import pytest
 import rasterio
@@ -135,7 +136,9 @@ def test_the_geopackage_holds_its_sources_and_styles(made: dict[str, str]) -> No
         "landslides", "area_of_interest", "image_footprint", "sources", "layer_styles",
     }  # fmt: skip
     area = geopandas.read_file(uri, layer="area_of_interest").geometry[0]
-    seen = geopandas.read_file(uri, layer="image_footprint").geometry[0]
+    footprint = geopandas.read_file(uri, layer="image_footprint")
+    assert UNVALIDATED in footprint["note"][0]
+    seen = footprint.geometry[0]
     assert area.area == pytest.approx(100 * SHAPE[0] * SHAPE[1])
     assert area.area - seen.area == pytest.approx(100 * 20 * 35, rel=0.1)
     kinds = pyogrio.read_dataframe(uri, layer="sources", read_geometry=False)
@@ -377,6 +380,13 @@ def test_a_map_without_landslides_is_a_map(tmp_path: Path) -> None:
     made = write_products(scene, cube, make_facts(), str(tmp_path), formats=FORMATS)
     assert summary(made)["landslides"]["count"] == 0
     assert len(geopandas.read_file(made["landslides.gpkg"], layer="landslides")) == 0
+    said = " ".join(make_facts().statements())  # with no polygon to carry it
+    assert json.loads(Path(made["landslides.geojson"]).read_text())["description"] == said
+    parquet = geopandas.read_parquet(made["landslides.parquet"])
+    assert (len(parquet), parquet.attrs["description"]) == (0, said)
+    assert b"Unvalidated" in pq.read_schema(made["landslides.parquet"]).metadata[b"PANDAS_ATTRS"]
+    in_package = pyogrio.read_info(made["landslides.gpkg"], layer="landslides")
+    assert in_package["layer_metadata"]["DESCRIPTION"] == said
     assert "None was found" in Path(made["report.html"]).read_text()
 
 

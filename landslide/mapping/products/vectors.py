@@ -112,11 +112,20 @@ def write_geopackage(
     _write(_layer_styles(), path, "layer_styles", driver="GPKG", append=True)
 
 
-def write_geojson(path: str, landslides: geopandas.GeoDataFrame) -> None:
-    """Write the landslides as GeoJSON: longitude and latitude, as RFC 7946 has them."""
-    _write(landslides.to_crs(4326), path, "landslides", driver="GeoJSON", RFC7946="YES")
+def write_geojson(path: str, landslides: geopandas.GeoDataFrame, about: str) -> None:
+    """Write the landslides as GeoJSON: longitude and latitude, as RFC 7946 has them.
+
+    What it is about is the collection's `description`.
+    """
+    options = {"driver": "GeoJSON", "RFC7946": "YES", "DESCRIPTION": about}
+    _write(landslides.to_crs(4326), path, "landslides", **options)
 
 
-def write_geoparquet(path: str, landslides: geopandas.GeoDataFrame) -> None:
-    """Write the landslides as GeoParquet, in the map's coordinates."""
-    landslides.to_parquet(path, compression="zstd")
+def write_geoparquet(path: str, landslides: geopandas.GeoDataFrame, about: str) -> None:
+    """Write the landslides as GeoParquet, in the map's coordinates.
+
+    What it is about is the `description` of the attributes that pandas keeps in the file.
+    """
+    described = landslides.copy(deep=False)
+    described.attrs["description"] = about
+    described.to_parquet(path, compression="zstd")
