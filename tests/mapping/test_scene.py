@@ -162,6 +162,25 @@ def test_spread_over_workers_the_map_is_the_same_to_the_bit(
     executor.pool.shutdown()
 
 
+def test_layers_in_other_chunks_are_mapped_strip_by_strip_too(
+    job_of: MakeJob, fetched: Counter[Any], tmp_path: Path
+) -> None:
+    other = write_cube(f"{tmp_path}/other.zarr", dem_chunk=50)
+    here = map_scene(job_of(other, inputs="vv+elevation", name="here")).load()
+    assert set(fetched.values()) == {1}
+    fetched.clear()
+    executor = Elsewhere()
+    job = job_of(other, inputs="vv+elevation", name="there")
+    there = map_scene(job, executor, look_ahead=2).load()
+    executor.pool.shutdown()
+    np.testing.assert_array_equal(there["probability"], here["probability"])
+    assert len(job.plan.strips) == 3
+    times = {
+        name: {count for (of, _), count in fetched.items() if of == name} for name in ("vv", "dem")
+    }
+    assert times == {"vv": {1}, "dem": {1, 2}}  # twice what lies in two strips
+
+
 def test_what_is_done_is_not_mapped_again(
     small_cube: str, job_of: MakeJob, fetched: Counter[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

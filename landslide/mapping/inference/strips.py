@@ -1,13 +1,14 @@
 """A scene divided into strips, each read and mapped by itself, and the seams between them.
 
-A strip is made of whole rows of stored chunks, so that no two strips need the same chunk. Chips
-that lie in two strips belong to the seam between them, which is mapped from what the strips kept of
-their edges.
+A strip is made of whole rows of stored chunks, so that no two strips need the same chunk. Where
+variables differ in their chunks these are the largest, and smaller ones that lie in two strips are
+needed by both: they are read once by whoever maps both in one pass, else twice. Chips that lie in
+two strips belong to the seam between them, which is mapped from what the strips kept of their
+edges.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import reduce
 from itertools import pairwise
 from typing import Any
 
@@ -130,13 +131,13 @@ def plan_scene(
     # A mask is small: in chunks of its own, parts of it may be read twice.
     readings = [replace(r, grid=main.grid) if r.made == mask else r for r in readings]
     side = _block_side(main.grid[0])
-    common = reduce(np.intersect1d, [_block_edges(reading.grid[0]) for reading in readings])
     first_row, first_column = (_first_edge(sizes, side) for sizes in main.grid)
-    common = common[(common - first_row) % side == 0]
+    edges = _block_edges(main.grid[0])
+    edges = edges[(edges - first_row) % side == 0]
     (top, bottom), (left, right) = area
     rows = place_chips(bottom - top, chip_size, overlap)
     columns = place_chips(right - left, chip_size, overlap)
-    strips, seams = _divide(rows, bottom - top, common - top)
+    strips, seams = _divide(rows, bottom - top, edges - top)
     corners = np.array(
         [
             (y, x)
