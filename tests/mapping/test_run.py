@@ -11,6 +11,7 @@ import xarray as xr
 
 from landslide import open_cube, simulate_cube
 from landslide.cli import main
+from landslide.cube.stored import StoredArray
 from landslide.mapping import run
 from landslide.mapping.facts import MapFacts
 from landslide.mapping.inference.strips import ScenePlan, plan_scene
@@ -195,9 +196,19 @@ def test_a_run_that_was_stopped_goes_on_and_another_is_refused(
     assert main(["map", models[1], cube, str(out)]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert "holds the beginning of another map" in line
-    record = (out / FOLDER / "strips" / "00000.json").stat().st_mtime_ns
-    assert record
+    read, start = [], StoredArray.start
+
+    def told(self: StoredArray, selection: Any) -> Any:
+        read.append(self.path)
+        return start(self, selection)
+
+    monkeypatch.setattr(StoredArray, "start", told)
     assert main(["map", models[0], cube, str(out), "--threshold", "0.1"]) == 0
+    assert "vv" not in read  # all strips were kept
+    assert products.facts is not None
+    assert products.facts.threshold == 0.1
+    assert main(["map", models[0], cube, str(tmp_path / "other")]) == 0
+    assert "vv" in read
     capsys.readouterr()
     assert main(["map", models[0], cube, str(out)]) == 1
     (line,) = capsys.readouterr().err.splitlines()
