@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+from concurrent.futures import Executor, Future
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,11 @@ import pytest
 import rasterio
 import xarray as xr
 
+from landslide import open_cube
 from landslide.cli import main as landslide_command
+from landslide.mapping.choices import MapChoices
 from landslide.mapping.inference.work import FOLDER
+from landslide.mapping.run import map_landslides
 from sweeps.map import command, options
 
 CHUNK = 128
@@ -128,6 +132,29 @@ def test_on_a_dask_cluster_with_its_work_elsewhere(
     assert command([model, chunked, str(out), *how, *MAPPING]) == 0
     require_equal(out, local)
     assert not list(work.iterdir())
+
+
+def test_a_strip_of_a_killed_dask_worker_is_mapped_by_another(
+    model: str, chunked: str, local: Path, processes: Any, tmp_path: Path
+) -> None:
+    marker = tmp_path / "killed"
+    submit = processes.get_executor(pure=False).submit
+
+    class Killing(Executor):
+        def submit(self, fn: Any, /, *args: Any, **_: Any) -> Future[Any]:
+            def killed_once(*args: Any) -> Any:
+                if not marker.exists():
+                    marker.touch()
+                    os.kill(os.getpid(), signal.SIGKILL)
+                return fn(*args)
+
+            return submit(killed_once, *args)
+
+    out = tmp_path / "map"
+    choices = MapChoices(threads=1, minimum_area=1000)
+    map_landslides([model], open_cube(chunked), str(out), choices, executor=Killing())
+    assert marker.exists()
+    require_equal(out, local)
 
 
 @pytest.mark.parametrize("where", ["ray", "dask"])
