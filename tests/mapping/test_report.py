@@ -1,6 +1,7 @@
 """The report page in a real browser."""
 
 import shutil
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,10 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from landslide import open_cube
+from landslide.cube.selections import chunks_of
+from landslide.cube.stored import StoredArray
 from landslide.mapping.report.page import area_text
-from landslide.mapping.report.previews import PROBABLE, UNSEEN, tinted
+from landslide.mapping.report.previews import PROBABLE, UNSEEN, coarse_of_cube, tinted
 from landslide.mapping.write import write_products
 
+from .conftest import CHUNK
 from .synthetic import make_facts, make_ground, make_scene
 
 
@@ -159,6 +164,29 @@ def test_the_page_is_one_file_that_names_no_other(page_file: Path) -> None:
 )  # fmt: skip
 def test_areas_read_as_people_write_them(area: float | None, unit: str, text: str) -> None:
     assert area_text(area, unit) == text
+
+
+def test_a_picture_holds_the_means_of_squares_and_reads_each_chunk_once(
+    small_cube: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, start = Counter[tuple[int, ...]](), StoredArray.start
+
+    def counted(self: StoredArray, selection: Any) -> Any:
+        read.update(position for position, *_ in chunks_of(selection, self.chunks))
+        return start(self, selection)
+
+    plane = open_cube(small_cube, block_pixels=CHUNK)["vv"][0].isel(y=slice(7, 229))
+    wanted = np.full((45, 30), np.nan, np.float32)  # squares of 5 pixels
+    values = plane.to_numpy()
+    for row, column in np.ndindex(wanted.shape):
+        square = values[5 * row : 5 * row + 5, 5 * column : 5 * column + 5]
+        if np.isfinite(square).any():
+            wanted[row, column] = np.nanmean(square)
+    monkeypatch.setattr("landslide.mapping.report.previews.LONGEST", 45)
+    monkeypatch.setattr(StoredArray, "start", counted)
+    np.testing.assert_allclose(coarse_of_cube(plane), wanted, rtol=1e-6)
+    assert len(read) == 4 * 3
+    assert set(read.values()) == {1}
 
 
 def test_what_was_not_observed_is_hatched_and_what_is_improbable_is_clear() -> None:

@@ -63,6 +63,8 @@ def map_blocks(
 ) -> Iterator[Block]:
     """Yield the blocks of a map, row by row; of the cube, terrain is read.
 
+    Stored chunks that lie in several blocks are read for each of them.
+
     Parameters
     ----------
     layers : Layers

@@ -68,8 +68,8 @@ def write_planes(
 ) -> Planes:
     """Write a scene's probability, mask and spread, and the cube's labels, to a folder on disk.
 
-    Each is read once, block by block. A map needs no labels: those that cannot be read, or are
-    none, are left out.
+    They are read block by block, the scene once. A map needs no labels: those that cannot be read,
+    or are none, are left out.
 
     Parameters
     ----------

@@ -2,16 +2,17 @@
 
 import base64
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import rasterio
 import xarray as xr
+from dask.array.core import slices_from_chunks
 from numpy.typing import NDArray
 from rasterio.errors import NotGeoreferencedWarning
 from rasterio.io import MemoryFile
 
-from landslide.mapping.products.ground import BLOCK, Ground, blocks_of
+from landslide.mapping.products.ground import Ground, blocks_of
 from landslide.mapping.products.reading import read_plane
 
 LONGEST = 1400  # pixels on a picture's longer side, at most
@@ -30,7 +31,9 @@ def step_of(shape: tuple[int, int]) -> int:
     return max(1, -(-max(shape) // LONGEST))
 
 
-def coarse(read: Read, shape: tuple[int, int]) -> NDArray[np.float32]:
+def coarse(
+    read: Read, shape: tuple[int, int], blocks: Iterable[tuple[slice, slice]]
+) -> NDArray[np.float32]:
     """Return the means of a plane's valid pixels over squares of `step_of` (y, x), NaN without any.
 
     Parameters
@@ -39,32 +42,33 @@ def coarse(read: Read, shape: tuple[int, int]) -> NDArray[np.float32]:
         Reads a block, from its rows and columns.
     shape
         Of the plane.
+    blocks
+        Rows and columns of those that the plane consists of.
     """
     step = step_of(shape)
-    side = step * max(1, BLOCK // step)
-    small = np.full((-(-shape[0] // step), -(-shape[1] // step)), np.nan, np.float32)
-    for rows, columns in blocks_of(shape, side):
-        values = read(rows, columns).astype(np.float64)
-        if step == 1:
-            small[rows, columns] = values
-            continue
-        edges = [np.arange(0, size, step) for size in values.shape]
-        total, count = (
-            np.add.reduceat(np.add.reduceat(each, edges[0], axis=0), edges[1], axis=1)
-            for each in (np.nan_to_num(values), np.isfinite(values).astype(np.float64))
-        )
-        there = slice(rows.start // step, rows.start // step + total.shape[0])
-        across = slice(columns.start // step, columns.start // step + total.shape[1])
-        small[there, across] = np.divide(
-            total, count, out=np.full(total.shape, np.nan), where=count > 0
-        )
-    return small
+    total, count = np.zeros((2, *(-(-size // step) for size in shape)))
+    for block in blocks:
+        values = read(*block)
+        valid = np.isfinite(values)
+        squares = [np.arange(along.start, along.stop) // step for along in block]
+        first_row, first_column = (np.flatnonzero(np.diff(each, prepend=-1)) for each in squares)
+        here = tuple(slice(each[0], each[-1] + 1) for each in squares)
+        for whole, part in ((total, np.where(valid, values, 0)), (count, valid)):
+            by_row = np.add.reduceat(part, first_row, axis=0, dtype=np.float64)
+            whole[here] += np.add.reduceat(by_row, first_column, axis=1)
+    mean = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
+    return mean.astype(np.float32)
 
 
 def coarse_of_cube(plane: xr.DataArray, damages: set[str] | None = None) -> NDArray[np.float32]:
-    """Return `coarse` of a cube's plane (y, x); damage is what `read_plane` makes of it."""
+    """Return `coarse` of a cube's plane (y, x), each of its stored chunks read once.
+
+    Damage is what `read_plane` makes of it.
+    """
+    plane = plane.transpose("y", "x")
     shape = plane.sizes["y"], plane.sizes["x"]
-    return coarse(lambda rows, columns: read_plane(plane, rows, columns, damages), shape)
+    blocks = blocks_of(shape) if plane.chunks is None else slices_from_chunks(plane.chunks)
+    return coarse(lambda rows, columns: read_plane(plane, rows, columns, damages), shape, blocks)
 
 
 def coarse_of_raster(path: str) -> NDArray[np.float32]:
@@ -75,7 +79,7 @@ def coarse_of_raster(path: str) -> NDArray[np.float32]:
             window = rasterio.windows.Window.from_slices(rows, columns)
             return raster.read(1, window=window)
 
-        return coarse(read, raster.shape)
+        return coarse(read, raster.shape, blocks_of(raster.shape))
 
 
 def hillshade(elevation: NDArray[np.float32], ground: Ground) -> NDArray[np.float32]:
