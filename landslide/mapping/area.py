@@ -102,6 +102,13 @@ def fits(cube: xr.Dataset, bundle: Bundle) -> bool:
     return all(abs(a / b - 1) <= TOLERANCE for a, b in zip(size, bundle.pixel_size, strict=True))
 
 
+def said_of_fit(cube: xr.Dataset, bundle: Bundle) -> list[str]:
+    """Return the sentence to be said where a cube's pixels count as fitting for want of a size."""
+    if bundle.pixel_size is None or pixel_size(cube) is not None:
+        return []
+    return ["The cube does not say how large its pixels are: taken to be as large as the model's."]
+
+
 def require_fit(cube: xr.Dataset, bundle: Bundle) -> None:
     """Raise a ValueError where a cube's pixels are of another size than a model knows."""
     if fits(cube, bundle):

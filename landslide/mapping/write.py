@@ -50,6 +50,9 @@ def write_products(
 ) -> dict[str, str]:
     """Write all products of a map into a folder.
 
+    They are made in the folder for temporary files, which `TMPDIR` names and which needs room for
+    up to 25 bytes a pixel; where that is memory (a tmpfs), name another.
+
     Parameters
     ----------
     scene : Dataset on the cube's grid, or on a window of it
@@ -126,9 +129,10 @@ def write_products(
 def _place(made: list[str], folder: Path, facts: MapFacts, out: str) -> dict[str, str]:
     """Put files of a folder at an address, each whole, in their order, and no others of before."""
     filesystem, path = fsspec.core.url_to_fs(out)
-    begun = f"{path.rstrip('/')}/{facts.stem}_"
-    for left in filesystem.glob(f"{begun}*"):  # by a run that was stopped here
-        filesystem.rm(left)
+    lying = filesystem.ls(path, detail=False) if filesystem.exists(path) else []
+    for left in map(str, lying):
+        if left.rsplit("/", 1)[-1].startswith(f"{facts.stem}_"):  # by a run that was stopped here
+            filesystem.rm(left)
     placed = {}
     for file in made:
         placed[file] = f"{out.rstrip('/')}/{facts.stem}_{file}"

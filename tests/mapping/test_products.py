@@ -408,6 +408,20 @@ def test_what_is_no_map_of_the_cube_is_refused_and_leaves_nothing(
     assert list(tmp_path.glob("out/*")) == []
 
 
+def test_what_a_stopped_run_left_is_replaced_whatever_the_folder_is_called(
+    tmp_path: Path,
+) -> None:
+    cube = make_ground((80, 120))
+    out = tmp_path / "map[1]"
+    out.mkdir()
+    left = out / "hokkaido_20180905_spread.tif"  # of several models; now there is one
+    for file in (left, out / "mine.txt"):
+        file.write_text("before")
+    write_products(make_scene(cube)[["probability"]], cube, make_facts(), str(out), formats=())
+    assert not left.exists()
+    assert (out / "mine.txt").exists()
+
+
 def test_a_format_that_is_none_and_a_folder_that_cannot_be_written_are_refused(
     tmp_path: Path,
 ) -> None:

@@ -13,10 +13,12 @@ from landslide import open_cube, simulate_cube
 from landslide.cli import main
 from landslide.cube.stored import StoredArray
 from landslide.mapping import run
+from landslide.mapping.choices import MapChoices
 from landslide.mapping.facts import MapFacts
 from landslide.mapping.inference.strips import ScenePlan, plan_scene
 from landslide.mapping.inference.work import FOLDER
 from landslide.mapping.plan import plan_map
+from landslide.mapping.run import map_landslides
 from landslide.storage import read_bytes, write_whole
 
 Said = pytest.CaptureFixture[str]
@@ -355,6 +357,16 @@ def test_pixels_of_another_size_are_refused_or_resampled(
     )
     y = products.scene["y"].to_numpy()
     assert y[0] == pytest.approx(float(fine["y"][:2].mean()))
+
+
+def test_pixels_of_unknown_size_are_told_of(
+    cube: str, models: list[str], products: Products, tmp_path: Path
+) -> None:
+    nowhere = open_cube(_without_crs(cube, tmp_path / "bare.zarr")).drop_vars(["y", "x"])
+    map_landslides(models[:1], nowhere, str(tmp_path / "map"), MapChoices(no_crs=True))
+    assert products.facts is not None
+    (said,) = (each for each in products.facts.warnings if "how large its pixels are" in each)
+    assert said.startswith("The cube does not say")
 
 
 def test_backscatter_is_resampled_as_power(cube: str) -> None:

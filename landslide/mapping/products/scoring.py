@@ -1,4 +1,8 @@
-"""Scores of a map where labels exist: exact, in two passes over it, in bounded memory."""
+"""Scores of a map where labels exist: exact, in two passes over it.
+
+What is held grows with the landslides, and with nothing else: a score for each of their pixels at
+most, some per cent of a scene, and the pairs of objects that share pixels.
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
