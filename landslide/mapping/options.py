@@ -99,4 +99,6 @@ def cube_to_map(args: argparse.Namespace) -> xr.Dataset:
     ValueError, OSError
         As `open_cube` does.
     """
-    return open_cube(args.cube, reader=args.reader, missing=args.missing)
+    # Of damage no more is lost to the products than the stored chunk.
+    blocks = {"block_pixels": 1} if args.skip_damaged else {}
+    return open_cube(args.cube, reader=args.reader, missing=args.missing, **blocks)

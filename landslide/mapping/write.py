@@ -75,8 +75,8 @@ def write_products(
         Allow a cube without coordinate reference system. Areas are then in the units of its
         coordinates, or in pixels, and GeoJSON is not written, which has to be in degrees.
     skip_damaged : bool
-        Take for no data what damaged chunks of the cube held. Labels that cannot be read, or are
-        none, are left out in any case, and no scores made.
+        Take for no data what lies in one of Dask's chunks with damage. Labels that cannot be read,
+        or are none, are left out in any case, and no scores made.
 
     Returns
     -------

@@ -2,12 +2,10 @@
 
 import numpy as np
 import xarray as xr
+from dask.array.core import slices_from_chunks
 from numpy.typing import NDArray
 
 from landslide.cube.stored import DamagedChunkError
-
-LEAST = 128
-"""Side [pixels] of the smallest square that is left out for damage in it."""
 
 
 def read_plane(
@@ -26,7 +24,7 @@ def read_plane(
         With the dimensions `y` and `x`.
     rows, columns : slice
     damages : set of str, optional
-        Given, what is damaged becomes `no_data`, and what is wrong with it is added here.
+        Given, Dask's chunks that hold damage become `no_data`, and what is wrong is added here.
     no_data : float
 
     Raises
@@ -41,26 +39,10 @@ def read_plane(
         if damages is None:
             way_out = "leave out what it held with --skip-damaged"
             raise DamagedChunkError(f"{error}, or {way_out}") from error
-        return _salvaged(block, damages, no_data, error)
-
-
-def _salvaged(
-    block: xr.DataArray, damages: set[str], no_data: float, error: DamagedChunkError
-) -> NDArray[np.generic]:
-    """Read a damaged block by quarters, and theirs, down to squares that are left out."""
     values = np.full(block.shape, no_data, block.dtype)
-    if max(block.shape) <= LEAST:
-        damages.add(str(error))
-        return values
-    halves = []
-    for size in block.shape:
-        middle = LEAST * -(-size // (2 * LEAST))
-        halves.append([slice(0, middle), slice(middle, size)] if size > LEAST else [slice(0, size)])
-    for rows in halves[0]:
-        for columns in halves[1]:
-            part = block[rows, columns]
-            try:
-                values[rows, columns] = part.to_numpy()
-            except DamagedChunkError as here:
-                values[rows, columns] = _salvaged(part, damages, no_data, here)
+    for part in slices_from_chunks(block.chunks):
+        try:
+            values[part] = block[part].to_numpy()
+        except DamagedChunkError as error:
+            damages.add(str(error))
     return values
