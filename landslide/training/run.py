@@ -191,9 +191,15 @@ class Run:
                 f"the checkpoint {address} is of another configuration: remove it, or name another"
             )
         self.network.load_state_dict(state["network"])
+        # What another kind of device left: how this one steps is its own.
+        for group, own in zip(
+            state["optimizer"]["param_groups"], self.optimizer.param_groups, strict=True
+        ):
+            group["fused"] = own["fused"]
         self.optimizer.load_state_dict(state["optimizer"])
         self.plateau.load_state_dict(state["plateau"])
-        self.scaler.load_state_dict(state["scaler"])
+        if state["scaler"]:  # of bfloat16 and float32 there is none
+            self.scaler.load_state_dict(state["scaler"])
         self.shuffle.set_state(state["shuffle"].cpu())
         torch.set_rng_state(state["random"].cpu())
         if len(state["cuda_random"]) == torch.cuda.device_count():

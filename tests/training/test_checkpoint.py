@@ -13,6 +13,7 @@ import xarray as xr
 from landslide.storage import read_bytes
 from landslide.training import run
 from landslide.training.config import TrainingConfig
+from landslide.training.network import build_network
 from landslide.training.run import Run
 from landslide.training.train import Trained, train
 
@@ -183,3 +184,37 @@ def test_a_checkpoint_serves_another_rhythm_of_checkpoints(
         report=heard.append,
     )
     assert [record["epoch"] for record in heard] == [3]
+
+
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        ((torch.bfloat16, "cpu"), (torch.float16, "cpu")),
+        ((torch.float16, "cpu"), (torch.bfloat16, "cpu")),
+        ((torch.float32, "cpu"), (torch.float32, "cuda")),
+        ((torch.float32, "cuda"), (torch.float32, "cpu")),
+    ],
+)
+def test_another_kind_of_device_goes_on_in_its_own_way(
+    first: tuple[torch.dtype, str], then: tuple[torch.dtype, str], checkpoint: str, small: Small
+) -> None:
+    """What differs by device is the scaler and the optimiser; all that they are given lies here."""
+    batch = torch.randn(2, 2, 8, 16), torch.randint(2, (2, 8, 16))
+
+    def on(precision: torch.dtype, device: str) -> Run:
+        return Run(build_network("quick", 2), small(), precision, torch.device(device))
+
+    def moments(run: Run) -> list[torch.Tensor]:
+        return [state["exp_avg"] for state in run.optimizer.state.values()]
+
+    before = on(*first)
+    before.step(*batch)
+    before.save(checkpoint)
+    after, fresh = on(*then), on(*then)
+    after.resume(checkpoint)
+    assert len(moments(after)) == len(moments(before))
+    assert all(map(torch.equal, moments(after), moments(before)))
+    assert after.optimizer.param_groups[0]["fused"] == fresh.optimizer.param_groups[0]["fused"]
+    assert after.scaler.is_enabled() == fresh.scaler.is_enabled()
+    loss, _ = after.step(*batch)
+    assert np.isfinite(float(loss))
