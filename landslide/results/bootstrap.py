@@ -1,10 +1,11 @@
-"""How sure a score is: test blocks and seeds drawn anew, many times.
+"""How sure a score is: the spread over seeds, and over test blocks drawn anew, many times.
 
-Blocks of test chips and seeds are crossed: each seed is scored on all blocks. Both are drawn with
-replacement, independently of each other (the pigeonhole bootstrap of Owen, 2007, "The pigeonhole
-bootstrap"), and of n there are n - 1 drawn each time, with which the spread of the draws is that of
-the mean without bias (Rao and Wu, 1988, "Resampling inference with complex survey data"); with n
-of n it would be too small by a third for three seeds.
+Blocks of test chips and seeds are crossed: each seed is scored on all blocks. Blocks are drawn with
+replacement, of n there are n - 1 drawn each time, with which the spread of the draws is that of
+the mean without bias (Rao and Wu, 1988, "Resampling inference with complex survey data"). Seeds are
+so few that percentiles of draws cannot show their tails: three leave no draw beyond the worst of
+them. So the two variances are added, and the bounds are Student's, with the degrees of freedom of
+Welch (1947) and Satterthwaite (1946).
 """
 
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from scipy import stats
 
 from landslide.results.histograms import binned_average_precision
 
@@ -25,11 +27,11 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean over seeds, and the bounds that the resampled means leave around it."""
+    """A mean over seeds, and the bounds of its interval."""
 
     mean: float
     low: float
-    """NaN where there is nothing to draw from: no histograms, or one block and one seed."""
+    """NaN where nothing was seen to vary: no histograms, or one block and one seed."""
     high: float
 
 
@@ -40,11 +42,11 @@ class Resampled:
     seeds: tuple[int, ...]
     exact: Values
     """Average precision (seed) over all test pixels, as the rows have it."""
-    binned: Values
-    """The same (seed) from the histograms, by which all that is drawn is measured."""
     drawn: Values
-    """Average precision (resample, seed); equal resamples of two configurations are of the same
-    blocks."""
+    """The same (resample, seed), from the histograms; equal resamples of two configurations are of
+    the same blocks."""
+    blocks: int
+    """How many there are to draw from."""
 
 
 def has_histograms(rows: pd.DataFrame) -> bool:
@@ -70,7 +72,7 @@ def resample(rows: pd.DataFrame, resamples: int = RESAMPLES) -> Resampled:
     blocks = _blocks(rows.iloc[0])
     units, number = np.unique(blocks, return_inverse=True)
     weights = draw(len(units), resamples, np.random.default_rng(0))
-    drawn, binned = [], []
+    drawn = []
     row: Any
     for row in rows.itertuples():
         if not np.array_equal(_blocks(row), blocks):
@@ -80,21 +82,23 @@ def resample(rows: pd.DataFrame, resamples: int = RESAMPLES) -> Resampled:
             chips = np.reshape(counts, (len(blocks), -1))
             sums = np.zeros((len(units), chips.shape[1]))
             np.add.at(sums, number, chips)
-            both.append(sums)
-        drawn.append(binned_average_precision(*(weights @ sums for sums in both)))
-        binned.append(binned_average_precision(*(sums.sum(axis=0) for sums in both)))
+            both.append(weights @ sums)
+        drawn.append(binned_average_precision(*both))
     return Resampled(
         seeds=tuple(int(seed) for seed in rows["seed"]),
         exact=rows["auprc"].to_numpy(dtype=np.float64),
-        binned=np.array(binned),
         drawn=np.stack(drawn, axis=1),
+        blocks=len(units),
     )
 
 
 def mean_interval(scores: Resampled | Sequence[tuple[Resampled, Resampled]]) -> Interval:
     """Return the mean of a configuration's score over its seeds, or of paired differences.
 
-    The bounds are percentiles of the resampled means, less what the binning adds to them.
+    mean -+ t(df) sqrt(v), with v = a + b: a is s^2 / n over the seeds, b the variance of the means
+    on blocks drawn anew, and df = v^2 / (a^2 / (seeds - 1) + b^2 / (blocks - 1)). What differs by
+    seed and block together is in both, so that v is rather too large. Where there is one seed or
+    one block, the other speaks alone. A score's bounds are within 0 and 1.
 
     Parameters
     ----------
@@ -108,22 +112,30 @@ def mean_interval(scores: Resampled | Sequence[tuple[Resampled, Resampled]]) -> 
         Where the configurations of the pairs share no seed.
     """
     if isinstance(scores, Resampled):
-        exact, binned, drawn = scores.exact, scores.binned, scores.drawn
+        exact, drawn, blocks = scores.exact, scores.drawn, scores.blocks
+        least, most = 0.0, 1.0
     else:
         seeds = shared_seeds(scores)
         each = [(_of_seeds(first, seeds), _of_seeds(second, seeds)) for first, second in scores]
-        exact, binned, drawn = (
+        exact, drawn = (
             np.mean([np.subtract(first[part], second[part]) for first, second in each], axis=0)
-            for part in range(3)
+            for part in range(2)
         )
-    weights = draw(exact.size, len(drawn), np.random.default_rng(1))
-    means = np.sum(drawn * weights, axis=1) / weights.sum(axis=1)
-    tail = 50 * (1 - CONFIDENCE)
-    mean = float(exact.mean())
-    if np.isnan(means).all() or np.ptp(means[~np.isnan(means)]) == 0:
+        blocks = scores[0][0].blocks
+        least, most = -np.inf, np.inf
+    mean, means = float(exact.mean()), drawn.mean(axis=1)
+    means = means[~np.isnan(means)]  # blocks without any landslide score nothing
+    parts = []  # variances of the mean, and their degrees of freedom
+    if len(exact) > 1:
+        parts.append((exact.var(ddof=1) / len(exact), len(exact) - 1))
+    if blocks > 1 and len(means) > 1:
+        parts.append((means.var(ddof=1), blocks - 1))
+    variance = sum(part for part, _ in parts)
+    if variance == 0:
         return Interval(mean, float("nan"), float("nan"))
-    low, high = np.nanpercentile(means, [tail, 100 - tail]) + mean - binned.mean()
-    return Interval(mean, float(low), float(high))
+    freedom = variance**2 / sum(part**2 / own for part, own in parts)
+    half = stats.t.ppf((1 + CONFIDENCE) / 2, freedom) * np.sqrt(variance)
+    return Interval(mean, float(max(mean - half, least)), float(min(mean + half, most)))
 
 
 def shared_seeds(pairs: Sequence[tuple[Resampled, Resampled]]) -> list[int]:
@@ -148,9 +160,9 @@ def draw(units: int, resamples: int, random: np.random.Generator) -> Values:
     return random.multinomial(units - 1, share, size=resamples).astype(np.float64)
 
 
-def _of_seeds(scores: Resampled, seeds: list[int]) -> tuple[Values, Values, Values]:
+def _of_seeds(scores: Resampled, seeds: list[int]) -> tuple[Values, Values]:
     places = [scores.seeds.index(seed) for seed in seeds]
-    return scores.exact[places], scores.binned[places], scores.drawn[:, places]
+    return scores.exact[places], scores.drawn[:, places]
 
 
 def _blocks(row: Any) -> npt.NDArray[np.int64]:

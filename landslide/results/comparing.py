@@ -47,8 +47,8 @@ def compare(table: pd.DataFrame, first: str, second: str, form: Form = "text") -
     """Say for each section of a table whether inputs `first` beat inputs `second`.
 
     The difference in AUPRC, paired over the same test chips and seeds, stands with its 95 %
-    bootstrap interval: test chips are drawn anew by spatial block, or singly under the `paper`
-    protocol, and so are seeds.
+    interval over seeds and test chips, which are drawn anew by spatial block, or singly under the
+    `paper` protocol.
 
     Parameters
     ----------
@@ -166,8 +166,8 @@ def _how(section: Section, found: Sequence[Difference]) -> Iterator[str]:
     known = rows["test_blocks"].notna().all()
     what = "spatial blocks of test chips" if blocked and known else "test chips"
     yield (
-        f"Mean difference in AUPRC [95 % bootstrap interval], {units} {what} and "
-        f"{seeds} seed{'s' if seeds > 1 else ''} drawn anew, the same for both inputs"
+        f"Mean difference in AUPRC [95 % interval over {units} {what} and "
+        f"{seeds} seed{'s' if seeds > 1 else ''}, the same for both inputs]"
     )
     if blocked and not known:
         yield (

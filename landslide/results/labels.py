@@ -26,8 +26,8 @@ class Curves:
     """What the points have in common, by column name."""
     points: pd.DataFrame
     """One row a point: origin, labelled (chips), all (whether they are all there are), mean,
-    spread (sample standard deviation over seeds), low and high (95 % bootstrap interval over test
-    chips and seeds; NaN for one seed), seeds, failed."""
+    spread (sample standard deviation over seeds), low and high (95 % interval over test chips
+    and seeds; NaN for one seed), seeds, failed."""
     prevalence: float
     """What a random score reaches."""
 
@@ -116,7 +116,7 @@ def _lines(curves: Curves) -> Iterator[str]:
     seeds = (
         "AUPRC, mean over seeds" if points["seeds"].max() > 1 else "AUPRC of one seed, no spread"
     )
-    yield seeds + (" [95 % bootstrap interval over test chips and seeds]" if known else "")
+    yield seeds + (" [95 % interval over test chips and seeds]" if known else "")
     yield ""
     whole = set(points.loc[points["all"], "labelled"])
     header = [f"{n} (all)" if n in whole else str(n) for n in curves.labelled]

@@ -58,7 +58,7 @@ def notes(section: Section) -> list[str]:
     seeds = ", ".join(str(seed) for seed in section.seeds)
     lines = [f"AUPRC of seed {seeds or 'none'}, no spread"]
     if len(section.seeds) > 1:
-        what = "[95 % bootstrap interval over test {} and seeds]"
+        what = "[95 % interval over test {} and seeds]"
         what = what.format("blocks" if section.identity["protocol"] == "blocked" else "chips")
         if not has_histograms(section.scored):
             what = "± sample standard deviation, or " + what + " where rows kept their histograms"
