@@ -1,5 +1,6 @@
 """One trial of an experiment: a configuration trained, scored, and written as a row."""
 
+import contextlib
 import hashlib
 import json
 import platform
@@ -190,6 +191,8 @@ def configurations(
 def row_key(experiment: Experiment, config: TrainingConfig, precision: str) -> str:
     """Digest what determines a score: data, split, mask and training, but not device or versions.
 
+    Weights to begin with count by their content; where they could not be made, by their address.
+
     Parameters
     ----------
     experiment : Experiment
@@ -204,7 +207,8 @@ def row_key(experiment: Experiment, config: TrainingConfig, precision: str) -> s
         weights = Path(config.encoder_weights).read_bytes()
         training["encoder_weights"] = hashlib.sha256(weights).hexdigest()
     if config.start != "none":
-        training["start"] = hashlib.sha256(read_bytes(config.start)).hexdigest()
+        with contextlib.suppress(FileNotFoundError):
+            training["start"] = hashlib.sha256(read_bytes(config.start)).hexdigest()
     determined = experiment.determined | {"training": training}
     return hashlib.sha256(json.dumps(determined, sort_keys=True).encode()).hexdigest()[:32]
 

@@ -25,7 +25,7 @@ from landslide.chips.split import TRAIN
 from landslide.chips.stream import plan_stream
 from landslide.chips.survey import known_of
 from landslide.command import run_command
-from landslide.experiment import Experiment, row_key
+from landslide.experiment import Experiment, failed_row, row_key
 from landslide.options import Parser, opened_cube
 from landslide.results.figures import label_figure
 from landslide.results.labels import label_report
@@ -43,7 +43,7 @@ from sweeps.planning import (
     resources_of,
     room_for_chips,
 )
-from sweeps.trial import MAX_FAILURES, run_trials
+from sweeps.trial import MAX_FAILURES, run_trials, write_failure
 
 LABELLED = (2, 10, 50)
 ORIGIN = "pretrained without labels"
@@ -79,7 +79,7 @@ def main(arguments: list[str] | None = None) -> int:
             unlabelled, chips = load(args, sweep)
         known = known_of(chips)
         count = int((known["part"] == TRAIN).sum())
-        begun = pretrained(args, sweep, unlabelled, resources)
+        begun, failed = pretrained(args, sweep, unlabelled, resources)
         labelled = [k for k in sorted(set(args.labelled)) if k < count]
         configs = [
             with_labels(config, k, count)
@@ -90,9 +90,15 @@ def main(arguments: list[str] | None = None) -> int:
         done = set() if args.force else row_keys(sweep.table)
         waiting = {key: config for key, config in keyed.items() if key not in done}
         print(f"{len(keyed)} configurations, {len(keyed) - len(waiting)} in the table already")
-        failures = 0
+        lost = [key for key, config in waiting.items() if config.start in failed]
+        for key in lost:
+            config = waiting.pop(key)
+            write_failure(
+                sweep.table, failed_row(sweep.experiment, config, key, failed[config.start])
+            )
+        failures = len(lost)
         if waiting:
-            failures = run_trials(
+            failures += run_trials(
                 sweep.experiment,
                 waiting,
                 chips,
@@ -146,8 +152,16 @@ def pretrained(
     sweep: Sweep,
     unlabelled: tuple[Experiment, xr.Dataset],
     resources: Resources,
-) -> list[TrainingConfig]:
-    """Pretrain what has not been; return the configurations, each to begin with its weights."""
+) -> tuple[list[TrainingConfig], dict[str, str]]:
+    """Pretrain what has not been.
+
+    Returns
+    -------
+    configs : list of TrainingConfig
+        Each to begin with its weights.
+    failed : dict
+        By the address of weights that could not be made: why.
+    """
     import ray  # noqa: PLC0415 - after cluster.ray, which sets what it reads when imported
 
     experiment, chips = unlabelled
@@ -165,24 +179,28 @@ def pretrained(
         if not exists(address):
             lacking.append((config, address))
     if not lacking:
-        return begun
+        return begun, {}
     await_node(resources, args.deadline)
     shared = ray.put(chips)
     task = ray.remote(**resources.options(), max_retries=MAX_FAILURES)(pretrain_one)
     waiting = {
-        task.remote(shared, replace(config, epochs=epochs), address): config
+        task.remote(shared, replace(config, epochs=epochs), address): (config, address)
         for config, address in lacking
     }
-    left = list(waiting)
+    left, failed = list(waiting), dict[str, str]()
     while left:
         (ended,), left = ray.wait(left)
-        config, error = waiting[ended], ray.get(ended)
+        config, address = waiting[ended]
+        try:
+            said = f"error of hidden pixels {ray.get(ended):.3f} standard deviations"
+        except ray.exceptions.RayError as error:  # whatever it is, the others go on
+            failed[address] = f"pretraining: {str(error).strip().splitlines()[-1]}"
+            said = f"FAILED, {failed[address]}"
         print(
-            f"{config.inputs}, timesteps {config.timesteps}, seed {config.seed}: error of hidden "
-            f"pixels {error:.3f} standard deviations",
+            f"{config.inputs}, timesteps {config.timesteps}, seed {config.seed}: {said}",
             flush=True,
         )
-    return begun
+    return begun, failed
 
 
 def pretrain_one(chips: xr.Dataset, config: TrainingConfig, address: str) -> float:

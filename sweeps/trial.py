@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from ray import tune
 from ray.tune.execution import class_cache
 from ray.tune.logger import JsonLoggerCallback
@@ -29,7 +30,7 @@ class_cache.ENV_VARS_TO_PROPAGATE = {
     name for name in class_cache.ENV_VARS_TO_PROPAGATE if not name.startswith("AWS_")
 }
 
-MAX_FAILURES = 2  # restarts of a trial whose worker died
+MAX_FAILURES = 2  # restarts of a trial whose worker died, or whose device failed it
 
 
 def trial(
@@ -44,7 +45,8 @@ def trial(
     """Train one configuration on the shared chips and write its row.
 
     A worker that dies is started again by Tune, and goes on from the checkpoint that the row's
-    key names; so does a sweep that was stopped and is started again.
+    key names; so does one whose device failed or has no memory left just now, and a sweep that was
+    stopped and is started again.
 
     Parameters
     ----------
@@ -57,6 +59,11 @@ def trial(
         Addresses of the table and of the checkpoints.
     keep : bool
         Leave the trained weights beside the checkpoints, see `weights_of`.
+
+    Raises
+    ------
+    torch.AcceleratorError, torch.OutOfMemoryError
+        Which end the process: no other trial could use its device.
     """
     key: str = parameters["trial"]["key"]
     config: TrainingConfig = parameters["trial"]["config"]
@@ -72,6 +79,8 @@ def trial(
             weights=weights_of(runs, key) if keep else None,
             report=tune.report,
         )
+    except (torch.AcceleratorError, torch.OutOfMemoryError):
+        raise
     except Exception as error:  # whatever it is, the table says so and the others go on
         log.exception("%s with %d timesteps failed", config.inputs, config.timesteps)
         reason = f"{type(error).__name__}: {error}"

@@ -10,6 +10,8 @@ from landslide.results.order import ROW_ORDER, SECTION, ordered
 
 type Identity = tuple[object, ...]
 
+_ONE = ["inputs", "timesteps", "seed"]
+
 
 @dataclass(frozen=True, eq=False)
 class Section:
@@ -22,7 +24,7 @@ class Section:
     scored
         Rows with a score, one for each inputs, timesteps and seed: the newest.
     failed
-        Rows of failed trials.
+        Rows of failed trials, but for what scored in another since.
     """
 
     identity: dict[str, Any]
@@ -54,14 +56,13 @@ def sections(table: pd.DataFrame) -> list[Section]:
         match = next((whole for whole in known if _agrees(mine, whole)), mine)
         known.setdefault(match)
         identities[row] = match
-    return [
-        Section(
-            identity=dict(zip(SECTION, identity, strict=True)),
-            scored=_newest(table[(identities == identity) & ~failed]),
-            failed=ordered(table[(identities == identity) & failed], ROW_ORDER),
-        )
-        for identity in known
-    ]
+    parts = []
+    for identity in known:
+        mine = identities == identity
+        scored = _newest(table[mine & ~failed])
+        lost = ordered(_not_since(scored, table[mine & failed]), ROW_ORDER)
+        parts.append(Section(dict(zip(SECTION, identity, strict=True)), scored, lost))
+    return parts
 
 
 def _identities(table: pd.DataFrame) -> Iterator[Identity]:
@@ -75,7 +76,11 @@ def _agrees(part: Identity, whole: Identity) -> bool:
 
 def _newest(rows: pd.DataFrame) -> pd.DataFrame:
     """Return one row for each inputs, timesteps and seed, the one written last."""
-    latest = rows.sort_values("written_at", kind="stable").drop_duplicates(
-        ["inputs", "timesteps", "seed"], keep="last"
-    )
+    latest = rows.sort_values("written_at", kind="stable").drop_duplicates(_ONE, keep="last")
     return ordered(latest, ROW_ORDER)
+
+
+def _not_since(scored: pd.DataFrame, failed: pd.DataFrame) -> pd.DataFrame:
+    """Return the failed rows that are later than the score of the same, or have none."""
+    since = failed[_ONE].merge(scored[[*_ONE, "written_at"]], how="left", on=_ONE)["written_at"]
+    return failed[~(since > failed["written_at"].reset_index(drop=True)).to_numpy(dtype=bool)]

@@ -139,3 +139,12 @@ def test_claims_are_printed_with_their_numbers(table_of, paper_rows):
 def test_an_unknown_form_is_an_error_that_names_the_known(table_of, make_row):
     with pytest.raises(ValueError, match="choose text, csv or markdown"):
         report(table_of([make_row()]), "html")
+
+
+def test_what_failed_and_has_scored_since_under_another_key_is_no_failure(table_of, make_row):
+    lost = make_row(error="lost", key="aa")
+    [section] = sections(table_of([lost, make_row(key="ab")]))
+    assert section.failed.empty
+    again = make_row(error="lost again", key="ac")
+    [section] = sections(table_of([again]))
+    assert section.failed["error"].tolist() == ["lost again"]

@@ -1,10 +1,13 @@
 """Pretraining and few labels, end to end on a small simulated cube."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from landslide import results_table
+from landslide.results.summary import report
+from sweeps import pretraining
 from sweeps.pretraining import ORIGIN, main
 
 QUICK = ["--preset", "quick", "--chip-size", "64", "--epochs", "1", "--timesteps", "1"]
@@ -39,3 +42,30 @@ def test_what_began_at_random_and_pretrained_are_trained_on_few_labels_and_all(
     assert "6 configurations, 6 in the table already" in said
     assert "error of hidden pixels" not in said
     assert {f: f.stat().st_mtime_ns for f in (tmp_path / "table").iterdir()} == before
+
+
+def test_a_pretraining_that_fails_takes_down_no_other(
+    cube: str, ray: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table, made = str(tmp_path / "table"), pretraining.pretrain_one
+    how = [cube, "--inputs", "vv", "--seeds", "0", "1", "--labelled", "500", "--table", table]
+
+    def one_diverges(chips: Any, config: Any, address: str) -> float:
+        if config.seed == 1:
+            raise ValueError("training diverged")
+        return made(chips, config, address)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pretraining, "pretrain_one", one_diverges)
+        assert main([*how, *QUICK]) == 1
+    rows = results_table(table)
+    assert len(rows) == 4
+    (failed,) = rows[rows["error"].notna()].itertuples()
+    assert (failed.origin, failed.seed) == (ORIGIN, 1)
+    assert failed.error == "pretraining: ValueError: training diverged"
+    assert "FAILED vv, timesteps 1, seed 1: pretraining" in report(rows)
+
+    assert main([*how, *QUICK]) == 0
+    rows = results_table(table)
+    assert rows["auprc"].notna().sum() == 4
+    assert "FAILED" not in report(rows)

@@ -1,0 +1,97 @@
+"""One trial: what it tells Tune and how often, and what of its failures ends its process."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from cluster.resources import Resources
+from landslide import open_cube, results_table
+from landslide.chips.split import Chipping
+from landslide.cube.events import find_event
+from landslide.experiment import Experiment, plan_experiment, row_key
+from landslide.training.config import TrainingConfig, training_config
+from sweeps import trial
+
+CONFIG = training_config("quick", epochs=1, inputs="vv", timesteps=1)
+
+
+@pytest.fixture
+def experiment(cube: str) -> Experiment:
+    opened = open_cube(cube)
+    return plan_experiment(opened, find_event(opened), Chipping(chip_size=64), ["vv"], [1])
+
+
+@pytest.fixture
+def shared(experiment: Experiment, tmp_path: Path) -> dict[str, Any]:
+    """What all trials of a sweep have; no chips, where nothing is trained."""
+    return {
+        "experiment": experiment,
+        "chips": None,
+        "table": str(tmp_path / "table"),
+        "runs": str(tmp_path / "runs"),
+    }
+
+
+def raising(error: Exception) -> Any:
+    def run_trial(*_: Any, **__: Any) -> None:
+        raise error
+
+    return run_trial
+
+
+def test_what_is_wrong_with_a_trial_is_its_row(
+    shared: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[dict[str, Any]] = []
+    monkeypatch.setattr(trial.tune, "report", told.append)
+    monkeypatch.setattr(trial, "run_trial", raising(ValueError("no such input")))
+    trial.trial({"trial": {"key": "ab", "config": CONFIG}}, **shared)
+    assert told == [{"error": "ValueError: no such input"}]
+    assert results_table(shared["table"])["error"].tolist() == ["ValueError: no such input"]
+
+
+@pytest.mark.parametrize("kind", [torch.AcceleratorError, torch.OutOfMemoryError])
+def test_what_is_wrong_with_its_device_is_left_to_tune(
+    kind: type[Exception], shared: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trial, "run_trial", raising(kind("CUDA error")))
+    with pytest.raises(kind, match="CUDA error"):
+        trial.trial({"trial": {"key": "ab", "config": CONFIG}}, **shared)
+    assert not Path(shared["table"]).exists()
+
+
+@pytest.mark.long  # four processes begin, one after another
+def test_a_device_that_fails_costs_its_own_process_and_no_other_trial(
+    ray: None, shared: dict[str, Any], tmp_path: Path
+) -> None:
+    tried = tmp_path / "tried"
+    tried.mkdir()
+
+    def body(parameters: dict[str, Any], **given: Any) -> None:
+        def run_trial(experiment: Any, config: TrainingConfig, *_: Any, **__: Any) -> Any:
+            (tried / f"{config.seed}-{os.getpid()}").touch()
+            if config.seed == 0:
+                raise torch.AcceleratorError("CUDA error: unspecified launch failure")
+            return type("Trained", (), {"auprc": 0.5})
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(trial, "run_trial", run_trial)
+            trial.trial(parameters, **given)
+
+    configs = {}
+    for seed in (0, 1):
+        config = TrainingConfig(inputs="vv", timesteps=1, seed=seed)
+        configs[row_key(shared["experiment"], config, "float32")] = config
+    failed = trial.run_trials(
+        configs=configs, resources=Resources(1, 0, None), deadline=60, body=body, **shared
+    )
+    assert failed == 1
+    (row,) = results_table(shared["table"]).itertuples()
+    assert row.seed == 0
+    assert row.error == "torch.AcceleratorError: CUDA error: unspecified launch failure"
+    tries = [path.name.split("-") for path in tried.iterdir()]
+    assert sorted(seed for seed, _ in tries) == ["0", "0", "0", "1"]
+    assert len({process for seed, process in tries if seed == "0"}) == 1 + trial.MAX_FAILURES
