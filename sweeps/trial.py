@@ -1,6 +1,7 @@
 """One Ray Tune trial, and the lines that tell how a sweep goes."""
 
 import logging
+import math
 import os
 import sys
 import tempfile
@@ -21,6 +22,7 @@ from landslide.results.row import Row
 from landslide.results.table import is_scored, write_row
 from landslide.storage import remove
 from landslide.training.config import TrainingConfig
+from landslide.training.run import Report
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +32,8 @@ class_cache.ENV_VARS_TO_PROPAGATE = {
     name for name in class_cache.ENV_VARS_TO_PROPAGATE if not name.startswith("AWS_")
 }
 
+PAUSE = 5
+"""Seconds between two reports of a trial: as often as the bar is drawn anew."""
 MAX_FAILURES = 2  # restarts of a trial whose worker died, or whose device failed it
 
 
@@ -77,7 +81,7 @@ def trial(
             table=table,
             checkpoint=checkpoint,
             weights=weights_of(runs, key) if keep else None,
-            report=tune.report,
+            report=seldom(tune.report),
         )
     except (torch.AcceleratorError, torch.OutOfMemoryError):
         raise
@@ -89,6 +93,22 @@ def trial(
         return
     remove(checkpoint)
     tune.report({"epoch": config.epochs, "auprc": trained.auprc})
+
+
+def seldom(report: Report) -> Report:
+    """Return a report that passes on the first record, and then one every `PAUSE` at most.
+
+    Tune's holds a trial, and its device, until the driver has taken the record before.
+    """
+    due = -math.inf
+
+    def told(record: dict[str, float]) -> None:
+        nonlocal due
+        if time.monotonic() >= due:
+            report(record)
+            due = time.monotonic() + PAUSE
+
+    return told
 
 
 def weights_of(runs: str, key: str) -> str:
@@ -112,7 +132,7 @@ class Progress(tune.Callback):
 
     def setup(self, *args: Any, **info: Any) -> None:
         """Open the bar; Tune has pickled this callback by now, which a bar does not survive."""
-        self.bar = tqdm(total=self.total, unit="epoch", mininterval=5, smoothing=0)
+        self.bar = tqdm(total=self.total, unit="epoch", mininterval=PAUSE, smoothing=0)
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any

@@ -1,7 +1,9 @@
 """One trial: what it tells Tune and how often, and what of its failures ends its process."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -63,6 +65,26 @@ def test_what_is_wrong_with_its_device_is_left_to_tune(
     assert not Path(shared["table"]).exists()
 
 
+def test_epochs_are_told_seldom_but_the_first_and_the_last(
+    shared: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, told = [0.0], list[dict[str, Any]]()
+
+    def run_trial(*_: Any, report: Any, **__: Any) -> Any:
+        for epoch in range(1, 101):
+            clock[0] += 0.125  # seconds
+            report({"epoch": float(epoch)})
+        return SimpleNamespace(auprc=0.5)
+
+    monkeypatch.setattr(trial.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(trial.tune, "report", told.append)
+    monkeypatch.setattr(trial, "run_trial", run_trial)
+    config = replace(CONFIG, epochs=100)
+    trial.trial({"trial": {"key": "ab", "config": config}}, **shared)
+    assert [record["epoch"] for record in told] == [1, 41, 81, 100]
+    assert told[-1]["auprc"] == 0.5
+
+
 @pytest.mark.long  # four processes begin, one after another
 def test_a_device_that_fails_costs_its_own_process_and_no_other_trial(
     ray: None, shared: dict[str, Any], tmp_path: Path
@@ -75,7 +97,7 @@ def test_a_device_that_fails_costs_its_own_process_and_no_other_trial(
             (tried / f"{config.seed}-{os.getpid()}").touch()
             if config.seed == 0:
                 raise torch.AcceleratorError("CUDA error: unspecified launch failure")
-            return type("Trained", (), {"auprc": 0.5})
+            return SimpleNamespace(auprc=0.5)
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(trial, "run_trial", run_trial)
