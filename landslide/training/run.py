@@ -118,8 +118,9 @@ class Run:
     def step(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         """Make one step of the optimiser; return the batch's summed loss and its pixels."""
         self.optimizer.zero_grad()
-        loss, pixels = self.loss(x, y)
-        self.scaler.scale(loss / pixels.clamp(min=1)).backward()
+        with whole_float32(self.precision):
+            loss, pixels = self.loss(x, y)
+            self.scaler.scale(loss / pixels.clamp(min=1)).backward()
         self.scaler.step(self.optimizer)
         self.scaler.update()
         return torch.stack([loss.detach().double(), pixels.double()])
@@ -215,10 +216,11 @@ def predict(
     """Return each pixel's logit of landslide over none: (chip, channel, y, x) to (chip, y, x)."""
     network.eval()
     scores = []
-    for batch in x.split(batch_size):
-        with torch.autocast(x.device.type, precision, precision != torch.float32):
-            logits = network(batch).float()
-        scores.append(logits[:, 1] - logits[:, 0])
+    with whole_float32(precision):
+        for batch in x.split(batch_size):
+            with torch.autocast(x.device.type, precision, precision != torch.float32):
+                logits = network(batch).float()
+            scores.append(logits[:, 1] - logits[:, 0])
     return torch.cat(scores)
 
 
@@ -228,6 +230,22 @@ def working_precision(wanted: str, device: torch.device) -> torch.dtype:
         return torch.float32
     ampere = torch.cuda.get_device_capability(device) >= (8, 0)
     return torch.bfloat16 if ampere else torch.float16
+
+
+@contextlib.contextmanager
+def whole_float32(precision: torch.dtype) -> Iterator[None]:
+    """Convolve float32 as such for a while, where that is the precision.
+
+    From Ampere on torch would round it to TF32, of 10 bits; matrix products it leaves alone.
+    """
+    convolutions = torch.backends.cudnn.conv  # type: ignore[attr-defined]  # as documented
+    before = convolutions.fp32_precision
+    if precision == torch.float32:
+        convolutions.fp32_precision = "ieee"
+    try:
+        yield
+    finally:
+        convolutions.fp32_precision = before
 
 
 @contextlib.contextmanager

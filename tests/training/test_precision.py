@@ -1,6 +1,7 @@
 """The arithmetic of training: which type a device computes in, and what the loss counts."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -118,3 +119,37 @@ def test_a_score_is_the_logit_of_landslide_over_none_whatever_the_batch() -> Non
         probability = torch.softmax(network(x), dim=1)[:, 1]
     np.testing.assert_allclose(torch.sigmoid(scores), probability, atol=1e-5)
     np.testing.assert_allclose(predict(network, x, 64, torch.float32), scores, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("precision", "expected"), [(torch.float32, {"ieee"}), (torch.bfloat16, {"tf32"})]
+)
+def test_a_run_in_float32_convolves_in_nothing_less(
+    precision: torch.dtype,
+    expected: set[str],
+    make_chips: MakeChips,
+    small: Small,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The setting is of GPUs, and is asked forward and backward, in training and in scoring."""
+    convolutions = torch.backends.cudnn.conv  # type: ignore[attr-defined]
+    seen: list[tuple[str, str]] = []
+    built = training.build_network
+
+    def watched(*arguments: Any) -> torch.nn.Module:
+        network = built(*arguments)
+
+        def forward(module: torch.nn.Module, _: Any, out: torch.Tensor) -> None:
+            seen.append((f"forward {module.training}", convolutions.fp32_precision))
+            if out.requires_grad:
+                out.register_hook(lambda _: seen.append(("backward", convolutions.fp32_precision)))
+
+        network.register_forward_hook(forward)
+        return network
+
+    monkeypatch.setattr(training, "working_precision", lambda *_: precision)
+    monkeypatch.setattr(training, "build_network", watched)
+    train(make_chips(train=4, validation=1), small(epochs=1))
+    assert {when for when, _ in seen} == {"forward True", "forward False", "backward"}
+    assert {setting for _, setting in seen} == expected
+    assert convolutions.fp32_precision == "tf32"  # as torch has it
