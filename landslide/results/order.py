@@ -26,6 +26,9 @@ SECTION = (
     "labelled_chips",
 )
 
+MIXED = "mixed"
+"""The class of both half precisions, which a row's key does not tell apart either."""
+
 ROW_ORDER = (*SECTION, "inputs", "timesteps", "seed")
 
 
@@ -40,11 +43,18 @@ def inputs_order(inputs: Iterable[str]) -> list[str]:
     return sorted(set(inputs), key=rank)
 
 
+def arithmetic(precision: pd.Series) -> pd.Series:
+    """Return the class of each row's arithmetic: float32 or mixed."""
+    return precision.replace(dict.fromkeys(("bfloat16", "float16"), MIXED))
+
+
 def ordered(frame: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
     """Return the rows sorted by `columns`, inputs in their order, numbered from 0."""
     ranks = {name: place for place, name in enumerate(inputs_order(frame["inputs"]))}
 
     def sortable(values: pd.Series) -> pd.Series:
+        if values.name == "precision":
+            return arithmetic(values)
         return values.map(ranks) if values.name == "inputs" else values
 
     return frame.sort_values(list(columns), key=sortable, kind="stable", ignore_index=True)

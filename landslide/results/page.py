@@ -70,7 +70,7 @@ def _head(parts: Sequence[Section]) -> Iterator[str]:
 
 def _claims(parts: Sequence[Section], setting: Setting) -> Iterator[str]:
     """Set the paper's claims beside what each protocol and the exact detector say of them."""
-    # Two GPUs may each have had a part of the trials: what they reckoned in stays apart.
+    # What was reckoned in float32 stays apart from the rest.
     several = len(parts) > len({part.identity["protocol"] for part in parts})
     columns: dict[str, list[Claim]] = {
         f"{part.identity['protocol']} protocol"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from landslide.results.order import ROW_ORDER, SECTION, ordered
+from landslide.results.order import ROW_ORDER, SECTION, arithmetic, ordered
 
 type Identity = tuple[object, ...]
 
@@ -20,7 +20,8 @@ class Section:
     Attributes
     ----------
     identity
-        What the rows have in common, by column name; None where a failed trial did not say.
+        What the rows have in common, by column name, and of `precision` the class; None where a
+        failed trial did not say.
     scored
         Rows with a score, one for each inputs, timesteps and seed: the newest.
     failed
@@ -66,7 +67,8 @@ def sections(table: pd.DataFrame) -> list[Section]:
 
 
 def _identities(table: pd.DataFrame) -> Iterator[Identity]:
-    for values in table[list(SECTION)].itertuples(index=False):
+    classed = table.assign(precision=arithmetic(table["precision"]))
+    for values in classed[list(SECTION)].itertuples(index=False):
         yield tuple(None if pd.isna(value) else value for value in values)
 
 

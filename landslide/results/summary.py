@@ -8,7 +8,7 @@ import pandas as pd
 
 from landslide.results.bootstrap import has_histograms
 from landslide.results.claims import Claim, paper_claims
-from landslide.results.order import SECTION
+from landslide.results.order import MIXED, SECTION
 from landslide.results.pivot import UNTRAINED, baselines, pivot
 from landslide.results.sections import Section, sections
 
@@ -72,6 +72,8 @@ def notes(section: Section) -> list[str]:
             f"Scored on {fewest:,} to {most:,} test pixels: rows of several sweeps, compare "
             "with care"
         )
+    if section.identity["precision"] == MIXED:
+        lines.append(f"Mixed precision: {', '.join(sorted(set(section.scored['precision'])))}")
     lines += [
         f"FAILED {row.inputs}, timesteps {row.timesteps}, seed {row.seed}: {row.error}"
         for row in section.failed.itertuples()

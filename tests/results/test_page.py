@@ -65,11 +65,11 @@ def test_claims_stand_beside_what_each_protocol_says_of_them(both, setting):
     assert page.index("hokkaido, paper protocol") > page.index(header)
 
 
-def test_trials_of_two_gpus_stay_apart(table_of, paper_rows, setting):
+def test_trials_of_a_cpu_and_of_gpus_stay_apart(table_of, paper_rows, setting):
     rows = paper_rows(2, **RAN)
-    other = [replace(row, precision="bfloat16", key=f"a{row.key}") for row in paper_rows(3, **RAN)]
+    other = [replace(row, precision="float32", key=f"a{row.key}") for row in paper_rows(3, **RAN)]
     page = results_page(table_of(rows + other), setting)
-    assert "| claim | paper protocol, bfloat16 | paper protocol, float16 |" in page
+    assert "| claim | paper protocol, float32 | paper protocol, mixed |" in page
 
 
 def test_what_falls_short_is_said_and_that_data_are_simulated(table_of, paper_rows, setting):

@@ -93,6 +93,19 @@ def test_rows_that_differ_in_what_matters_are_never_averaged(table_of, make_row,
     assert "0.500" not in text
 
 
+def test_the_half_precisions_are_one_section_which_names_them(table_of, make_row):
+    rows = [make_row(seed=s, precision=p) for s, p in enumerate(("float16", "bfloat16", "float16"))]
+    whole = make_row(seed=3, auprc=0.8, precision="float32")
+    mixed, apart = sorted(sections(table_of([*rows, whole])), key=lambda s: -len(s.scored))
+    assert mixed.seeds == [0, 1, 2]
+    assert mixed.identity["precision"] == "mixed"
+    assert apart.scored["auprc"].tolist() == [0.8]
+    text = report(table_of([]))
+    assert text.count("Mixed precision: bfloat16, float16") == 1
+    assert ", precision mixed," in text
+    assert ", precision float32," in text
+
+
 def test_of_two_rows_of_one_seed_the_newest_counts(table_of, make_row):
     first = make_row(auprc=0.2, threads=1, key="aa")
     again = make_row(auprc=0.8, threads=2, key="ab")
