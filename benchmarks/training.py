@@ -7,6 +7,7 @@ landslides. The ways take turns, so that a machine whose speed drifts favours ne
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from statistics import median
 from typing import Any
 
@@ -20,7 +21,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from landslide.chips.inputs import parse_inputs
 from landslide.chips.split import TEST, TRAIN, VALIDATION
-from landslide.training.compiling import compiled
+from landslide.training.compiling import compiled_for
 from landslide.training.config import TrainingConfig, training_config
 from landslide.training.feeding import Feed
 from landslide.training.network import CLASSES, build_network
@@ -183,9 +184,8 @@ def main() -> None:
         fast = project
         if args.compile:
             whole = network()
-            shape = (min(config.batch_size, args.count), channels, *[args.chip_size] * 2)
-            sample = torch.zeros(shape, device=device).contiguous(memory_format=torch.channels_last)
-            forward = compiled(whole, sample, precision)
+            asked = replace(config, compile=True)
+            forward = compiled_for(parts[TRAIN], whole, channels, asked, precision)
             fast = project_epoch(Run(whole, config, precision, device, forward), parts)
         bare = bare_epoch(network(), config, precision, args.count, args.chip_size)
         ways = (project, bare, fast)

@@ -2,16 +2,53 @@
 
 import copy
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import torch
+
+from landslide.training.config import TrainingConfig
+from landslide.training.feeding import Feed
 
 log = logging.getLogger(__name__)
 
 Forward = Callable[[torch.Tensor], torch.Tensor]
 
 
-def compiled(network: torch.nn.Module, sample: torch.Tensor, precision: torch.dtype) -> Forward:
+def compiled_for(
+    chips: Feed,
+    network: torch.nn.Module,
+    channels: int,
+    config: TrainingConfig,
+    precision: torch.dtype,
+) -> Forward:
+    """Return what the steps of a run over some chips compute with: compiled, if that is asked for.
+
+    Parameters
+    ----------
+    chips : Feed
+        Of the training part; their labels lie on the device.
+    network, precision
+        As for `compiled`.
+    channels : int
+        Input channels.
+    config : TrainingConfig
+    """
+    count = len(chips.labels)
+    # The last batch of an epoch is compiled for itself where it is smaller.
+    sizes = {min(config.batch_size, count), count % config.batch_size} - {0}
+    if not config.compile or not sizes:
+        return network
+    samples = (
+        torch.zeros(size, channels, *chips.labels.shape[1:], device=chips.labels.device)
+        for size in sorted(sizes, reverse=True)
+    )
+    whole = (each.contiguous(memory_format=torch.channels_last) for each in samples)
+    return compiled(network, whole, precision)
+
+
+def compiled(
+    network: torch.nn.Module, samples: Iterable[torch.Tensor], precision: torch.dtype
+) -> Forward:
     """Return what computes as a network does and shares its weights, compiled if possible.
 
     A copy of the network is tried first, forward and backward: what is found wrong then (no
@@ -22,17 +59,22 @@ def compiled(network: torch.nn.Module, sample: torch.Tensor, precision: torch.dt
     ----------
     network : Module
         On its device, in the memory format that it is trained in.
-    sample : float32 (chip, channel, y, x)
-        A batch of the shape of those to come, on the same device.
+    samples : float32 (chip, channel, y, x) each
+        A batch of every shape to come, on the same device.
     precision : dtype
         Of the autocast that it will run under; float32 for none.
     """
-    with torch.random.fork_rng(devices=[sample.device] if sample.is_cuda else []):
+    device = next(network.parameters()).device
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         try:
+            # Of the same code only so much is kept compiled, and trials share their process: what
+            # came later would silently not be.
+            torch.compiler.reset()
             tried = torch.compile(copy.deepcopy(network).train(), dynamic=False)
-            with torch.autocast(sample.device.type, precision, precision != torch.float32):
-                logits = tried(sample)
-            logits.float().sum().backward()
+            for sample in samples:
+                with torch.autocast(device.type, precision, precision != torch.float32):
+                    logits = tried(sample)
+                logits.float().sum().backward()
         except Exception as error:  # noqa: BLE001 - compilers have errors of many kinds
             reason = " ".join(str(error).split())[:200] or type(error).__name__
             log.warning("the network is not compiled, and trains as it is: %s", reason)

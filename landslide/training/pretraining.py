@@ -14,6 +14,7 @@ import xarray as xr
 from landslide.chips.inputs import parse_inputs
 from landslide.chips.split import TRAIN, VALIDATION
 from landslide.cube.labels import NO_DATA
+from landslide.training.compiling import compiled_for
 from landslide.training.config import TrainingConfig
 from landslide.training.network import build_network
 from landslide.training.run import Report, Run, threads_of, working_precision
@@ -36,7 +37,7 @@ class Reconstruction(Run):
         """
         hidden = hidden_squares(x)
         with torch.autocast(x.device.type, self.precision, self.precision != torch.float32):
-            guess = self.network(x.masked_fill(hidden[:, None], 0))  # 0 is the mean
+            guess = self.forward(x.masked_fill(hidden[:, None], 0))  # 0 is the mean
         error = (guess.float() - x).abs().mean(dim=1)
         counted = hidden & (y != NO_DATA)
         return (error * counted).sum(), torch.count_nonzero(counted)
@@ -97,7 +98,8 @@ def pretrain(
         ).to(device)
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # as documented
         _, parts = feed_parts(chips, config, device)
-        run = Reconstruction(network, config, precision, device)
+        forward = compiled_for(parts[TRAIN], network, channels, config, precision)
+        run = Reconstruction(network, config, precision, device, forward)
         run.complete(parts[TRAIN], parts[VALIDATION], checkpoint=checkpoint, report=report)
     keep_weights(network, address, head=False)
     return run.history[-1]["train_loss"]

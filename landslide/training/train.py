@@ -12,7 +12,7 @@ from landslide.chips.split import TEST, TRAIN, VALIDATION
 from landslide.chips.survey import Chips, known_of, survey
 from landslide.cube.labels import NO_DATA
 from landslide.training.calibration import Calibration, calibrate
-from landslide.training.compiling import compiled
+from landslide.training.compiling import compiled_for
 from landslide.training.config import TrainingConfig
 from landslide.training.metrics import average_precision
 from landslide.training.network import build_network, count_parameters, require_fit
@@ -99,12 +99,7 @@ def train(
         network.to(device)
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # as documented
         normalization, parts = feed_parts(chips, config, device)
-        forward = None
-        if config.compile:
-            chips_at_once = min(config.batch_size, max(len(parts[TRAIN].labels), 1))
-            sample = torch.zeros(chips_at_once, channels, *known["label"].shape[-2:], device=device)
-            sample = sample.contiguous(memory_format=torch.channels_last)
-            forward = compiled(network, sample, precision)
+        forward = compiled_for(parts[TRAIN], network, channels, config, precision)
         run = Run(network, config, precision, device, forward)
         run.complete(parts[TRAIN], parts[VALIDATION], checkpoint=checkpoint, report=report)
         run.restore_best()
