@@ -21,8 +21,10 @@ from landslide.training.metrics import average_precision
 Report = Callable[[dict[str, float]], None]
 """Told each epoch's record."""
 CHECKPOINT_SHARE = 0.05
-"""Of the time, that checkpoints after the first may take: on a fast GPU one may last as long as all
-epochs between two."""
+"""Of the time, that checkpoints may take: on a fast GPU one may last as long as all epochs between
+two."""
+SAVING = 100e6
+"""Bytes a second that a checkpoint counts as written at until one was timed."""
 
 
 class Run:
@@ -67,11 +69,13 @@ class Run:
     ) -> None:
         """Go on from a checkpoint, where there is one, and train the epochs that are left.
 
-        A checkpoint that would come sooner after one than `CHECKPOINT_SHARE` allows is left out.
+        A checkpoint that would come sooner than `CHECKPOINT_SHARE` allows is left out.
         """
         if checkpoint is not None:
             self.resume(checkpoint)
-        saved, cost = time.perf_counter(), 0.0
+        weights = sum(each.numel() * each.element_size() for each in self.network.parameters())
+        cost = 3 * weights / SAVING  # Adam keeps two moments of each
+        saved = time.perf_counter()
         while self.epoch < self.config.epochs:
             record = self.advance(chips, validation)
             if report is not None:

@@ -85,9 +85,19 @@ def test_an_interrupted_run_goes_on_to_the_same_result(
     assert_same(resumed, train(chips, config))
 
 
+@pytest.mark.parametrize(
+    ("first", "expected"),
+    [(0.0, [2, 8, 14, 20]), (0.25, [6, 12, 18])],  # 0.25 s are 0.05 of 5 s
+)
 def test_checkpoints_that_take_long_are_fewer(
-    checkpoint: str, make_chips: MakeChips, small: Small, monkeypatch: pytest.MonkeyPatch
+    first: float,
+    expected: list[int],
+    checkpoint: str,
+    make_chips: MakeChips,
+    small: Small,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """The first counts as its bytes do: weights, and two moments of each."""
     clock, saved = [0.0], []
 
     def advance(training: Run, *_: object) -> dict[str, float]:
@@ -99,12 +109,14 @@ def test_checkpoints_that_take_long_are_fewer(
         saved.append(training.epoch)
         clock[0] += 0.25
 
+    weights = sum(p.numel() for p in build_network("quick", 2).parameters())
+    monkeypatch.setattr(run, "SAVING", 3 * 4 * weights / first if first else np.inf)
     monkeypatch.setattr(run, "CHECKPOINT_SHARE", 0.05)
     monkeypatch.setattr(run.time, "perf_counter", lambda: clock[0])
     monkeypatch.setattr(Run, "advance", advance)
     monkeypatch.setattr(Run, "save", save)
     train(make_chips(), small(epochs=20, checkpoint_every=2), checkpoint=checkpoint)
-    assert saved == [2, 8, 14, 20]  # 0.25 s are 0.05 of 5 s
+    assert saved == expected
 
 
 def test_the_best_epochs_weights_outlive_an_interruption(
