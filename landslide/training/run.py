@@ -222,10 +222,23 @@ def predict(
     scores = []
     with whole_float32(precision):
         for batch in x.split(batch_size):
-            with torch.autocast(x.device.type, precision, precision != torch.float32):
-                logits = network(batch).float()
+            logits = _logits(network, batch, precision)
             scores.append(logits[:, 1] - logits[:, 0])
     return torch.cat(scores)
+
+
+def _logits(network: torch.nn.Module, x: torch.Tensor, precision: torch.dtype) -> torch.Tensor:
+    """Return a network's logits, those of its last layer in float32: rounded, scores would tie."""
+    if precision == torch.float32:
+        return network(x)
+    head, given = network.segmentation_head, list[torch.Tensor]()
+    assert isinstance(head, torch.nn.Module)
+    with (
+        head.register_forward_pre_hook(lambda _, features: given.extend(features)),
+        torch.autocast(x.device.type, precision),
+    ):
+        network(x)
+    return head(given[0].float())
 
 
 def working_precision(wanted: str, device: torch.device) -> torch.dtype:

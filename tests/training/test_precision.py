@@ -122,6 +122,28 @@ def test_a_score_is_the_logit_of_landslide_over_none_whatever_the_batch() -> Non
 
 
 @pytest.mark.parametrize(
+    ("name", "precision"),
+    [
+        ("quick", torch.float16),
+        ("quick", torch.bfloat16),
+        ("UnetPlusPlus/resnet18", torch.bfloat16),
+    ],
+)
+def test_scores_are_not_rounded_to_half_precision(name: str, precision: torch.dtype) -> None:
+    """Rounded, a thousand pixels would share a few hundred values, whose ties are no ranking."""
+    torch.manual_seed(0)
+    network = build_network(name, 2)
+    x = torch.randn(2, 2, 32, 64)
+    scores = predict(network, x, 2, precision)
+    assert scores.dtype == torch.float32
+    assert len(scores.unique()) > 0.9 * scores.numel()
+    assert len(scores.to(precision).unique()) < 0.9 * scores.numel()
+    whole = predict(network, x, 2, torch.float32)
+    assert (scores - whole).abs().mean() < 0.05 * whole.std()
+    assert not torch.equal(scores, whole)  # what comes before the last layer is in half precision
+
+
+@pytest.mark.parametrize(
     ("precision", "expected"), [(torch.float32, {"ieee"}), (torch.bfloat16, {"tf32"})]
 )
 def test_a_run_in_float32_convolves_in_nothing_less(
