@@ -138,9 +138,14 @@ class Run:
 
     @torch.no_grad()
     def validate(self, chips: Feed) -> tuple[float, float]:
-        """Return mean loss and AUPRC over the validation chips."""
+        """Return mean loss and AUPRC over the validation chips: the worst where a score is none.
+
+        Half precision may overflow in one epoch and not in the next.
+        """
         scores, y = self.score(chips), chips.labels
         valid = y != NO_DATA
+        if not torch.isfinite(scores[valid]).all():
+            return np.inf, 0.0
         # The cross-entropy of two classes is the binary one of their logits' difference.
         loss = torch.nn.functional.binary_cross_entropy_with_logits(scores[valid], y[valid].float())
         return float(loss), average_precision(scores, y)

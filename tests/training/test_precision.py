@@ -11,7 +11,7 @@ import xarray as xr
 from landslide.cube.labels import NO_DATA
 from landslide.training import train as training
 from landslide.training.config import TrainingConfig
-from landslide.training.feeding import Resident
+from landslide.training.feeding import Feed, Resident
 from landslide.training.network import build_network
 from landslide.training.run import Run, predict, working_precision
 from landslide.training.train import train
@@ -175,3 +175,18 @@ def test_a_run_in_float32_convolves_in_nothing_less(
     assert {when for when, _ in seen} == {"forward True", "forward False", "backward"}
     assert {setting for _, setting in seen} == expected
     assert convolutions.fp32_precision == "tf32"  # as torch has it
+
+
+def test_an_epoch_whose_scores_overflow_is_the_worst_and_not_the_last(
+    make_chips: MakeChips, small: Small, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    score = Run.score
+
+    def overflowing(run: Run, chips: Feed) -> torch.Tensor:
+        return score(run, chips) * (np.inf if run.epoch == 1 else 1)
+
+    monkeypatch.setattr(Run, "score", overflowing)
+    trained = train(make_chips(validation=2), small(epochs=3))
+    assert [record["validation_auprc"] == 0 for record in trained.history] == [True, False, False]
+    assert trained.history[0]["validation_loss"] == np.inf
+    assert trained.best_epoch > 1
