@@ -123,8 +123,8 @@ def images_said(
             said[orbit] = chosen.orbit
             said[f"{name}_before"] = [str(times[i])[:19] for i in chosen.before]
             said[f"{name}_after"] = [str(times[i])[:19] for i in chosen.after]
-    used = np.flatnonzero(pairs[0] | pairs[1]) if pairs[0].size else []
-    if len(used):
+    used = np.flatnonzero(pairs[0] | pairs[1])
+    if used.size:
         first, second = (cube[f"{n}_time"].to_numpy() for n in ("reference", "secondary"))
         said["pairs"] = [f"{str(first[i])[:19]}/{str(second[i])[:19]}" for i in used]
     return said

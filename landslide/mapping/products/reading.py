@@ -1,5 +1,7 @@
 """Planes of a cube read by block; what is damaged is an error, or no data."""
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 from dask.array.core import slices_from_chunks
@@ -15,7 +17,7 @@ def read_plane(
     damages: set[str] | None = None,
     *,
     no_data: float = np.nan,
-) -> NDArray[np.generic]:
+) -> NDArray[Any]:
     """Read a block of a lazy plane (y, x).
 
     Parameters
