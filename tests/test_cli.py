@@ -21,6 +21,7 @@ import zarr
 
 import landslide.cube.fetch
 import landslide.results.table
+import landslide.training.run
 import landslide.trial
 from landslide import open_cube, results_table, simulate_cube
 from landslide.cli import _parser, main
@@ -423,6 +424,8 @@ def epochs_run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[int]]:
             return run_trial(*args, report=tell, **kwargs)
 
         monkeypatch.setattr(landslide.trial, "run_trial", watched)
+        # So few epochs would not pay for a checkpoint.
+        monkeypatch.setattr(landslide.training.run, "CHECKPOINT_SHARE", 1e9)
         return epochs
 
     return watch

@@ -10,6 +10,7 @@ import xarray as xr
 from landslide.chips.split import TEST, TRAIN, UNUSED, VALIDATION
 from landslide.cube.events import Event, event_to_attribute
 from landslide.cube.labels import NO_DATA
+from landslide.training import run
 from landslide.training.config import TrainingConfig
 
 MakeChips = Callable[..., xr.Dataset]
@@ -99,6 +100,12 @@ def read_only() -> Callable[[xr.Dataset], xr.Dataset]:
         return chips
 
     return lock
+
+
+@pytest.fixture(autouse=True)
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let checkpoints take as much of the time as they like."""
+    monkeypatch.setattr(run, "CHECKPOINT_SHARE", 1e9)
 
 
 @pytest.fixture

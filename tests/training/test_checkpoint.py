@@ -38,12 +38,6 @@ def in_memory() -> Iterator[str]:
     fsspec.filesystem("memory").rm("/runs", recursive=True)
 
 
-@pytest.fixture(autouse=True)
-def often(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let checkpoints take as much of the time as they like."""
-    monkeypatch.setattr(run, "CHECKPOINT_SHARE", 1e9)
-
-
 def interrupt(chips: xr.Dataset, config: TrainingConfig, checkpoint: str, epoch: int) -> None:
     """Train until an epoch ends, and no further."""
 
