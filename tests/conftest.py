@@ -1,5 +1,6 @@
 """What all tests share; the loopback servers are in modules of their own."""
 
+import logging
 import os
 import secrets
 from collections.abc import Iterator
@@ -28,6 +29,7 @@ pytest_plugins = [
     "tests.written_event",
 ]
 
+LOUDNESS = ("landslide", "urllib3", "asyncio", "gcsfs")
 FLOODS = Path(__file__).parents[2] / "shared" / "data" / "floods-sentinel1.zarr"
 
 
@@ -48,6 +50,15 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> SideByS
     """Say which tests run in one process where there are several, in the order given above."""
     config.option.loadscopereorder = False
     return SideBySide(config, log)
+
+
+@pytest.fixture(autouse=True)
+def as_loud_as_before() -> Iterator[None]:
+    """Take back how loud a command made the loggers of its process."""
+    levels = {name: logging.getLogger(name).level for name in LOUDNESS}
+    yield
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)
 
 
 @pytest.fixture(scope="session")
