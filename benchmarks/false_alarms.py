@@ -17,42 +17,20 @@ from typing import Any
 
 import numpy as np
 from measure import arguments, report
+from real_radar import FLOODS_CHIPPING, FLOODS_EVENT, floods_split, like_papua, papua_cube
 
 from landslide import simulate_cube
-from landslide.build.assemble import build_cube
-from landslide.build.plan import plan_build
-from landslide.build.recipe import load_recipe
-from landslide.chips.split import TEST, TRAIN, VALIDATION, Chipping, split_to_json
+from landslide.chips.split import Chipping
 from landslide.cube.store import open_cube
 from landslide.mapping.choices import MapChoices
 from landslide.mapping.run import map_landslides
-from landslide.simulation.scene import VH, VV, Scene
 from landslide.training.config import training_config
 from landslide.trial import train_bundle
 
-FLOODS_EVENT = str(Path(__file__).parents[1] / "examples" / "floods.toml")
-CHIP, SIDE = 128, 2560
-"""Pixels on a side of a chip, and of the mosaic of floods."""
 TRAINED, VALIDATED = 1024, 1536
 """Rows of the mosaic up to which a model is trained, and validated; the rest is mapped."""
 LEARNT = (1024, 1280)
 """Rows and columns of the simulated cube."""
-# Measured on the ten dates: the variance of the log ratio of neighbouring dates is that of 153
-# looks in VV and in VH; means and spreads are those of the logarithm.
-PAPUA_VV = replace(VV, log_mean=-1.79, log_sd=0.214, looks=153, weather_sd=0.03)
-PAPUA_VH = replace(VH, log_mean=-3.09, log_sd=0.178, looks=153, weather_sd=0.03)
-RECIPE = """
-name = "enga"
-time = 2024-05-23T17:00:00Z
-
-[build]
-area = [143.345, -5.386, 143.383, -5.361]
-before_days = 200
-after_days = 30
-resolution = 30
-terrain = false
-sar = {{source = "{source}", pattern = "*_tv_cropped.tif", one_sided = true, min_coverage = 0.5}}
-"""
 
 
 def mapped(model: str, cube: str, out: Path, choices: MapChoices) -> dict[str, Any]:
@@ -64,25 +42,15 @@ def mapped(model: str, cube: str, out: Path, choices: MapChoices) -> dict[str, A
 def floods(data: Path, folder: Path) -> dict[str, float]:
     """Train on the upper part of the flood pairs; return the scores of the lower part's map."""
     cube, model = str(data / "floods-sentinel1.zarr"), str(folder / "floods-model")
-    corners = np.array([(y, x) for y in range(0, SIDE, CHIP) for x in range(0, SIDE, CHIP)])
-    rows = corners[:, 0]
-    parts = np.select([rows < TRAINED, rows < VALIDATED], [TRAIN, VALIDATION], TEST)
-    chipping = Chipping(protocol="blocked", chip_size=CHIP, buffer=0)
-    split = split_to_json(corners, parts, chipping)
+    split = floods_split(TRAINED, VALIDATED)
     config = training_config("quick", inputs="vv", timesteps=1)
-    train_bundle(open_cube(cube), config, chipping, out=model, event=FLOODS_EVENT, split=split)
+    train_bundle(
+        open_cube(cube), config, FLOODS_CHIPPING, out=model, event=FLOODS_EVENT, split=split
+    )
     y, x = (open_cube(cube)[axis].to_numpy() for axis in "yx")
     unseen = (float(x[0]), float(y[-1]), float(x[-1]), float(y[VALIDATED]))
     choices = MapChoices(event=FLOODS_EVENT, bbox=unseen, no_crs=True, minimum_area=400)
     return dict(mapped(model, cube, folder / "floods", choices)["scores"])
-
-
-def papua(data: Path, folder: Path) -> str:
-    """Build the cube of the ten dates, all before the landslide."""
-    recipe, cube = folder / "build.toml", str(folder / "papua.zarr")
-    recipe.write_text(RECIPE.format(source=(data / "opera-rtc-papua-2024").resolve()))
-    build_cube(plan_build(load_recipe(recipe)), cube)
-    return cube
 
 
 def false_alarms(cube: str, learnt: str, timesteps: int, folder: Path) -> list[tuple[float, float]]:
@@ -111,6 +79,7 @@ def false_alarms(cube: str, learnt: str, timesteps: int, folder: Path) -> list[t
 
 
 def main() -> None:
+    """Measure and print."""
     warnings.simplefilter("ignore")
     parser = arguments(__doc__)
     parser.add_argument("data", type=Path, help="folder of the real radar data")
@@ -122,18 +91,8 @@ def main() -> None:
         for score in ("auprc", "prevalence", "f1", "iou"):
             rows.append((f"floods of unseen ground: {score}", f"{scores[score]:.3f}", ""))
             ratios[f"floods_{score}"] = scores[score]
-        cube, learnt = papua(args.data, folder), str(folder / "like.zarr")
-        like = Scene(
-            shape=LEARNT,
-            seed=1,
-            pixel_m=30,
-            descending=(2, 2),
-            ascending=(0, 0),
-            timepairs=(0, 0),
-            vv=PAPUA_VV,
-            vh=PAPUA_VH,
-        )
-        simulate_cube(learnt, scene=like)
+        cube, learnt = papua_cube(args.data, folder), str(folder / "like.zarr")
+        simulate_cube(learnt, scene=like_papua(LEARNT))
         for timesteps in (1, 2):
             alarms, observed = zip(*false_alarms(cube, learnt, timesteps, folder), strict=True)
             what = f"nothing slid, {timesteps} on either side, {len(alarms)} splits"

@@ -68,7 +68,7 @@ def plan_map(
     models, cube, out, choices, work
         As for `landslide.mapping.run.map_landslides`.
     begin : bool
-        Whether to write anything; without it, only what can be wrong is found.
+        Without it, only what can be wrong is found; whether `out` may be written to, too.
 
     Raises
     ------

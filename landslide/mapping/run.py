@@ -66,7 +66,8 @@ def map_landslides(
             job.work.remove()
             leave(absolute(out))
         raise
-    if not scene_counts(job)["valid"]:
+    counts = scene_counts(job)
+    if not counts["valid"]:
         job.work.remove()
         leave(absolute(out))
         raise ValueError(
@@ -76,7 +77,7 @@ def map_landslides(
     written = write_products(
         _asked_for(scene, plan),
         plan.cube,
-        facts_of(plan),
+        facts_of(plan, counts),
         out,
         minimum_area=choices.minimum_area,
         formats=choices.formats,

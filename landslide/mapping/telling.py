@@ -5,15 +5,21 @@ from datetime import UTC, datetime
 
 from landslide.experiment import versions
 from landslide.mapping.facts import MapFacts
-from landslide.mapping.inference.scene import scene_counts, scene_devices
+from landslide.mapping.inference.scene import scene_devices
 from landslide.mapping.members import member_facts, reliability_facts, temperatures_of
 from landslide.mapping.plan import MapPlan
 from landslide.storage import absolute
 
 
-def facts_of(plan: MapPlan) -> MapFacts:
-    """Return the facts of a map that is mapped, from its plan and what its strips recorded."""
-    counts = scene_counts(plan.job)
+def facts_of(plan: MapPlan, counts: Mapping[str, int]) -> MapFacts:
+    """Return the facts of a map that is mapped, from its plan and what its strips recorded.
+
+    Parameters
+    ----------
+    plan : MapPlan
+    counts : mapping
+        As `landslide.mapping.inference.scene.scene_counts` gives them.
+    """
     bundles, images = plan.bundles, plan.job.plan.images
     first = bundles[0]
     source = str(plan.cube.encoding.get("source", ""))

@@ -5,7 +5,6 @@ whole and what comes out is told honestly, not how well it maps.
 """
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,31 +13,16 @@ import numpy as np
 import pytest
 import rasterio
 
+from benchmarks.real_radar import FLOODS_EVENT, floods_split, like_papua, papua_cube
 from landslide import simulate_cube
-from landslide.build.assemble import build_cube
-from landslide.build.plan import plan_build
-from landslide.build.recipe import load_recipe
-from landslide.chips.split import TEST, TRAIN, VALIDATION, Chipping, split_to_json
 from landslide.cli import main
-from landslide.simulation.scene import VH, VV, Scene
 
-FLOODS_EVENT = str(Path(__file__).parents[2] / "examples" / "floods.toml")
 QUICK = ("--preset", "quick", "--protocol", "blocked", "--buffer", "0")
 
 
 def summary_of(folder: Path) -> dict[str, Any]:
     (path,) = folder.glob("*_summary.json")
     return json.loads(path.read_text())
-
-
-def floods_split(last_trained: int, last_validated: int) -> str:
-    """Divide the mosaic from north to south, between its patches of 256 pixels."""
-    side, size = 2560, 128
-    corners = np.array([(y, x) for y in range(0, side, size) for x in range(0, side, size)])
-    parts = np.select(
-        [corners[:, 0] < last_trained, corners[:, 0] < last_validated], [TRAIN, VALIDATION], TEST
-    )
-    return split_to_json(corners, parts, Chipping(protocol="blocked", chip_size=size))
 
 
 def test_floods_of_the_other_part_are_mapped_and_scored(floods: str, tmp_path: Path) -> None:
@@ -65,48 +49,6 @@ def test_floods_of_the_other_part_are_mapped_and_scored(floods: str, tmp_path: P
     assert not summary["simulated"]
     polygons = geopandas.read_file(next(out.glob("*_landslides.gpkg")), layer="landslides")
     assert polygons.geometry.is_valid.all()
-
-
-# Measured on the despeckled pair's ten dates: the variance of the log ratio of neighbouring dates
-# is that of 153 looks in VV and in VH; means and spreads are those of the logarithm.
-PAPUA_VV = replace(VV, log_mean=-1.79, log_sd=0.214, looks=153, weather_sd=0.03)
-PAPUA_VH = replace(VH, log_mean=-3.09, log_sd=0.178, looks=153, weather_sd=0.03)
-
-
-def like_papua(shape: tuple[int, int]) -> Scene:
-    """Return a scene with the pixels and the looks of the despeckled pair."""
-    return Scene(
-        shape=shape,
-        seed=1,
-        pixel_m=30,
-        descending=(2, 2),
-        ascending=(0, 0),
-        timepairs=(0, 0),
-        vv=PAPUA_VV,
-        vh=PAPUA_VH,
-    )
-
-
-def papua_cube(real_data: Path, folder: Path) -> str:
-    """Build a cube of the ten dates, all before the landslide; it has no labels."""
-    source = real_data / "opera-rtc-papua-2024"
-    event = folder / "build.toml"
-    event.write_text(
-        f"""
-name = "enga"
-time = 2024-05-23T17:00:00Z
-
-[build]
-area = [143.345, -5.386, 143.383, -5.361]
-before_days = 200
-after_days = 30
-resolution = 30
-terrain = false
-sar = {{source = "{source}", pattern = "*_tv_cropped.tif", one_sided = true, min_coverage = 0.5}}
-"""
-    )
-    build_cube(plan_build(load_recipe(event)), str(folder / "papua.zarr"))
-    return str(folder / "papua.zarr")
 
 
 def test_where_nothing_slid_the_false_alarms_are_told(real_data: Path, tmp_path: Path) -> None:
