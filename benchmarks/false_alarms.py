@@ -7,6 +7,7 @@ preset and one seed; the one for Papua New Guinea is trained on a simulated cube
 and looks.
 """
 
+import argparse
 import json
 import tempfile
 import warnings
@@ -16,7 +17,7 @@ from statistics import fmean
 from typing import Any
 
 import numpy as np
-from measure import arguments, report
+from measure import report
 from real_radar import FLOODS_CHIPPING, FLOODS_EVENT, floods_split, like_papua, papua_cube
 
 from landslide import simulate_cube
@@ -81,7 +82,7 @@ def false_alarms(cube: str, learnt: str, timesteps: int, folder: Path) -> list[t
 def main() -> None:
     """Measure and print."""
     warnings.simplefilter("ignore")
-    parser = arguments(__doc__)
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("data", type=Path, help="folder of the real radar data")
     args = parser.parse_args()
     rows, ratios = [], {}

@@ -31,7 +31,7 @@ from landslide.mapping.inference.rows import BATCH, Job
 from landslide.mapping.inference.scene import map_scene, scene_counts
 from landslide.mapping.inference.work import Work
 from landslide.mapping.plan import plan_map
-from landslide.mapping.run import map_landslides
+from landslide.mapping.run import predict_scene, write_map
 from landslide.training.config import training_config
 from landslide.trial import train_bundle
 
@@ -104,9 +104,10 @@ def measure(model: str, cube: str, out: str) -> None:
     warnings.simplefilter("ignore")
     one_arena()
     idle, start = memory("VmRSS"), time.perf_counter()
-    map_scene(plan_map([model], open_cube(cube), out).job)
+    plan = plan_map([model], open_cube(cube), out)
+    scene, facts = predict_scene(plan)
     inferred = time.perf_counter() - start, memory("VmHWM") - idle
-    map_landslides([model], open_cube(cube), out)  # goes on from what was inferred
+    write_map(plan, scene, facts)
     whole = time.perf_counter() - start, memory("VmHWM") - idle
     print(json.dumps({"inference": inferred, "whole": whole}))
 

@@ -300,6 +300,7 @@ def _figure1(args: argparse.Namespace) -> None:
         args.out,
         title=chip.title,
         simulated=bool(cube.attrs.get("simulated", False)),
+        pixel_m=chip.pixel_m,
     )
     print(args.out)
 

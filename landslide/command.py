@@ -9,7 +9,9 @@ from collections.abc import Callable
 INTERRUPTED = 130
 """Exit status of a command that Ctrl-C ended, as shells have it."""
 
-EXTRAS = "install what it needs, pip install 'landslide-sar-datacubes[training,building,mapping]'"
+EXTRAS = (
+    "install what it needs, in the project's folder: pip install '.[training,building,mapping]'"
+)
 
 
 def run_command(run: Callable[[], int | None], *, verbose: bool = False) -> int:

@@ -1,6 +1,5 @@
 """One trial of an experiment: a configuration trained, scored, and written as a row."""
 
-import contextlib
 import hashlib
 import json
 import platform
@@ -32,6 +31,7 @@ from landslide.cube.opening import AS_NO_DATA
 from landslide.results.histograms import class_histograms
 from landslide.results.row import Row
 from landslide.results.table import write_row
+from landslide.retries import patiently
 from landslide.storage import read_bytes
 from landslide.training.config import TrainingConfig, determining
 from landslide.training.labelled import training_chips
@@ -188,7 +188,9 @@ def configurations(
     return list(configs)
 
 
-def row_key(experiment: Experiment, config: TrainingConfig, precision: str) -> str:
+def row_key(
+    experiment: Experiment, config: TrainingConfig, precision: str, *, start: str | None = None
+) -> str:
     """Digest what determines a score: data, split, mask and training, but not device or versions.
 
     Weights to begin with count by their content; where they could not be made, by their address.
@@ -199,6 +201,8 @@ def row_key(experiment: Experiment, config: TrainingConfig, precision: str) -> s
     config : TrainingConfig
     precision : str
         `float32` or `mixed`, as the device will resolve `auto`.
+    start : str, optional
+        What `start_digest` says of the weights to begin with, where that is known.
     """
     training = determining(config) | {"precision": precision}
     if precision == "mixed":
@@ -207,10 +211,17 @@ def row_key(experiment: Experiment, config: TrainingConfig, precision: str) -> s
         weights = Path(config.encoder_weights).read_bytes()
         training["encoder_weights"] = hashlib.sha256(weights).hexdigest()
     if config.start != "none":
-        with contextlib.suppress(FileNotFoundError):
-            training["start"] = hashlib.sha256(read_bytes(config.start)).hexdigest()
+        training["start"] = start or start_digest(config.start)
     determined = experiment.determined | {"training": training}
     return hashlib.sha256(json.dumps(determined, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def start_digest(address: str) -> str:
+    """Return the digest of weights to begin with, or their address where there are none."""
+    try:
+        return hashlib.sha256(patiently(lambda: read_bytes(address))).hexdigest()
+    except FileNotFoundError:
+        return address
 
 
 def run_trial(

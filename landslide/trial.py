@@ -27,7 +27,7 @@ from landslide.experiment import (
 from landslide.results.table import check_writable
 from landslide.storage import absolute, remove, require_writable
 from landslide.training.bundle import save_bundle
-from landslide.training.config import TrainingConfig
+from landslide.training.config import TrainingConfig, resolved_precision
 from landslide.training.network import build_network, require_fit
 from landslide.training.train import Trained
 
@@ -111,8 +111,8 @@ def train_bundle(
     folder = absolute(out)
     address = f"{folder}/{experiment.chip_store}"
     gathered = gather_chips(stream, chips, address, room=Room(memory_bytes()))
-    mixed = torch.cuda.is_available() and config.precision != "float32"
-    key = row_key(experiment, config, "mixed" if mixed else "float32")
+    precision = resolved_precision(config.precision, gpu=torch.cuda.is_available())
+    key = row_key(experiment, config, precision)
     # The delay, however short, hides the bar until an epoch ends: what is wrong comes before it.
     with tqdm(total=config.epochs, desc="training", unit="epoch", delay=1e-3) as bar:
 

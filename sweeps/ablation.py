@@ -22,7 +22,7 @@ from landslide.command import run_command
 from landslide.options import Parser
 from landslide.results.figures import figure4
 from landslide.results.summary import report
-from landslide.results.table import check_writable, results_table, row_keys
+from landslide.results.table import check_writable, results_table
 from landslide.retries import patiently
 from landslide.storage import write_whole
 from sweeps.planning import (
@@ -63,8 +63,7 @@ def run(args: argparse.Namespace, planned: Sweep | None = None) -> int:
     with ray_cluster(args.address):
         resources = resources_of(args, sweep.base)
         configs = sweep.keyed(resources)
-        done = set() if args.force else row_keys(table)
-        waiting = {key: config for key, config in configs.items() if key not in done}
+        waiting = sweep.lacking(configs, force=args.force)
         print(f"{len(configs)} configurations, {len(configs) - len(waiting)} in the table already")
         failures = 0
         if waiting:

@@ -25,7 +25,7 @@ from landslide.results.table import results_table
 from landslide.retries import patiently
 from landslide.training.labelled import with_steps_of
 from sweeps.ablation import run
-from sweeps.planning import Sweep, add_sweep_options, parsed, plan_sweep, resources_of
+from sweeps.planning import Sweep, add_sweep_options, parsed, plan_sweep, resources_of, table_of
 from sweeps.showing import check_page, example_model, write_page
 
 PROTOCOLS = ("paper", "blocked")
@@ -37,7 +37,7 @@ def options(arguments: list[str] | None) -> argparse.Namespace:
     add_sweep_options(parser)
     page = parser.add_argument_group("page")
     page.add_argument(
-        "--results", default="RESULTS.md", help="address of the page; default: %(default)s"
+        "--results", help="address of the page; default: RESULTS.md, beside the table"
     )
     page.add_argument(
         "--download-to", default="data", help="folder of a published cube; default: %(default)s"
@@ -53,6 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the experiment and write its page; 1 where a trial failed."""
     args = options(arguments)
     given = sys.argv[1:] if arguments is None else arguments
+    args.results = args.results or f"{table_of(args)[1]}/RESULTS.md"
     check_page(args.results)
     if args.cube and published_name(args.cube) and not Path(args.cube).exists():
         args.cube = str(fetch_cube(args.cube, args.download_to))

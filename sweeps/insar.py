@@ -11,8 +11,9 @@ import sys
 from landslide.command import run_command
 from landslide.results.comparing import compare
 from landslide.results.table import results_table
-from landslide.storage import absolute
+from landslide.retries import patiently
 from sweeps.ablation import options, run
+from sweeps.planning import plan_sweep
 
 INPUTS = ("coherence", "vv+vh", "vv+vh+coherence", "vv+vh+dem", "vv+vh+dem+coherence")
 COMPARED = (("vv+vh+coherence", "vv+vh"), ("vv+vh+dem+coherence", "vv+vh+dem"))
@@ -21,8 +22,9 @@ COMPARED = (("vv+vh+coherence", "vv+vh"), ("vv+vh+dem+coherence", "vv+vh+dem"))
 def main(arguments: list[str] | None = None) -> int:
     """Run the sweep, and say what coherence adds; 1 where a trial failed."""
     args = options(arguments, __doc__, INPUTS)
-    code = run(args)
-    rows = results_table(absolute(args.table or "table"))
+    sweep = plan_sweep(args)
+    code = run(args, sweep)
+    rows = patiently(lambda: results_table(sweep.table))
     scored = set(rows.loc[rows["error"].isna(), "inputs"])
     for first, second in COMPARED:
         if {first, second} <= scored:

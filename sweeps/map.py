@@ -5,15 +5,17 @@ The products are those of `landslide map`. The workers must reach the models, th
 store, which lies in OUT unless --work says another place.
 
     sweeps/map.py MODEL CUBE OUT --dask tcp://scheduler:8786
-    ray job submit --working-dir . -- python sweeps/map.py gs://…/MODEL gs://…/CUBE OUT \
-        --actors 4 --work gs://…/work
+    ray job submit --working-dir . -- \
+        python sweeps/map.py gs://…/MODEL gs://…/CUBE gs://…/OUT --actors 4
 """
 
 import argparse
 import sys
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cluster import in_job
 from cluster.dask import DEADLINE, dask_client, executor_of
 from cluster.executors import RayActors
 from cluster.ray import ray_cluster
@@ -22,7 +24,7 @@ from landslide.command import run_command
 from landslide.mapping.inference.arena import one_arena
 from landslide.mapping.options import add_map_options, cube_to_map, map_choices
 from landslide.mapping.plan import plan_map
-from landslide.mapping.run import map_landslides
+from landslide.mapping.run import predict_scene, write_map
 from landslide.options import Parser, gpus, positive
 
 if TYPE_CHECKING:
@@ -57,6 +59,8 @@ def options(arguments: list[str] | None) -> argparse.Namespace:
         parser.error("give either --actors or --dask")
     if args.actors is not None and args.actors < 1:
         parser.error("--actors is at least 1")
+    if in_job() and "://" not in args.out and not Path(args.out).is_absolute():
+        parser.error("a submitted job needs an OUT that stays: an address, or a path from / on")
     return args
 
 
@@ -64,12 +68,11 @@ def main(arguments: list[str] | None = None) -> None:
     """Map, and print where each product lies."""
     one_arena()
     args = options(arguments)
-    cube, choices = cube_to_map(args), map_choices(args)
     models = [args.model, *args.members]
     # What is wrong is found before a node is waited for.
-    plan_map(models, cube, args.out, choices, work=args.work, begin=False)
+    plan = plan_map(models, cube_to_map(args), args.out, map_choices(args), work=args.work)
     executor: Executor
-    with ExitStack() as opened:
+    with ExitStack() as opened:  # and closed again before the products are made, here
         if args.actors:
             opened.enter_context(ray_cluster(args.address))
             share = args.gpus_per_actor
@@ -81,16 +84,8 @@ def main(arguments: list[str] | None = None) -> None:
         else:
             client = opened.enter_context(dask_client(args.dask, deadline=args.deadline))
             executor, ahead = executor_of(client)
-        written = map_landslides(
-            models,
-            cube,
-            args.out,
-            choices,
-            executor=executor,
-            look_ahead=ahead,
-            work=args.work,
-            progress=True,
-        )
+        scene, facts = predict_scene(plan, executor, look_ahead=ahead, progress=True)
+    written = write_map(plan, scene, facts)
     print("\n".join(written.values()))
 
 

@@ -17,6 +17,7 @@ from landslide.experiment import (
     configurations,
     plan_experiment,
     row_key,
+    start_digest,
     with_baseline,
 )
 from landslide.options import (
@@ -30,8 +31,9 @@ from landslide.options import (
     seed,
     split_text,
 )
+from landslide.results.table import row_keys
 from landslide.storage import absolute
-from landslide.training.config import TrainingConfig
+from landslide.training.config import TrainingConfig, resolved_precision
 from landslide.trial import require_network
 
 
@@ -122,10 +124,36 @@ class Sweep:
     ) -> dict[str, TrainingConfig]:
         """Return configurations by the keys of their rows, as trials with these resources."""
         configs = self.configs if configs is None else configs
-        mixed = resources.gpus and self.base.precision != "float32"
-        precision = "mixed" if mixed else "float32"
-        chosen = (replace(each, precision=precision) for each in configs)
-        return {row_key(experiment or self.experiment, c, precision): c for c in chosen}
+        precision = resolved_precision(self.base.precision, gpu=resources.gpus > 0)
+        chosen = [replace(each, precision=precision) for each in configs]
+        # Once for all that begin with the same weights.
+        starts = {start: start_digest(start) for start in {c.start for c in chosen} - {"none"}}
+        return {
+            row_key(experiment or self.experiment, c, precision, start=starts.get(c.start)): c
+            for c in chosen
+        }
+
+    def lacking(
+        self, keyed: dict[str, TrainingConfig], *, force: bool
+    ) -> dict[str, TrainingConfig]:
+        """Return those of `keyed` that the table holds no score of; all, if they are forced."""
+        done = set() if force else row_keys(self.table)
+        return {key: config for key, config in keyed.items() if key not in done}
+
+
+def table_of(args: argparse.Namespace) -> tuple[str, str]:
+    """Return the addresses of the shared table, and of the folder that it lies in.
+
+    Raises
+    ------
+    ValueError
+        Where the table is a whole bucket.
+    """
+    table = absolute(args.table or "table")
+    beside = table.rsplit("/", 1)[0]
+    if beside.endswith(":/"):
+        raise ValueError(f"the table {table} is a whole bucket: name a folder in it")
+    return table, beside
 
 
 def plan_sweep(args: argparse.Namespace) -> Sweep:
@@ -139,10 +167,7 @@ def plan_sweep(args: argparse.Namespace) -> Sweep:
     if args.dask_workers and not 0 <= args.dask_workers[0] <= args.dask_workers[1]:
         least, most = args.dask_workers
         raise ValueError(f"--dask-workers {least} {most}: give the fewest and the most, in order")
-    table = absolute(args.table or "table")
-    beside = table.rsplit("/", 1)[0]
-    if beside.endswith(":/"):
-        raise ValueError(f"the table {table} is a whole bucket: name a folder in it")
+    table, beside = table_of(args)
     cube = opened_cube(args)
     event = find_event(cube, args.event)
     chipping, inputs = chipping_of(args), with_baseline(args.inputs)

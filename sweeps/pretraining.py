@@ -27,14 +27,12 @@ from landslide.chips.survey import known_of
 from landslide.command import run_command
 from landslide.experiment import Experiment, failed_row, row_key
 from landslide.options import Parser, opened_cube
-from landslide.results.figures import label_figure
-from landslide.results.labels import label_report
-from landslide.results.table import check_writable, results_table, row_keys
-from landslide.retries import patiently
+from landslide.results.table import check_writable
 from landslide.storage import exists, remove
 from landslide.training.config import TrainingConfig
 from landslide.training.labelled import with_labels
 from landslide.training.pretraining import HIDDEN, SQUARE, pretrain
+from sweeps.curves import show_curves
 from sweeps.planning import (
     Sweep,
     add_sweep_options,
@@ -87,8 +85,7 @@ def main(arguments: list[str] | None = None) -> int:
             for k in (*labelled, None)
         ]
         keyed = sweep.keyed(resources, configs)
-        done = set() if args.force else row_keys(sweep.table)
-        waiting = {key: config for key, config in keyed.items() if key not in done}
+        waiting = sweep.lacking(keyed, force=args.force)
         print(f"{len(keyed)} configurations, {len(keyed) - len(waiting)} in the table already")
         lost = [key for key, config in waiting.items() if config.start in failed]
         for key in lost:
@@ -108,12 +105,7 @@ def main(arguments: list[str] | None = None) -> int:
                 deadline=args.deadline,
             )
 
-    rows = patiently(lambda: results_table(sweep.table))
-    rows = rows[rows["key"].isin(keyed)]
-    figure = f"{sweep.beside}/labels.png"
-    print(label_report(rows), end="")
-    label_figure(rows, figure)
-    print(f"table:  {sweep.table}\nfigure: {figure}")
+    show_curves(sweep, keyed, "labels.png")
     return int(failures > 0)
 
 

@@ -26,13 +26,11 @@ from landslide.chips.survey import known_of
 from landslide.command import run_command
 from landslide.experiment import Experiment
 from landslide.options import Parser
-from landslide.results.figures import label_figure
-from landslide.results.labels import label_report
-from landslide.results.table import check_writable, results_table, row_keys
-from landslide.retries import patiently
+from landslide.results.table import check_writable
 from landslide.storage import exists
 from landslide.training.config import TrainingConfig
 from landslide.training.labelled import with_labels
+from sweeps.curves import show_curves
 from sweeps.planning import (
     Sweep,
     add_sweep_options,
@@ -113,12 +111,7 @@ def main(arguments: list[str] | None = None) -> int:
         keys += found
         failures += failed
 
-    rows = patiently(lambda: results_table(target.table))
-    rows = rows[rows["key"].isin(keys)]
-    figure = f"{target.beside}/transfer.png"
-    print(label_report(rows), end="")
-    label_figure(rows, figure)
-    print(f"table:  {target.table}\nfigure: {figure}")
+    show_curves(target, keys, "transfer.png")
     return int(failures > 0)
 
 
@@ -134,11 +127,22 @@ def plan_source(args: argparse.Namespace, address: str) -> Sweep:
 
 
 def names_of(sweeps: Sequence[Sweep]) -> list[str]:
-    """Name each cube by its event, or by its address where two have events of one name."""
-    names = [sweep.experiment.event.name for sweep in sweeps]
-    if len(set(names)) == len(names):
-        return names
-    return [sweep.experiment.cube.rsplit("/", 1)[-1].removesuffix(".zarr") for sweep in sweeps]
+    """Name each cube by its event, or where two have events of one name by its address.
+
+    Raises
+    ------
+    ValueError
+        Where one event of one cube is given twice.
+    """
+    events = [sweep.experiment.event.name for sweep in sweeps]
+    cubes = [sweep.experiment.cube for sweep in sweeps]
+    short = [address.rsplit("/", 1)[-1].removesuffix(".zarr") for address in cubes]
+    both = [f"{event} of {cube}" for event, cube in zip(events, cubes, strict=True)]
+    for names in (events, short, cubes, both):
+        if len(set(names)) == len(names):
+            return names
+    twice = next(name for number, name in enumerate(both) if name in both[:number])
+    raise ValueError(f"{twice} is given twice: name each of target and sources once")
 
 
 def load(args: argparse.Namespace, sweep: Sweep) -> xr.Dataset:
@@ -165,8 +169,8 @@ def joint_stages(
 
     All but the last is trained on none of the target's labels, and scored on it zero-shot.
     """
-    groups = [[number] for number in range(len(sources))]
-    groups += [list(range(len(sources)))] if len(sources) > 1 else []
+    everyone = list(range(len(sources)))
+    groups = [[number] for number in everyone] + [everyone] * (len(sources) > 1)
     stages = []
     for group in groups:
         together = "+".join(names[number] for number in group)
@@ -211,10 +215,10 @@ def run_stage(
 ) -> tuple[list[str], int]:
     """Train what the table lacks; return the keys of all of it, and how many trials failed."""
     keyed = target.keyed(resources, stage.configs, stage.experiment)
-    done = set() if args.force else row_keys(target.table)
+    waiting = target.lacking(keyed, force=args.force)
     if stage.keep:
-        done = {key for key in done if exists(weights_of(target.runs, key))}
-    waiting = {key: config for key, config in keyed.items() if key not in done}
+        kept = {key for key in keyed if key in waiting or not exists(weights_of(target.runs, key))}
+        waiting = {key: keyed[key] for key in keyed if key in kept}
     names = dict.fromkeys(config.origin or "the target alone" for config in stage.configs)
     print(f"{', '.join(names)}: {len(keyed)} configurations, {len(waiting)} to train", flush=True)
     if not waiting:

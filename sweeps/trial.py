@@ -138,8 +138,10 @@ class Progress(tune.Callback):
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
         """Advance the bar to what the trial reports."""
-        epoch = int(result.get("epoch", 0))
-        self.bar.update(max(epoch - self.epochs.get(trial.trial_id, 0), 0))
+        before = self.epochs.get(trial.trial_id, 0)
+        # A trial that goes on from a checkpoint reports some epochs again.
+        epoch = max(int(result.get("epoch", 0)), before)
+        self.bar.update(epoch - before)
         self.epochs[trial.trial_id] = epoch
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:

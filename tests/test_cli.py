@@ -575,5 +575,5 @@ def test_an_extra_that_is_not_installed_is_named_with_what_installs_it(
     assert main(["build", "event.toml", "out.zarr"]) == 1
     error = capsys.readouterr().err
     assert "odc.geo.geobox" in error
-    assert "pip install 'landslide-sar-datacubes[training,building,mapping]'" in error
+    assert "pip install '.[training,building,mapping]'" in error
     assert error.count("\n") == 1

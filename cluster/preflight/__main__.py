@@ -35,7 +35,6 @@ from cluster.resources import Resources, await_node, trials_at_once
 from landslide.chips.inputs import parse_inputs
 from landslide.command import run_command
 from landslide.options import Parser
-from landslide.results.table import row_keys
 from landslide.training.config import TrainingConfig
 from sweeps.planning import (
     Sweep,
@@ -176,10 +175,9 @@ def estimates(
     yield Check("sweep", "reading", passed=True, said=said)
     configs = sweep.keyed(resources)
     try:
-        done = set() if args.force else row_keys(sweep.table)
+        waiting = sweep.lacking(configs, force=args.force)
     except OSError:  # told of already, by every place
-        done = set()
-    waiting = {key: config for key, config in configs.items() if key not in done}
+        waiting = configs
     said = f"{len(waiting)} of {len(configs)} configurations are not in the table"
     said += f"; {trials_at_once(resources)} at once on the nodes that run"
     if step is not None and waiting:

@@ -47,7 +47,7 @@ def training_step(config: TrainingConfig, chip_size: int, device: str | None = N
     torch.set_num_threads(config.threads)
     precision = working_precision(config.precision, place)
     channels = len(parse_inputs(config.inputs).channels)
-    network = build_network(config.network, channels).to(place)
+    network = build_network(config.network, channels, config.encoder_weights).to(place)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # as documented
     run = Run(network, config, precision, place)
     shape = (config.batch_size, channels, chip_size, chip_size)

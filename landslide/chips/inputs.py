@@ -21,6 +21,9 @@ STATIC_GROUPS: dict[str, tuple[str, ...]] = {
 }
 TERMS = (*POLARISATIONS, OPPOSITE, *STATIC_GROUPS)
 
+UNJUDGED = "dem_aspect"
+"""Flat ground has none, which excludes no pixel."""
+
 PAPER_INPUTS = ("vv", "vh", "vv+vh", "vv+vh+dem")
 BASELINE = "dem"
 PAPER_TIMESTEPS = (1, 2, 3, 4)
@@ -95,3 +98,8 @@ def union(names: Iterable[str]) -> Inputs:
     polarisations = tuple(p for p in every if any(p in i.polarisations for i in parsed))
     static = tuple(s for s in (*TERRAIN, *COHERENCE) if any(s in i.static for i in parsed))
     return Inputs("+".join((*polarisations, *static)), polarisations, static)
+
+
+def judged(channels: Iterable[str]) -> list[int]:
+    """Return the places of the channels that a pixel needs data in to count."""
+    return [place for place, name in enumerate(channels) if name != UNJUDGED]

@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 from tqdm import tqdm
 
+from landslide.chips.inputs import judged
 from landslide.chips.passing import ChipStream, chip_batches, map_chips
 from landslide.chips.plan import LEAST_VALID
 from landslide.chips.split import TEST, TRAIN, UNUSED, VALIDATION
@@ -90,7 +91,7 @@ def _place(loaded: xr.Dataset, batch: xr.Dataset) -> int:
 def mask_labels(chips: xr.Dataset) -> xr.Dataset:
     """Return chips whose pixels keep their label only where every channel has data.
 
-    (Flat ground has no aspect; that excludes no pixel.) A chip of a damaged chunk keeps none.
+    A chip of a damaged chunk keeps none.
 
     Parameters
     ----------
@@ -101,10 +102,10 @@ def mask_labels(chips: xr.Dataset) -> xr.Dataset:
     # A mean over the fewest images has data nowhere that one over more of them has none.
     sar = chips["sar"].to_numpy()[:, 0]
     static = chips["static"].to_numpy()
-    judged = np.flatnonzero(chips["static_channel"].to_numpy() != "dem_aspect")
+    needed = judged(chips["static_channel"].to_numpy().tolist())
     for i in range(len(label)):
         valid = np.isfinite(sar[i]).all(axis=0)
-        for channel in judged:
+        for channel in needed:
             valid &= np.isfinite(static[i, channel])
         label[i][~valid] = NO_DATA
     label[chips["damaged"].to_numpy()] = NO_DATA

@@ -1,6 +1,6 @@
 """Where a cube lies: its coordinate reference system and its grid of pixels.
 
-Only `geobox_of` needs odc-geo, which is imported there: a worker that streams chips has none.
+odc-geo and pyproj are imported where they are needed: a worker that streams chips has none.
 """
 
 import math
@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
+from landslide.cube.units import METRE_NAMES
+
 if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
+    from pyproj import CRS
 
 GRID_MAPPING = ("crs_wkt", "spatial_ref", "grid_mapping_name")
 """Attributes that make a variable a grid mapping of the CF conventions, any of them."""
@@ -91,8 +94,25 @@ def unit_of(cube: xr.Dataset) -> str | None:
     ValueError
         As `geobox_of` does.
     """
-    crs = _crs(cube) if next(_named(cube), None) else None
+    crs = crs_of(cube)
     return None if crs is None else str(crs.axis_info[0].unit_name)
+
+
+def pixel_metres(cube: xr.Dataset) -> float | None:
+    """Return the width [m] of a pixel; None where coordinates are not in metres.
+
+    What they are in their reference system says, else their own `units`.
+
+    Raises
+    ------
+    ValueError
+        As `pixel_size` and `crs_of` do.
+    """
+    size = pixel_size(cube)
+    if size is None:
+        return None
+    unit = unit_of(cube) or str(cube["x"].attrs.get("units", ""))
+    return size[1] if unit.lower() in METRE_NAMES else None
 
 
 def _named(cube: xr.Dataset) -> Iterator[tuple[str, Any]]:
@@ -112,12 +132,20 @@ def _named(cube: xr.Dataset) -> Iterator[tuple[str, Any]]:
                 yield f"{where}, {key}", attrs[key]
 
 
-def _crs(cube: xr.Dataset) -> Any:
-    """Return the pyproj CRS that a cube names, or None."""
+def crs_of(cube: xr.Dataset) -> "CRS | None":
+    """Return the coordinate reference system that a cube names, or None.
+
+    Raises
+    ------
+    ValueError
+        Where what it names is not known, or it names several.
+    """
+    if next(_named(cube), None) is None:
+        return None
     from pyproj import CRS  # noqa: PLC0415 - with odc-geo
     from pyproj.exceptions import CRSError  # noqa: PLC0415
 
-    found: dict[str, Any] = {}
+    found: dict[str, CRS] = {}
     for where, named in _named(cube):
         try:
             mapping = isinstance(named, Mapping)
@@ -173,7 +201,7 @@ def geobox_of(cube: xr.Dataset) -> "GeoBox | None":
     from affine import Affine  # noqa: PLC0415 - with odc-geo
     from odc.geo.geobox import GeoBox  # noqa: PLC0415
 
-    crs = _crs(cube)
+    crs = crs_of(cube)
     if crs is None:
         return None
     _refuse_rotated(cube)

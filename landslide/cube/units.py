@@ -47,6 +47,7 @@ _POWER_NAMES = (
     *("", "1", "linear", "power", "linear power", "linear_power", "gamma0", "sigma0"),
     *("none", "unitless", "dimensionless", "m2/m2", "m2 m-2", "m^2/m^2"),
 )
+METRE_NAMES = ("m", "metre", "metres", "meter", "meters")
 _RADIAN_NAMES = ("rad", "radian", "radians")
 _DEGREE_NAMES = ("deg", "degree", "degrees", "°", "degrees clockwise from north")
 CONVERSIONS: Mapping[str, Mapping[str, Conversion]] = MappingProxyType(
@@ -54,7 +55,7 @@ CONVERSIONS: Mapping[str, Mapping[str, Conversion]] = MappingProxyType(
         POWER: _spellings(as_is, *_POWER_NAMES)
         | _spellings(power_from_decibels, "db", "decibel", "decibels")
         | _spellings(power_from_logarithm, LOGARITHM),
-        METRES: _spellings(as_is, "", "m", "metre", "metres", "meter", "meters"),
+        METRES: _spellings(as_is, "", *METRE_NAMES),
         RADIANS: _spellings(as_is, "", *_RADIAN_NAMES)
         | _spellings(_times(np.pi / 180), *_DEGREE_NAMES),
         DEGREES: _spellings(as_is, "", *_DEGREE_NAMES)

@@ -2,10 +2,9 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from dataclasses import asdict, dataclass, field
 
-from landslide.cube.events import Event, event_from_attribute, event_to_attribute
+from landslide.cube.events import Event, event_to_attribute
 
 UNVALIDATED = "Unvalidated: made by a model, checked by nobody."
 
@@ -121,28 +120,3 @@ def facts_to_json(facts: MapFacts) -> str:
     """Return all of `facts` as JSON."""
     kept = asdict(facts) | {"event": json.loads(event_to_attribute(facts.event))}
     return json.dumps(kept, indent=1)
-
-
-def facts_from_json(text: str, where: str = "the map's facts") -> MapFacts:
-    """Return the facts that `facts_to_json` wrote.
-
-    Raises
-    ------
-    ValueError
-        Where it wrote no such text.
-    """
-    try:
-        kept = json.loads(text)
-        members = tuple(Member(**member) for member in kept.pop("members"))
-        event = event_from_attribute(json.dumps(kept.pop("event")), where)
-        scaled = kept.pop("reliability", None)
-        if scaled is not None:
-            scaled["bins"] = {name: tuple(values) for name, values in scaled["bins"].items()}
-            scaled = Reliability(**scaled)
-        known = {each.name for each in fields(MapFacts)}
-        lists: dict[str, Any] = {
-            k: tuple(v) if isinstance(v, list) else v for k, v in kept.items() if k in known
-        }
-        return MapFacts(event=event, members=members, reliability=scaled, **lists)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{where} are not what this version writes: map again") from error

@@ -13,7 +13,9 @@ def add_map_options(parser: argparse.ArgumentParser) -> None:
     """Add what says which model maps what, and into which products."""
     parser.add_argument("model", help="folder that `landslide train --out` wrote")
     parser.add_argument("cube", help=CUBE)
-    parser.add_argument("out", help="folder for the products; one that is not there yet")
+    parser.add_argument(
+        "out", help="folder for the products: a new one, or one where the same map was begun"
+    )
     parser.add_argument(
         "--members",
         nargs="+",

@@ -1,6 +1,6 @@
 """What a map is to be, checked before anything is mapped."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from landslide.mapping.area import Area, area_of, grown, require_fit, said_of_fi
 from landslide.mapping.choices import PLAIN, MapChoices
 from landslide.mapping.inference.rows import Job
 from landslide.mapping.inference.strips import ScenePlan, plan_scene
-from landslide.mapping.inference.work import FOLDER, Work, require_free
+from landslide.mapping.inference.work import FOLDER, Work, require_place
 from landslide.mapping.members import (
     load_members,
     temperatures_of,
@@ -32,6 +32,9 @@ from landslide.training.bundle import Bundle
 class MapPlan:
     """One map that can be made."""
 
+    out: str
+    """Address of the folder of its products."""
+    choices: MapChoices
     cube: xr.Dataset
     """In pixels of the models' size."""
     digest: str
@@ -43,6 +46,8 @@ class MapPlan:
     area: Area
     """Rows and columns that were asked for; what is mapped is grown by what their chips see."""
     job: Job
+    identity: Mapping[str, Any]
+    """What determines its probabilities; JSON."""
     overlap: int
     """Pixels that neighbouring chips share."""
     threshold: float
@@ -59,21 +64,18 @@ def plan_map(
     choices: MapChoices = PLAIN,
     *,
     work: str | None = None,
-    begin: bool = True,
 ) -> MapPlan:
-    """Check all that can be known of a map, and begin its work store or go on with it.
+    """Check all that can be known of a map, whether `out` may be written to, too.
 
     Parameters
     ----------
     models, cube, out, choices, work
         As for `landslide.mapping.run.map_landslides`.
-    begin : bool
-        Without it, only what can be wrong is found; whether `out` may be written to, too.
 
     Raises
     ------
     ValueError, OSError
-        Where a model, the cube, the options or the folder are wrong; then nothing is written.
+        Where a model, the cube, the options or the folder are wrong.
     """
     bundles = load_members(models)
     first = bundles[0]
@@ -114,14 +116,13 @@ def plan_map(
     identity = _identity(bundles, digest, event, scene, overlap, resample=choices.resample)
     # A folder that work lies in may be moved with it; another one may hold what is not ours.
     identity |= {"out": folder} if work else {}
-    if not place.begun(identity):
-        require_free(folder)
+    require_place(place, identity, folder)
     require_writable(out, f"to the map's folder {out}", "name one that you may write to")
-    if begin:
-        place.begin(identity)
     members = tuple((absolute(bundle.address), bundle.digest) for bundle in bundles)
     job = Job(scene, members, place, choices.batch_size, choices.threads)
     return MapPlan(
+        out=out,
+        choices=choices,
         cube=cube,
         digest=digest,
         event=event,
@@ -129,6 +130,7 @@ def plan_map(
         inputs=inputs.name,
         area=area,
         job=job,
+        identity=identity,
         overlap=overlap,
         threshold=threshold,
         threshold_from=origin,

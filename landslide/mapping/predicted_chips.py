@@ -7,13 +7,13 @@ import numpy as np
 import torch
 import xarray as xr
 
-from landslide.chips.inputs import parse_inputs
+from landslide.chips.inputs import judged, parse_inputs
 from landslide.chips.loading import load_chips
 from landslide.chips.split import TEST, Chipping, split_from_json, split_to_json
 from landslide.chips.stream import stream_chips
 from landslide.chips.windows import cut
 from landslide.cube.events import Event
-from landslide.cube.labels import NO_DATA, read_labels
+from landslide.cube.labels import NO_DATA, keep_labels, read_labels
 from landslide.storage import absolute, read_bytes
 from landslide.training.bundle import SPLIT, load_bundle
 from landslide.training.normalization import normalize, select_channels
@@ -62,6 +62,7 @@ def predict_chips(model: str, cube: xr.Dataset, event: Event, count: int = 6) ->
     size = int(described["chip_size"])
     chipping = Chipping(protocol=described["protocol"], chip_size=size)
     corners, parts = split_from_json(read_bytes(f"{model.rstrip('/')}/{SPLIT}").decode(), chipping)
+    cube = keep_labels(cube)
     labels = read_labels(cube)
     corners = corners[parts == TEST]
     if (corners >= labels.shape).any():
@@ -96,9 +97,7 @@ def predict_chips(model: str, cube: xr.Dataset, event: Event, count: int = 6) ->
         )
     )
     planes = select_channels(chips, inputs, max(config.timesteps, 1))
-    # Flat ground has no aspect, which excludes no pixel.
-    needed = [c != "dem_aspect" for c in inputs.channels]
-    valid = np.isfinite(planes[:, needed]).all(axis=1)
+    valid = np.isfinite(planes[:, judged(inputs.channels)]).all(axis=1)
     x = torch.from_numpy(normalize(planes, bundle.normalization))
     temperature = bundle.calibration.temperature if bundle.calibration else 1.0
     logits = predict(bundle.network, x, config.batch_size, torch.float32) / temperature

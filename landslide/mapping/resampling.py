@@ -54,6 +54,7 @@ def resampled(cube: xr.Dataset, bundle: Bundle) -> tuple[xr.Dataset, list[str]]:
             continue
         how = "nearest" if name in NEAREST else "average" if coarser else "bilinear"
         at_hand = array.drop_vars([c for c in array.coords if c not in array.dims])
+        at_hand = at_hand.copy(deep=False)  # or what follows would change the caller's cube
         at_hand.attrs = {k: v for k, v in array.attrs.items() if k != "grid_mapping"}
         at_hand.encoding = {}  # a layer no more: read through Dask
         lazy = at_hand.odc.assign_crs(geobox.crs)

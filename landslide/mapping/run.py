@@ -6,8 +6,9 @@ from concurrent.futures import Executor
 import xarray as xr
 
 from landslide.mapping.choices import PLAIN, MapChoices
+from landslide.mapping.facts import MapFacts
 from landslide.mapping.inference.scene import any_done, map_scene, scene_counts
-from landslide.mapping.inference.work import leave
+from landslide.mapping.inference.work import leave, require_place
 from landslide.mapping.plan import MapPlan, plan_map
 from landslide.mapping.telling import facts_of
 from landslide.mapping.write import write_products
@@ -58,34 +59,70 @@ def map_landslides(
         Where no pixel has data: then nothing is left in `out`.
     """
     plan = plan_map(models, cube, out, choices, work=work)
+    scene, facts = predict_scene(plan, executor, look_ahead=look_ahead, progress=progress)
+    return write_map(plan, scene, facts)
+
+
+def predict_scene(
+    plan: MapPlan,
+    executor: Executor | None = None,
+    *,
+    look_ahead: int | None = None,
+    progress: bool = False,
+) -> tuple[xr.Dataset, MapFacts]:
+    """Predict what a planned map asks for; the parameters are those of `map_landslides`.
+
+    Returns
+    -------
+    scene : Dataset
+        As `write_products` takes it, lazily from the work store.
+    facts : MapFacts
+
+    Raises
+    ------
+    ValueError, OSError
+        As `map_landslides` does.
+    """
     job = plan.job
+    # Again: whoever planned may have waited for nodes since.
+    require_place(job.work, plan.identity, plan.out)
+    job.work.begin(plan.identity)
     try:
         scene = map_scene(job, executor, look_ahead=look_ahead, progress=progress)
     except (ValueError, OSError):
-        if executor is None and not any_done(job):  # else it goes on from there
-            job.work.remove()
-            leave(absolute(out))
+        if executor is None and not any_done(job) and job.work.alone():  # else it goes on
+            _abandon(plan)
         raise
     counts = scene_counts(job)
     if not counts["valid"]:
-        job.work.remove()
-        leave(absolute(out))
+        _abandon(plan)
         raise ValueError(
             "no pixel of the area has data in every channel of "
             f"{plan.inputs!r}: check the cube's no-data values and the --bbox"
         )
+    return _asked_for(scene, plan), facts_of(plan, counts)
+
+
+def write_map(plan: MapPlan, scene: xr.Dataset, facts: MapFacts) -> dict[str, str]:
+    """Write all products of what `predict_scene` returned, and return the address of each."""
+    choices = plan.choices
     written = write_products(
-        _asked_for(scene, plan),
+        scene,
         plan.cube,
-        facts_of(plan, counts),
-        out,
+        facts,
+        plan.out,
         minimum_area=choices.minimum_area,
         formats=choices.formats,
         no_crs=choices.no_crs,
         skip_damaged=choices.skip_damaged,
     )
-    job.work.remove()
+    plan.job.work.remove()
     return written
+
+
+def _abandon(plan: MapPlan) -> None:
+    plan.job.work.remove()
+    leave(absolute(plan.out))
 
 
 def _asked_for(scene: xr.Dataset, plan: MapPlan) -> xr.Dataset:

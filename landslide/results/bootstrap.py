@@ -50,13 +50,18 @@ class Resampled:
 
 
 def has_histograms(rows: pd.DataFrame) -> bool:
-    """Say whether all rows kept what resampling needs."""
-    return bool(len(rows)) and bool(rows["histogram_positive"].notna().all())
+    """Say whether all rows kept what resampling needs: histograms, and each test chip's block.
+
+    Rows of an earlier version lack the blocks.
+    """
+    return bool(len(rows)) and bool(
+        rows[["histogram_positive", "test_blocks"]].notna().all(axis=None)
+    )
 
 
 def unit_count(rows: pd.DataFrame) -> int:
     """Return how many blocks of test chips the rows of one split can be drawn from."""
-    return len(np.unique(_blocks(rows.iloc[0])))
+    return len(np.unique(rows["test_blocks"].iloc[0]))
 
 
 def resample(rows: pd.DataFrame, resamples: int = RESAMPLES) -> Resampled:
@@ -69,13 +74,13 @@ def resample(rows: pd.DataFrame, resamples: int = RESAMPLES) -> Resampled:
     ValueError
         Where the rows are not of the same blocks.
     """
-    blocks = _blocks(rows.iloc[0])
+    blocks = rows["test_blocks"].iloc[0]
     units, number = np.unique(blocks, return_inverse=True)
     weights = draw(len(units), resamples, np.random.default_rng(0))
     drawn = []
     row: Any
     for row in rows.itertuples():
-        if not np.array_equal(_blocks(row), blocks):
+        if not np.array_equal(row.test_blocks, blocks):
             raise ValueError(f"row {row.key} is of other test chips than its fellows: not compared")
         both = []
         for counts in (row.histogram_negative, row.histogram_positive):
@@ -163,10 +168,3 @@ def draw(units: int, resamples: int, random: np.random.Generator) -> Values:
 def _of_seeds(scores: Resampled, seeds: list[int]) -> tuple[Values, Values]:
     places = [scores.seeds.index(seed) for seed in seeds]
     return scores.exact[places], scores.drawn[:, places]
-
-
-def _blocks(row: Any) -> npt.NDArray[np.int64]:
-    """Return the block of each test chip; each chip its own where the row does not say."""
-    if row.test_blocks is None or np.size(row.test_blocks) == 0:
-        return np.arange(int(row.test_chips))
-    return np.asarray(row.test_blocks, dtype=np.int64)

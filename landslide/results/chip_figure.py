@@ -30,7 +30,7 @@ def figure1(
     *,
     title: str,
     simulated: bool,
-    pixel_size: float | None = None,
+    pixel_m: float | None = None,
 ) -> None:
     """Draw one chip as the paper's Figure 1 and write it to `path`.
 
@@ -46,8 +46,8 @@ def figure1(
         Any address, any format that matplotlib knows; written whole or not at all.
     title, simulated
         What chip this is, and whether its data are simulated, which the figure then says.
-    pixel_size
-        [m]; draws a scale bar.
+    pixel_m
+        Width of a pixel [m]; draws a scale bar.
 
     Raises
     ------
@@ -81,8 +81,8 @@ def figure1(
         _channel(figure, axis, bar, name, plane, stretch(name, channels))
     axis = _axis(figure, edge + _GAP, _HEADER + _TITLE, label_width, label_height)
     _label(axis, label)
-    if pixel_size is not None:
-        scale_bar(axis, label.shape[1], pixel_size)
+    if pixel_m is not None:
+        scale_bar(axis, label.shape[1], pixel_m)
     if simulated:
         mark_simulated(figure, 1 - 0.2 / page[1])
     save_figure(figure, path)

@@ -18,10 +18,11 @@ NO_HELP = 0.01
 """A gain in AUPRC that counts as none: no effect could never be shown to be exactly zero."""
 
 
-def mean_interval(values: Values, confidence: float = 0.95) -> tuple[float, float]:
-    """Return Student's t interval of the mean; NaN where fewer than two values leave no spread.
+def seeds_interval(values: Values, confidence: float = 0.95) -> tuple[float, float]:
+    """Return Student's t interval of the mean over seeds; NaN for one, which leaves no spread.
 
-    mean -+ t(n - 1) s / sqrt(n), with s the sample standard deviation.
+    mean -+ t(n - 1) s / sqrt(n), with s the sample standard deviation. What other test chips would
+    give is not in it; `landslide.results.bootstrap.mean_interval` has both.
     """
     n = len(values)
     if n < 2:
@@ -52,7 +53,7 @@ class Comparison:
         """What the interval of the mean says: held, against, undecided, or no data."""
         if not len(self.values):
             return "no data"
-        low, high = mean_interval(self.values)
+        low, high = seeds_interval(self.values)
         above, below = low > self.bound, high < self.bound
         if above or below:
             return "held" if above == self.wants_above else "against"
@@ -63,7 +64,7 @@ class Comparison:
             return f"{self.label}: no data"
         sign = "+" if self.signed else ""
         number = f"{self.label} {np.mean(self.values):{sign}.3f}"
-        low, high = mean_interval(self.values)
+        low, high = seeds_interval(self.values)
         return number if np.isnan(low) else f"{number} [{low:{sign}.3f}, {high:{sign}.3f}]"
 
 

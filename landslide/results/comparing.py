@@ -17,7 +17,7 @@ from landslide.results.bootstrap import (
     unit_count,
 )
 from landslide.results.sections import Section, sections
-from landslide.results.summary import Form, pipes, settings, title
+from landslide.results.summary import Form, columns, pipes, settings, title
 
 type Configuration = tuple[str, int]
 
@@ -152,28 +152,22 @@ def _resampled(section: Section, configuration: Configuration) -> Resampled:
     rows = scored[(scored["inputs"] == inputs) & (scored["timesteps"] == timesteps)]
     if not has_histograms(rows):
         raise ValueError(
-            f"a row of {inputs} at {timesteps} timesteps kept no histograms of its scores, so "
-            "nothing can be resampled: train it again with --force"
+            f"a row of {inputs} at {timesteps} timesteps kept no histograms of its scores by test "
+            "blocks, so nothing can be resampled: train it again with --force"
         )
     return resample(rows)
 
 
 def _how(section: Section, found: Sequence[Difference]) -> Iterator[str]:
     """Say what was drawn, and what the intervals cannot say."""
-    rows = section.scored[section.scored["test_chips"].notna()]
+    rows = section.scored[section.scored["test_blocks"].notna()]
     units, seeds = unit_count(rows), min(each.seeds for each in found)
     blocked = section.identity["protocol"] == "blocked"
-    known = rows["test_blocks"].notna().all()
-    what = "spatial blocks of test chips" if blocked and known else "test chips"
+    what = "spatial blocks of test chips" if blocked else "test chips"
     yield (
         f"Mean difference in AUPRC [95 % interval over {units} {what} and "
         f"{seeds} seed{'s' if seeds > 1 else ''}, the same for both inputs]"
     )
-    if blocked and not known:
-        yield (
-            "Rows of an earlier version do not say their chips' blocks: chips were drawn singly, "
-            "and the intervals are too narrow"
-        )
     if not blocked:
         yield "Chips of this protocol have neighbours in training: intervals are narrow for it"
     if seeds == 1:
@@ -196,10 +190,7 @@ def _text(section: Section, found: Sequence[Difference]) -> Iterator[str]:
     yield settings(section)
     yield from _how(section, found)
     yield ""
-    cells = _cells(found)
-    widths = [max(len(row[place]) for row in cells) for place in range(3)]
-    for row in cells:
-        yield "  ".join(cell.ljust(n) for cell, n in zip(row, widths, strict=True)).rstrip()
+    yield from columns(_cells(found))
 
 
 def _markdown(section: Section, found: Sequence[Difference]) -> Iterator[str]:

@@ -13,13 +13,14 @@ from landslide.chips.split import Chipping, split_to_json
 from landslide.chips.stream import stream_chips
 from landslide.chips.windows import chip_corners, cut
 from landslide.cube.events import Event
-from landslide.cube.labels import NO_DATA, read_labels
+from landslide.cube.georeference import pixel_metres
+from landslide.cube.labels import NO_DATA, keep_labels, read_labels
 
 TERRAIN_NAMES = {
     "dem": "Elevation [m]",
     "dem_slope_radians": "Slope [rad]",
     "dem_aspect": "Aspect [degrees]",
-    "dem_curvature": "Curvature",
+    "dem_curvature": "Curvature [1/100 m]",
 }
 
 
@@ -32,6 +33,8 @@ class ExampleChip:
     label: np.ndarray
     """uint8 (y, x)."""
     title: str
+    pixel_m: float | None
+    """Width of a pixel [m]; None where the cube does not say."""
 
 
 def example_chip(
@@ -55,6 +58,7 @@ def example_chip(
         Where there is no such chip, or nothing to draw.
     """
     chipping = Chipping(protocol="blocked", chip_size=chip_size)
+    cube = keep_labels(cube)
     labels = read_labels(cube)
     rows, columns = labels.shape
     corners = chip_corners((rows, columns), chip_size, pad=True)
@@ -95,7 +99,7 @@ def example_chip(
     (y, x), event_name = corner[0].tolist(), json.loads(chips.attrs["event"])["name"]
     images = "1 image" if timesteps == 1 else f"{timesteps} images"
     title = f"{event_name}, chip at row {y}, column {x}; {images} before and after"
-    return ExampleChip(channels, chips["label"].to_numpy()[0], title)
+    return ExampleChip(channels, chips["label"].to_numpy()[0], title, pixel_metres(cube))
 
 
 def _sar_name(channel: str) -> str:

@@ -58,28 +58,6 @@ def class_histograms(
     return edges, negative, positive
 
 
-def average_precision_from_histograms(
-    negative: npt.NDArray[np.integer], positive: npt.NDArray[np.integer]
-) -> float:
-    """Return the average precision of binned scores, the pixels of one bin tied.
-
-    AP = sum over bins, from the highest score down, of (R_n - R_n-1) P_n, pooled over chips.
-
-    Parameters
-    ----------
-    negative, positive
-        (..., bins) numbers of pixels, bins by rising score.
-
-    Returns
-    -------
-    NaN where no pixel is positive.
-    """
-    bins = np.shape(positive)[-1]
-    true = np.reshape(positive, (-1, bins)).sum(axis=0, dtype=np.int64)
-    false = np.reshape(negative, (-1, bins)).sum(axis=0, dtype=np.int64)
-    return float(binned_average_precision(false, true))
-
-
 def binned_average_precision(
     negative: npt.NDArray[np.number], positive: npt.NDArray[np.number]
 ) -> npt.NDArray[np.float64]:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from landslide.results.bootstrap import has_histograms, mean_interval, resample
 from landslide.results.order import SECTION, inputs_order
+from landslide.results.summary import columns
 
 AT_RANDOM = "at random"
 """The name of what began at random."""
@@ -27,7 +28,7 @@ class Curves:
     points: pd.DataFrame
     """One row a point: origin, labelled (chips), all (whether they are all there are), mean,
     spread (sample standard deviation over seeds), low and high (95 % interval over test chips
-    and seeds; NaN for one seed), seeds, failed."""
+    or blocks and seeds; NaN for one seed), seeds, failed."""
     prevalence: float
     """What a random score reaches."""
 
@@ -116,7 +117,8 @@ def _lines(curves: Curves) -> Iterator[str]:
     seeds = (
         "AUPRC, mean over seeds" if points["seeds"].max() > 1 else "AUPRC of one seed, no spread"
     )
-    yield seeds + (" [95 % interval over test chips and seeds]" if known else "")
+    drawn = "blocks" if curves.identity["protocol"] == "blocked" else "chips"
+    yield seeds + (f" [95 % interval over test {drawn} and seeds]" if known else "")
     yield ""
     whole = set(points.loc[points["all"], "labelled"])
     header = [f"{n} (all)" if n in whole else str(n) for n in curves.labelled]
@@ -125,9 +127,7 @@ def _lines(curves: Curves) -> Iterator[str]:
         mine = points[points["origin"] == origin].set_index("labelled")
         cells.append([origin, *(_cell(mine, n) for n in curves.labelled)])
     cells.append(["random score", *[f"{curves.prevalence:.3f}"] * len(header)])
-    widths = [max(len(row[place]) for row in cells) for place in range(len(cells[0]))]
-    for row in cells:
-        yield "  ".join(cell.ljust(n) for cell, n in zip(row, widths, strict=True)).rstrip()
+    yield from columns(cells)
 
 
 def _cell(mine: pd.DataFrame, labelled: int) -> str:

@@ -22,7 +22,7 @@ def pivot(section: Section) -> pd.DataFrame:
     """Return mean and spread of the AUPRC for each inputs and timesteps of a section.
 
     Columns: inputs, timesteps, mean, spread (sample standard deviation over seeds, NaN for
-    one), low and high (95 % interval of the mean over test chips and seeds, NaN for one
+    one), low and high (95 % interval of the mean over test chips or blocks and seeds, NaN for one
     seed, or without histograms), seeds (how many have a score) and failed (how many trials have
     none). DEM alone has `timesteps` 0.
     """

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -9,6 +10,11 @@ import xarray as xr
 
 from landslide.chips.images import select_images
 from landslide.cube.events import Event
+from landslide.cube.georeference import crs_of, pixel_metres
+from landslide.cube.labels import read_labels
+
+if TYPE_CHECKING:
+    from pyproj import CRS
 
 type Plane = npt.NDArray[np.float32]
 
@@ -62,8 +68,7 @@ def read_place(cube: xr.Dataset, event: Event, longest: int = LONGEST) -> Place:
         with np.errstate(divide="ignore", invalid="ignore"):
             images[f"{names[0].upper()} {side}, {date} [dB]"] = 10 * np.log10(power)
     label, share = _label(cube, factor)
-    pixel = pixel_metres(cube)
-    crs = declared_crs(cube)
+    crs, pixel = crs_of(cube), pixel_metres(cube)
     facts = [
         f"event {str(event.start)[:16].replace('T', ' ')} UTC",
         f"orbit {chosen.orbit}",
@@ -77,29 +82,10 @@ def read_place(cube: xr.Dataset, event: Event, longest: int = LONGEST) -> Place:
         elevation=_coarse(cube["dem"], factor, "mean") if "dem" in cube else None,
         pixel_m=pixel * factor if pixel else None,
         pixel_share=share,
-        outline=_outline(cube, crs) if crs else None,
+        outline=_outline(cube, crs) if crs is not None and "x" in cube.coords else None,
         title=str(json.loads(cube.attrs["event"])["name"]) if "event" in cube.attrs else event.name,
         facts=facts,
     )
-
-
-def pixel_metres(cube: xr.Dataset) -> float | None:
-    """Return the side [m] of the cube's pixels, where its x coordinate is in metres, else None."""
-    if "x" not in cube.coords or cube.sizes["x"] < 2:
-        return None
-    step = float(abs(cube["x"][1] - cube["x"][0]))
-    unit = str(cube["x"].attrs.get("units", "")).lower()
-    metric = unit in ("m", "metre", "metres", "meter", "meters")
-    return step if metric else None
-
-
-def declared_crs(cube: xr.Dataset) -> str | None:
-    """Return the reference system (WKT) that a grid mapping of the cube declares, or None."""
-    for variable in cube.variables.values():
-        for key in ("crs_wkt", "spatial_ref"):
-            if variable.attrs.get(key):
-                return str(variable.attrs[key])
-    return None
 
 
 def _coarse(plane: xr.DataArray, factor: int, how: str) -> np.ndarray:
@@ -113,17 +99,14 @@ def _coarse(plane: xr.DataArray, factor: int, how: str) -> np.ndarray:
 def _label(cube: xr.Dataset, factor: int) -> tuple[npt.NDArray[np.uint8] | None, float]:
     if "landslides" not in cube:
         return None, float("nan")
-    labels = cube["landslides"]
-    any_slide, any_valid = (
-        _coarse(labels == 1, factor, "max"),
-        _coarse(labels <= 1, factor, "max"),
-    )
-    valid = float((labels <= 1).sum())
-    share = float((labels == 1).sum()) / valid if valid else 0.0
+    labels = xr.DataArray(read_labels(cube), dims=("y", "x"))
+    slid, known = labels == 1, labels <= 1
+    any_slide, any_valid = _coarse(slid, factor, "max"), _coarse(known, factor, "max")
+    share = float(slid.sum()) / max(float(known.sum()), 1)
     return np.where(any_slide, 1, np.where(any_valid, 0, 255)).astype(np.uint8), share
 
 
-def _outline(cube: xr.Dataset, crs: str) -> list[tuple[float, float]]:
+def _outline(cube: xr.Dataset, crs: "CRS") -> list[tuple[float, float]]:
     from pyproj import Transformer  # noqa: PLC0415 - of the extras, for cubes with a CRS only
 
     x, y = cube["x"].to_numpy()[[0, -1]], cube["y"].to_numpy()[[0, -1]]

@@ -1,7 +1,7 @@
 """The table as the paper prints it: inputs by timesteps, the baselines, and the claims."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import pandas as pd
@@ -58,8 +58,8 @@ def notes(section: Section) -> list[str]:
     seeds = ", ".join(str(seed) for seed in section.seeds)
     lines = [f"AUPRC of seed {seeds or 'none'}, no spread"]
     if len(section.seeds) > 1:
-        what = "[95 % interval over test {} and seeds]"
-        what = what.format("blocks" if section.identity["protocol"] == "blocked" else "chips")
+        drawn = "blocks" if section.identity["protocol"] == "blocked" else "chips"
+        what = f"[95 % interval over test {drawn} and seeds]"
         if not has_histograms(section.scored):
             what = "± sample standard deviation, or " + what + " where rows kept their histograms"
         lines = [f"AUPRC, mean over seeds {seeds} {what}"]
@@ -113,9 +113,7 @@ def _text(section: Section) -> Iterator[str]:
     yield from notes(section)
     yield ""
     cells = _cells(section)
-    widths = [max(len(row[place]) for row in cells) for place in range(len(cells[0]))]
-    for row in cells:
-        yield "  ".join(cell.ljust(n) for cell, n in zip(row, widths, strict=True)).rstrip()
+    yield from columns(cells)
     yield ""
     numbered, lacking = _claims(section)
     yield "The paper's claims here (95 % intervals over seeds, differences paired by seed)"
@@ -151,6 +149,13 @@ def _markdown(section: Section) -> Iterator[str]:
     ]
     yield from pipes(["the paper's claim", "here", "mean [95 % interval over seeds]"], claims)
     yield from ["", *lacking] if lacking else []
+
+
+def columns(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Return the lines of a table for a terminal."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        yield "  ".join(cell.ljust(n) for cell, n in zip(row, widths, strict=True)).rstrip()
 
 
 def pipes(header: list[str], rows: list[list[str]]) -> Iterator[str]:

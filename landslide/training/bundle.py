@@ -109,7 +109,11 @@ def save_bundle(
         "parameters": trained.parameters,
         "precision": trained.precision,
         "best_epoch": trained.best_epoch,
-        "history": list(trained.history),
+        # JSON knows no infinity, the loss of an epoch whose scores overflowed.
+        "history": [
+            {name: value if math.isfinite(value) else None for name, value in epoch.items()}
+            for epoch in trained.history
+        ],
         "weights_sha256": hashlib.sha256(weights).hexdigest(),
         **record,
     }

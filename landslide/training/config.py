@@ -88,8 +88,13 @@ def training_config(preset: str, **changes: Any) -> TrainingConfig:
     return config
 
 
+def resolved_precision(wanted: str, *, gpu: bool) -> str:
+    """Return what `auto` is where a trial runs: `mixed` on a GPU, else `float32`."""
+    return "mixed" if gpu and wanted != "float32" else "float32"
+
+
 def determining(config: TrainingConfig) -> dict[str, Any]:
-    """Return the settings that determine a score, which is all but the checkpoints' rhythm.
+    """Return the settings that determine a score: all but names and the checkpoints' rhythm.
 
     What did not exist once is left out at its default, so that earlier keys stay.
     """

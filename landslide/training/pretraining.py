@@ -12,7 +12,7 @@ import torch
 import xarray as xr
 
 from landslide.chips.inputs import parse_inputs
-from landslide.chips.split import TRAIN, VALIDATION
+from landslide.chips.split import TRAIN, UNUSED, VALIDATION
 from landslide.cube.labels import NO_DATA
 from landslide.training.compiling import compiled_for
 from landslide.training.config import TrainingConfig
@@ -106,6 +106,12 @@ def pretrain(
 
 
 def without_labels(chips: xr.Dataset) -> xr.Dataset:
-    """Return chips that say where there are data, and nothing of what is there."""
+    """Return chips that say where there are data, and nothing of what is there.
+
+    None of them validates, which takes labels.
+    """
     label = chips["label"].to_numpy()
-    return chips.assign(label=(chips["label"].dims, np.where(label == NO_DATA, label, 0)))
+    parts = np.where(chips["part"] == VALIDATION, UNUSED, chips["part"])
+    return chips.assign(
+        label=(chips["label"].dims, np.where(label == NO_DATA, label, 0))
+    ).assign_coords(part=("chip", parts))

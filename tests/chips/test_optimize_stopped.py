@@ -203,3 +203,17 @@ def test_a_damaged_source_is_named(source: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"vv/2\.1\.1"):
         optimize_cube(source, str(tmp_path / "out.zarr"), layout=SMALL)
     assert not (tmp_path / "out.zarr").exists()
+
+
+def test_a_bracket_in_an_address_is_no_pattern(
+    source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = str(tmp_path / "out[1].zarr")
+    with monkeypatch.context() as patch:
+        first = stop_after(patch, 4)
+        with pytest.raises(ConnectionError, match="the line is dead"):
+            optimize_cube(source, out, layout=SMALL, threads=1)
+    second = stop_after(monkeypatch, 1000)
+    optimize_cube(source, out, layout=SMALL, threads=1)
+    assert len(first) == 4
+    assert not set(first) & set(second)

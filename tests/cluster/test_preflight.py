@@ -1,5 +1,6 @@
 """What a preflight says of GPUs, packages, chips and time."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from cluster.preflight.checks import PACKAGES, TRAINING, same_versions, versions
 from cluster.preflight.estimate import duration
 from cluster.preflight.gpus import gpus, has_kernels
-from cluster.preflight.step import Step
+from cluster.preflight.step import Step, training_step
 from landslide.training.config import TrainingConfig, training_config
 
 TORCH_2_10 = ["sm_70", "sm_75", "sm_80", "sm_86", "sm_90", "sm_100", "sm_120"]
@@ -90,3 +91,9 @@ def test_packages_must_be_the_drivers_where_they_are_needed() -> None:
 )
 def test_durations_are_for_people(seconds: float, said: str) -> None:
     assert duration(seconds) == said
+
+
+def test_weights_that_a_node_lacks_are_found_there(tmp_path: Path) -> None:
+    config = training_config("quick", batch_size=2, encoder_weights=str(tmp_path / "weights.pt"))
+    with pytest.raises(FileNotFoundError, match=r"weights\.pt"):
+        training_step(config, 32)

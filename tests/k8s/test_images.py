@@ -70,7 +70,8 @@ def copied(name: str, folder: Path) -> None:
     [
         ("dask", "", "landslide.chips.passing"),
         pytest.param("dask", "[building]", "landslide.build.assemble", marks=pytest.mark.long),
-        pytest.param("ray", "", "landslide.trial", marks=pytest.mark.long),
+        pytest.param("ray", "[training]", "landslide.trial", marks=pytest.mark.long),
+        pytest.param("ray", "[training,mapping]", "sweeps.map", marks=pytest.mark.long),
     ],
 )
 def test_the_steps_of_an_image_run_in_a_clean_environment(

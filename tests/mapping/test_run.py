@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -264,9 +265,43 @@ def test_cubes_in_memory_are_told_apart_by_what_they_hold(
     one.encoding.pop("source")
     out = str(tmp_path / "map")
     begun = plan_map(models[:1], one, out)
+    begun.job.work.begin(begun.identity)
     assert plan_map(models[:1], one.copy(deep=True), out).digest == begun.digest
     with pytest.raises(FileExistsError, match=r"the beginning of another map"):
         plan_map(models[:1], one.assign(vv=one["vv"] * 2), out)
+
+
+def test_a_place_that_another_map_took_since_the_plan_is_left_to_it(
+    cube: str, models: list[str], products: Products, tmp_path: Path
+) -> None:
+    opened, out = open_cube(cube), str(tmp_path / "map")
+    plan, other = (plan_map([model], opened, out) for model in models[:2])
+    other.job.work.begin(other.identity)
+    with pytest.raises(FileExistsError, match="the beginning of another map"):
+        run.predict_scene(plan)
+    run.write_map(other, *run.predict_scene(other))
+    made = {path.name for path in (tmp_path / "map").iterdir()}
+    with pytest.raises(FileExistsError, match="holds something already"):
+        run.predict_scene(plan)
+    assert {path.name for path in (tmp_path / "map").iterdir()} == made
+
+
+def test_a_run_that_fails_at_once_leaves_what_another_has_begun(
+    cube: str, models: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: Any, **__: Any) -> Any:
+        raise OSError("the store is away")
+
+    monkeypatch.setattr(run, "map_scene", failing)
+    out = tmp_path / "map"
+    one, another = (plan_map(models[:1], open_cube(cube), str(out)) for _ in range(2))
+    another.job.work.create("strip-0", "probability", (4, 6))
+    for left in (True, False):
+        with pytest.raises(OSError, match="the store is away"):
+            run.predict_scene(one)
+        assert (out / FOLDER / "strip-0" / another.job.work.run).exists() == left
+        assert out.exists() == left
+        shutil.rmtree(out / FOLDER / "strip-0", ignore_errors=True)
 
 
 def test_bad_input_is_one_line_and_nothing_is_written(
@@ -378,7 +413,9 @@ def test_backscatter_is_resampled_as_power(cube: str) -> None:
         address, pixel_size, pixel_unit = "model", (20.0, 20.0), "metre"
 
     opened = open_cube(cube)
+    kept = {n: (dict(v.attrs), dict(v.encoding)) for n, v in opened.variables.items()}
     found, _ = resampled(opened, Coarse())  # type: ignore[arg-type]
+    assert {n: (v.attrs, v.encoding) for n, v in opened.variables.items()} == kept
     wanted = opened["vv"].coarsen(y=2, x=2).mean()
     np.testing.assert_allclose(found["vv"], wanted, rtol=1e-4)
     np.testing.assert_array_equal(found["timestep"], opened["timestep"])

@@ -39,7 +39,7 @@ def row_of(scores, labels, make_row, blocks=BLOCKS, **changes):
         histogram_edges=edges,
         histogram_negative=negative.ravel(),
         histogram_positive=positive.ravel(),
-        test_blocks=None if blocks is None else np.array(blocks, np.int32),
+        test_blocks=np.array(blocks, np.int32),
         **changes,
     )
 
@@ -48,12 +48,12 @@ def frame(rows):
     return pd.DataFrame([row.record() for row in rows])
 
 
-@pytest.mark.parametrize("blocks", [BLOCKS, None])
+@pytest.mark.parametrize("blocks", [BLOCKS, range(CHIPS)])
 def test_a_resample_scores_as_the_raw_pixels_of_the_drawn_blocks_do(make_row, blocks):
     raws = [raw(seed) for seed in (0, 1)]
     rows = frame([row_of(*each, make_row, blocks, seed=s) for s, each in enumerate(raws)])
     found = resample(rows, 20)
-    units = np.arange(CHIPS) if blocks is None else np.array(blocks)
+    units = np.array(blocks)
     assert unit_count(rows) == len(set(units.tolist()))
     weights = draw(units.max() + 1, 20, np.random.default_rng(0))
     for seed, (scores, labels) in enumerate(raws):
@@ -94,7 +94,7 @@ def test_seeds_alone_have_the_interval_that_the_claims_have(make_row):
     rows = [row_of(*raw(seed), make_row, [0] * CHIPS, seed=seed) for seed in range(3)]
     found = mean_interval(resample(frame(rows)))
     scores = np.array([row.auprc for row in rows])
-    assert (found.low, found.high) == pytest.approx(claims.mean_interval(scores))
+    assert (found.low, found.high) == pytest.approx(claims.seeds_interval(scores))
 
 
 def test_blocks_alone_have_the_interval_of_their_mean():
@@ -102,7 +102,7 @@ def test_blocks_alone_have_the_interval_of_their_mean():
     weights = draw(8, 100_000, np.random.default_rng(1))
     one = Resampled((0,), np.array([values.mean()]), weights @ values[:, None] / 7, 8)
     found = mean_interval(one)
-    expected = claims.mean_interval(values)  # Student's, of n independent values
+    expected = claims.seeds_interval(values)  # Student's, of n independent values
     assert (found.low, found.high) == pytest.approx(expected, rel=0.005)
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from landslide.results.claims import Claim, Comparison, mean_interval, paper_claims
+from landslide.results.claims import Claim, Comparison, paper_claims, seeds_interval
 from landslide.results.sections import sections
 
 
@@ -23,13 +23,13 @@ def differences(make_row, gaps, timesteps=(1,)):
 def test_the_interval_is_students():
     values = np.array([0.1, 0.3, 0.2, 0.45])
     expected = stats.ttest_1samp(values, 0).confidence_interval(0.95)
-    assert mean_interval(values) == pytest.approx((expected.low, expected.high))
-    assert np.isnan(mean_interval(values[:1])).all()
+    assert seeds_interval(values) == pytest.approx((expected.low, expected.high))
+    assert np.isnan(seeds_interval(values[:1])).all()
 
 
 def test_two_seeds_have_the_interval_of_the_closed_form():
     # n = 2: s / sqrt(2) is half the distance, and t is 12.706.
-    low, high = mean_interval(np.array([0.0, 0.02]))
+    low, high = seeds_interval(np.array([0.0, 0.02]))
     assert (low, high) == pytest.approx((0.01 - 0.12706, 0.01 + 0.12706), abs=1e-5)
 
 

@@ -18,7 +18,7 @@ CHIPS = 12
 def rows(make_row):
     """Rows of made-up scores: `inputs` separate as well as said, all on the same labels."""
 
-    def make(inputs, separation, timesteps=1, seeds=(0, 1, 2), blocks=True, **changes):
+    def make(inputs, separation, timesteps=1, seeds=(0, 1, 2), **changes):
         labels = (np.random.default_rng(7).random((CHIPS, 12, 20)) < 0.2).astype(np.uint8)
         made = []
         for seed in seeds:
@@ -35,7 +35,7 @@ def rows(make_row):
                 "histogram_edges": edges,
                 "histogram_negative": negative.ravel(),
                 "histogram_positive": positive.ravel(),
-                "test_blocks": np.arange(CHIPS, dtype=np.int32) // 2 if blocks else None,
+                "test_blocks": np.arange(CHIPS, dtype=np.int32) // 2,
             }
             made.append(make_row(**values | changes))
         return made
@@ -81,7 +81,6 @@ def test_a_timestep_count_may_be_named_and_inputs_without_any_meet_each(table_of
     [
         ({"protocol": "blocked"}, "6 spatial blocks of test chips and 3 seeds"),
         ({"protocol": "paper"}, "have neighbours in training"),
-        ({"protocol": "blocked", "blocks": False}, "Rows of an earlier version do not say"),
         ({"seeds": (4,)}, "One seed: what another seed would give"),
         ({"simulated": True}, "SIMULATED DATA"),
     ],

@@ -1,5 +1,6 @@
 """One chip of a cube, as the planes that Figure 1 draws."""
 
+import dask.array as da
 import numpy as np
 import pytest
 import xarray as xr
@@ -67,7 +68,7 @@ def test_backscatter_is_the_mean_in_decibels_and_terrain_as_it_is(cube: xr.Datas
     }
     for name, plane in expected.items():
         np.testing.assert_allclose(chip.channels[name], plane, rtol=1e-5)
-    names = ["Elevation [m]", "Slope [rad]", "Aspect [degrees]", "Curvature"]
+    names = ["Elevation [m]", "Slope [rad]", "Aspect [degrees]", "Curvature [1/100 m]"]
     assert list(chip.channels) == [*expected, *names]
     np.testing.assert_array_equal(chip.channels["Slope [rad]"], here["dem_slope_radians"])
 
@@ -104,7 +105,12 @@ def test_what_the_cube_has_is_drawn(missing: list[str], drawn: set[str], cube: x
 
 def test_terrain_alone_needs_no_images(cube: xr.Dataset) -> None:
     chip = example_chip(cube.drop_dims("timestep"), EVENT, chip_size=SIZE)
-    assert list(chip.channels) == ["Elevation [m]", "Slope [rad]", "Aspect [degrees]", "Curvature"]
+    assert list(chip.channels) == [
+        "Elevation [m]",
+        "Slope [rad]",
+        "Aspect [degrees]",
+        "Curvature [1/100 m]",
+    ]
 
 
 @pytest.mark.parametrize("count", [1, 2])
@@ -135,3 +141,23 @@ def test_without_channels_there_is_nothing_to_draw(cube: xr.Dataset) -> None:
 def test_without_an_image_on_a_side_the_error_counts_them(cube: xr.Dataset) -> None:
     with pytest.raises(ValueError, match="need 1 images after event 'hokkaido', there are 0"):
         example_chip(cube.isel(timestep=slice(0, 3)), EVENT, chip_size=SIZE)
+
+
+def test_the_labels_are_read_once(cube: xr.Dataset) -> None:
+    read = []
+
+    def counted(block: np.ndarray) -> np.ndarray:
+        read.append(block.shape)
+        return block
+
+    labels = da.from_array(cube["landslides"].to_numpy(), chunks=(20, 28))
+    labels = labels.map_blocks(counted, meta=np.empty((0, 0), np.uint8))
+    example_chip(cube.assign(landslides=(("y", "x"), labels)), EVENT, chip_size=SIZE)
+    assert read == [(20, 28)] * 4
+
+
+def test_pixels_have_a_size_where_the_cube_says_so(cube: xr.Dataset) -> None:
+    assert example_chip(cube, EVENT, chip_size=SIZE).pixel_m is None
+    along = {axis: 20.0 * np.arange(cube.sizes[axis]) for axis in ("y", "x")}
+    placed = cube.assign_coords(along).assign_attrs(epsg=32654)
+    assert example_chip(placed, EVENT, chip_size=SIZE).pixel_m == 20

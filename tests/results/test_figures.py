@@ -122,7 +122,7 @@ def test_figures_are_written_to_any_filesystem(table_of, make_row):
 def test_figure_1_shows_channels_and_label_with_a_scale_and_says_simulated(tmp_path, drawn):
     channels, label = chip()
     path = tmp_path / "figure1.png"
-    figure1(channels, label, str(path), title="Chip 7", simulated=True, pixel_size=10)
+    figure1(channels, label, str(path), title="Chip 7", simulated=True, pixel_m=10)
     written = texts(drawn[0])
     share = np.mean(label[label != 255] == 1)
     wanted = [*channels, "Label", "Chip 7", "50 m", "not scored: no data", "Simulated data"]

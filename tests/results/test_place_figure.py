@@ -1,5 +1,6 @@
 """Figure 2: what is read of a cube, what is drawn, and cubes that lack some of it."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from pyproj import CRS
 from landslide.cube.events import load_event
 from landslide.results.figures import figure2
 from landslide.results.map_marks import round_length
-from landslide.results.place import declared_crs, pixel_metres, read_place
+from landslide.results.place import read_place
 
 EVENT = load_event("hokkaido")
 
@@ -89,17 +90,22 @@ def test_a_large_scene_is_coarsened_and_keeps_its_small_landslides(cube: xr.Data
     assert "shown at 1/4 of the resolution" in place.facts
 
 
-def test_a_reference_system_says_where_it_is(cube: xr.Dataset) -> None:
-    assert declared_crs(cube) is None
-    place = read_place(with_crs(cube), EVENT)
+@pytest.mark.parametrize("name", [with_crs, lambda cube: cube.assign_attrs(epsg=32654)])
+def test_a_reference_system_says_where_it_is(
+    cube: xr.Dataset, name: Callable[[xr.Dataset], xr.Dataset]
+) -> None:
+    place = read_place(name(cube), EVENT)
     assert place.outline is not None
     east, north = np.mean(place.outline, axis=0)
     assert (east, north) == (pytest.approx(141.98, abs=0.05), pytest.approx(42.89, abs=0.05))
 
 
 def test_pixels_without_a_unit_have_no_metres(cube: xr.Dataset) -> None:
-    assert pixel_metres(cube.assign_coords(x=np.arange(56.0))) is None
-    assert pixel_metres(cube.drop_vars("x")) is None
+    assert read_place(cube.drop_vars("x"), EVENT).pixel_m is None
+    bare = cube.assign_coords({axis: cube[axis].to_numpy() for axis in ("y", "x")})
+    assert read_place(bare, EVENT).pixel_m is None
+    assert read_place(with_crs(bare), EVENT).pixel_m == 10  # of UTM coordinates
+    assert read_place(bare.assign_attrs(epsg=4326), EVENT).pixel_m is None
 
 
 @pytest.mark.parametrize(

@@ -18,9 +18,8 @@ WHAT = ["--inputs", "vv", "vv+vh", "--timesteps", "2", "--seeds", "0", "1"]
 
 
 def line(cube: str, folder: Path, *more: str) -> list[str]:
-    """Return a command line of two inputs and two seeds, with its page in `folder`."""
-    table, page = str(folder / "table"), str(folder / "RESULTS.md")
-    return [cube, "--table", table, "--results", page, *HOW, *WHAT, *more]
+    """Return a command line of two inputs and two seeds, with its table and page in `folder`."""
+    return [cube, "--table", str(folder / "table"), *HOW, *WHAT, *more]
 
 
 @pytest.fixture(scope="module")

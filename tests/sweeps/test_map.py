@@ -13,6 +13,7 @@ import pytest
 import rasterio
 import xarray as xr
 
+from cluster import JOB
 from landslide import open_cube
 from landslide.cli import main as landslide_command
 from landslide.mapping.choices import MapChoices
@@ -124,6 +125,21 @@ def test_a_killed_actor_begins_its_task_again(ray: None, tmp_path: Path) -> None
         assert actors.submit(killed, 0, "d").result() == "d after 0"
 
 
+def test_a_free_actor_does_not_wait_for_a_busy_one(ray: None, tmp_path: Path) -> None:
+    from cluster.executors import RayActors
+    from cluster.resources import Resources
+
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)  # who reads it waits for who writes
+    with RayActors(2, Resources(0.5)) as actors:
+        slow = actors.submit(Path.read_text, gate)
+        quick = [actors.submit(os.getpid) for _ in range(5)]
+        assert len({each.result(timeout=120) for each in quick}) == 1
+        assert not slow.done()
+        gate.write_text("open")
+        assert slow.result(timeout=120) == "open"
+
+
 def test_on_a_dask_cluster_with_its_work_elsewhere(
     model: str, chunked: str, local: Path, processes: Any, tmp_path: Path
 ) -> None:
@@ -210,3 +226,15 @@ def test_options_that_cannot_be_are_one_line(
         options(["model", "cube.zarr", "out", *arguments])
     (line,) = capsys.readouterr().err.splitlines()
     assert said in line
+
+
+def test_a_submitted_job_leaves_its_map_where_it_stays(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(JOB, "{}")
+    for out in ("gs://bucket/map", "/shared/map"):
+        assert options(["model", "cube.zarr", out, "--actors", "1"]).out == out
+    with pytest.raises(SystemExit):
+        options(["model", "cube.zarr", "map", "--actors", "1"])
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "a submitted job needs an OUT that stays" in line

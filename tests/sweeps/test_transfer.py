@@ -1,11 +1,13 @@
 """Transfer between two simulated events, end to end."""
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from landslide import results_table, simulate_cube
-from sweeps.transfer import command, main
+from sweeps.transfer import command, main, names_of
 
 QUICK = ["--preset", "quick", "--chip-size", "64", "--epochs", "1", "--timesteps", "1"]
 
@@ -75,3 +77,30 @@ def test_what_cannot_be_is_one_line_before_anything_is_read(
     assert command([kaikoura, *QUICK, "--table", str(tmp_path / "table"), *named]) == 1
     assert said in capsys.readouterr().err.strip().splitlines()[-1]
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("given", "names"),
+    [
+        ([("a", "x/1.zarr"), ("b", "x/2.zarr")], ["a", "b"]),
+        ([("a", "x/1.zarr"), ("a", "x/2.zarr")], ["1", "2"]),
+        ([("a", "x/1.zarr"), ("a", "y/1.zarr")], ["x/1.zarr", "y/1.zarr"]),
+        (
+            [("a", "x/1.zarr"), ("b", "x/1.zarr"), ("a", "y/1.zarr")],
+            ["a of x/1.zarr", "b of x/1.zarr", "a of y/1.zarr"],
+        ),
+        ([("a", "x/1.zarr"), ("a", "x/1.zarr")], None),
+    ],
+)
+def test_cubes_have_names_of_their_own(
+    given: list[tuple[str, str]], names: list[str] | None
+) -> None:
+    sweeps: Any = [
+        SimpleNamespace(experiment=SimpleNamespace(event=SimpleNamespace(name=event), cube=cube))
+        for event, cube in given
+    ]
+    if names is None:
+        with pytest.raises(ValueError, match=r"a of x/1\.zarr is given twice"):
+            names_of(sweeps)
+    else:
+        assert names_of(sweeps) == names

@@ -117,3 +117,14 @@ def test_a_device_that_fails_costs_its_own_process_and_no_other_trial(
     tries = [path.name.split("-") for path in tried.iterdir()]
     assert sorted(seed for seed, _ in tries) == ["0", "0", "0", "1"]
     assert len({process for seed, process in tries if seed == "0"}) == 1 + trial.MAX_FAILURES
+
+
+def test_epochs_that_a_trial_repeats_are_counted_once() -> None:
+    bar = trial.Progress([replace(CONFIG, epochs=6)])
+    bar.setup()
+    counted = []
+    for epoch in (2, 4, 3, 4, 6):  # its process died in the fifth
+        bar.on_trial_result(1, [], SimpleNamespace(trial_id="a"), {"epoch": epoch})
+        counted.append(bar.bar.n)
+    bar.on_experiment_end([])
+    assert counted == [2, 4, 4, 4, 6]

@@ -2,9 +2,11 @@
 
 import hashlib
 import json
+import math
 import pickle
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +111,19 @@ def _described(folder: str, change: Callable[[dict[str, Any]], None]) -> None:
     description = json.loads(read_bytes(f"{folder}/{DESCRIPTION}"))
     change(description)
     write_whole(f"{folder}/{DESCRIPTION}", json.dumps(description).encode())
+
+
+def test_an_epoch_that_overflowed_leaves_a_description_that_is_json(
+    trained: Trained, chips: xr.Dataset, tmp_path: Path
+) -> None:
+    first, last = trained.history
+    overflowed = replace(trained, history=(first | {"validation_loss": math.inf}, last))
+    save_bundle(str(tmp_path), overflowed, chips, SPLIT_TEXT)
+    text = (tmp_path / DESCRIPTION).read_text()
+    assert "Infinity" not in text
+    history = json.loads(text)["history"]
+    assert history == [first | {"validation_loss": None}, last]
+    assert load_bundle(str(tmp_path)).config == trained.config
 
 
 def test_another_version_says_which(folder: str, trained: Trained, chips: xr.Dataset) -> None:

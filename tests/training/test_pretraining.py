@@ -81,3 +81,13 @@ def test_a_stopped_run_goes_on_to_the_same_weights(
     assert not (tmp_path / "w").exists()
     pretrain(chips, small(epochs=4), str(tmp_path / "w"), checkpoint=checkpoint)
     assert (tmp_path / "w").read_bytes() == (tmp_path / "whole").read_bytes()
+
+
+def test_chips_that_would_validate_are_left_out(
+    make_chips: Make, small: Small, tmp_path: Path
+) -> None:
+    chips = make_chips(train=4, validation=2)
+    alone = chips.isel(chip=(chips["part"] == "train").to_numpy())
+    for name, each in (("both", chips), ("alone", alone)):
+        pretrain(each, small(epochs=1), str(tmp_path / name))
+    assert (tmp_path / "both").read_bytes() == (tmp_path / "alone").read_bytes()

@@ -17,10 +17,12 @@ def records(growing: str) -> dict[str, Any]:
     filesystem, path = filesystem_of(f"{growing}/{DONE}")
     filesystem.invalidate_cache()
     found = [file for file in filesystem.find(path) if file.endswith(".json")]
-    contents = filesystem.cat(found) if found else {}
+    # Not `cat`, which takes a bracket in a path for a pattern.
+    nothing = [None] * len(found)
+    contents = filesystem.cat_ranges(found, nothing, nothing, on_error="raise")
     return {
         file.removeprefix(f"{path}/").removesuffix(".json"): json.loads(content)
-        for file, content in contents.items()
+        for file, content in zip(found, contents, strict=True)
     }
 
 

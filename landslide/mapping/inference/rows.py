@@ -64,7 +64,7 @@ def map_strips(job: Job, numbers: Sequence[int]) -> Iterator[int]:
     """
     models, device = _ready(job)
     for number, columns in read_strips(job.plan, numbers):
-        counts = {"rejected": 0, "damaged": 0, "squares": 0}
+        counts = {"rejected": 0, "damaged": 0}
         arriving = _counted(columns, counts)
         strip, plan = job.plan.strips[number], job.plan
         start, stop = strip.rows
@@ -201,7 +201,6 @@ def _counted(columns: Iterable[list[Square]], counts: dict[str, int]) -> Iterato
     for column in columns:
         counts["rejected"] += sum(square.rejected for square in column)
         counts["damaged"] += sum(square.damaged for square in column)
-        counts["squares"] += len(column)
         yield as_columns(column)
 
 

@@ -39,7 +39,7 @@ def map_scene(
         strip is a task, such as for what a Dask client's `get_executor` gives; the work store must
         then be where all of its workers reach it.
     look_ahead : int, optional
-        Strips that are under way on the executor, at most.
+        Strips that are under way on the executor, at most; seams are joined as soon as they can.
     progress : bool
         Show a bar.
 
@@ -60,8 +60,8 @@ def map_scene(
         for each, name in ((plan.strips, strip_name), (plan.seams, seam_name))
     )
     total = len(plan.strips) + len(plan.seams)
-    done = len(strips) + len(seams)
-    with tqdm(total=total, initial=total - done, unit="strip", disable=not progress) as bar:
+    left = len(strips) + len(seams)
+    with tqdm(total=total, initial=total - left, unit="strip", disable=not progress) as bar:
         mapped = (
             _here(job, strips, seams)
             if executor is None
@@ -95,7 +95,7 @@ def _here(job: Job, strips: set[int], seams: set[int]) -> Iterator[None]:
 def _there(
     job: Job, strips: set[int], seams: set[int], executor: Executor, look_ahead: int
 ) -> Iterator[None]:
-    """Map by tasks of an executor, a bounded number at a time."""
+    """Map by tasks of an executor, a bounded number of strips at a time."""
     waiting, todo, unasked = set(strips), set(seams), deque(sorted(strips))
     under_way: dict[Future[int], tuple[set[int], int]] = {}
     try:

@@ -33,7 +33,7 @@ class Square:
 
 
 def read_strips(
-    plan: ScenePlan, strips: Sequence[int], *, threads: int | None = None
+    plan: ScenePlan, strips: Sequence[int]
 ) -> Iterator[tuple[int, Iterator[list[Square]]]]:
     """Read some strips in one pass, ahead of who takes them; give each column by column.
 
@@ -42,8 +42,6 @@ def read_strips(
     plan : ScenePlan
     strips : sequence of int
         Ascending.
-    threads : int, optional
-        As for `map_chips`.
 
     Raises
     ------
@@ -63,7 +61,7 @@ def read_strips(
         range(len(corner)), key=lambda n: (int(strip_of(corner[n][0])), corner[n][1], corner[n][0])
     )
     function = functools.partial(_squares, plan, tuple(tops.tolist()))
-    batches = map_chips(stream, function, order=order, threads=threads)
+    batches = map_chips(stream, function, order=order)
     arriving = (square for batch in batches for square in batch)
     for strip, squares in groupby(arriving, key=lambda square: square.strip):
         yield strip, _columns(squares, _squares_high(plan, strip_of(corners), strip))

@@ -16,14 +16,12 @@ import numpy as np
 import xarray as xr
 
 from landslide.chips.cutting import Reading
-from landslide.chips.inputs import Inputs
+from landslide.chips.inputs import Inputs, judged
 from landslide.chips.passing import ChipStream
 from landslide.chips.readings import plan_readings, require_variables
 from landslide.cube.events import Event
 from landslide.mapping.inference.placing import Placing, place_chips
 
-UNJUDGED = "dem_aspect"
-"""Flat ground has none, which excludes no pixel."""
 OBSERVED = "observed"
 """The cube's mask of ground that is free of layover, shadow and water; read beside the channels."""
 BLOCK = 1024  # pixels on a side of what is read at once, where stored chunks are smaller
@@ -68,7 +66,7 @@ class ScenePlan:
     @property
     def judged(self) -> list[int]:
         """Channels that a pixel needs data in; they are numbered as the networks receive them."""
-        return [n for n, name in enumerate(self.channels) if name != UNJUDGED]
+        return judged(self.channels)
 
     def own_rows(self, number: int) -> tuple[int, int]:
         """Return the rows of a strip that no seam touches."""

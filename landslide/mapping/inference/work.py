@@ -20,7 +20,7 @@ from fsspec.implementations.local import LocalFileSystem
 from numpy.typing import NDArray
 
 from landslide.cube.address import writable_store
-from landslide.storage import read_bytes, write_whole
+from landslide.storage import absolute, read_bytes, write_whole
 
 FOLDER = ".landslide-map"
 """Of the work store in a map's folder."""
@@ -120,6 +120,13 @@ class Work:
             planes[name] = (("y", "x"), da.concatenate(parts))
         return xr.Dataset(planes)
 
+    def alone(self) -> bool:
+        """Return whether no other run wrote arrays here."""
+        filesystem, path = fsspec.core.url_to_fs(self.address)
+        listed = filesystem.find(path, withdirs=False)
+        inside = [name.removeprefix(path).strip("/").split("/") for name in listed]
+        return all(parts[1] == self.run for parts in inside if len(parts) > 2)
+
     def remove(self) -> None:
         """Remove all of it."""
         filesystem, path = fsspec.core.url_to_fs(self.address)
@@ -155,8 +162,18 @@ class Rows:
         self.written = stop
 
 
-def require_free(folder: str) -> None:
-    """Raise a FileExistsError where a folder holds what no unfinished map of ours is."""
+def require_place(work: Work, plan: Mapping[str, Any], out: str) -> None:
+    """See that a map may begin, or go on.
+
+    Raises
+    ------
+    FileExistsError
+        Where another one began at `work`, or the folder `out` holds what no unfinished map of ours
+        is.
+    """
+    if work.begun(plan):
+        return
+    folder = absolute(out)
     filesystem, path = fsspec.core.url_to_fs(folder)
     if not filesystem.exists(path):
         return

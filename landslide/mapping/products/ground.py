@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pyproj import CRS, Transformer
 
 from landslide.cube.georeference import geobox_of, pixel_size
+from landslide.cube.units import METRE_NAMES
 
 BLOCK = 1024
 """Side of the blocks [pixels] in which a map is read; a whole number of `COHERENT`."""
@@ -84,7 +85,7 @@ def _without_crs(cube: xr.Dataset, shape: tuple[int, int]) -> Ground:
     if size is None or (not unit and size == (1, 1)):
         upward = Affine(1, 0, 0, 0, -1, shape[0])  # from the lower left corner
         return Ground(shape, upward, None, None, "pixel", (1, 1))
-    metres = unit.lower() in ("m", "metre", "metres", "meter", "meters")
+    metres = unit.lower() in METRE_NAMES
     down, right = size
     left, top = float(cube["x"][0]) - right / 2, float(cube["y"][0]) + down / 2
     transform = Affine(right, 0, left, 0, -down, top)
