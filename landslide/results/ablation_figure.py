@@ -8,6 +8,7 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import MaxNLocator
 
 from landslide.results.order import inputs_order
+from landslide.results.panels import FAINT, INK
 from landslide.results.pivot import CHANGE_ONLY, RANDOM, baselines, pivot
 from landslide.results.saving import mark_simulated, save_figure
 from landslide.results.sections import Section, sections
@@ -23,7 +24,6 @@ _OTHERS = (("#e69f00", "v"), ("#56b4e9", "P"), ("#000000", "X"), ("#6b6b6b", "*"
 _TIMELESS = [("#7a5230", (5, 2.5)), ("#3b7d86", (7, 2, 1.5, 2)), ("#8b5fa8", (2.5, 2))]
 type Values = npt.NDArray[np.float64]
 
-_INK, _FAINT = "#222222", "#8a8a8a"
 # The axis is broken where the trained inputs would take up less than this share of it.
 _BREAK_SHARE = 0.45
 
@@ -59,8 +59,8 @@ def _draw(part: SubFigure, section: Section) -> None:
         _references(axis, means, untrained)
         axis.set_xlim(steps[0] - 0.35, steps[-1] + 0.35)
         axis.set_xticks(steps)
-    axes[-1].set_xlabel("Timesteps before and after", color=_INK)
-    part.text(0.02, 0.49, "AUPRC", rotation=90, va="center", color=_INK, fontsize=10)
+    axes[-1].set_xlabel("Timesteps before and after", color=INK)
+    part.text(0.02, 0.49, "AUPRC", rotation=90, va="center", color=INK, fontsize=10)
     axes[0].legend(loc="upper left", bbox_to_anchor=(1.02, 1.0), frameon=False, fontsize=9)
     _heading(part, section)
     if section.simulated:
@@ -71,7 +71,7 @@ def _heading(part: SubFigure, section: Section) -> None:
     event, protocol = section.identity["event"], section.identity["protocol"]
     name = f"{event}".replace("_", " ")
     part.text(0.105, 0.945, f"{name[:1].upper()}{name[1:]}, {protocol} protocol", fontsize=12.5,
-              fontweight="bold", color=_INK)  # fmt: skip
+              fontweight="bold", color=INK)  # fmt: skip
     seeds = len(section.seeds)
     spread = f"mean ± standard deviation of {seeds} seeds" if seeds > 1 else "one seed"
     preset = section.identity["preset"]
@@ -80,7 +80,7 @@ def _heading(part: SubFigure, section: Section) -> None:
         0.9,
         f"{preset} preset, {spread}" if preset else spread,
         fontsize=9,
-        color=_FAINT,
+        color=FAINT,
     )
 
 
@@ -125,7 +125,7 @@ def _axes(part: SubFigure, upper: Values, lower: Values) -> list[Axes]:
     low.set_ylim(*_limits(lower))
     for axis, edge, ticks in ((high, 0.0, 6), (low, 1.0, 4)):
         # Two short slanted strokes say that the axis is broken here.
-        _clean(axis, ticks).plot([0], [edge], transform=axis.transAxes, color=_FAINT,
+        _clean(axis, ticks).plot([0], [edge], transform=axis.transAxes, color=FAINT,
                                  marker=[(-1, -0.6), (1, 0.6)], markersize=9, clip_on=False,
                                  linestyle="none")  # fmt: skip
     high.spines["bottom"].set_visible(False)
@@ -141,8 +141,8 @@ def _limits(values: Values) -> tuple[float, float]:
 
 def _clean(axis: Axes, ticks: int) -> Axes:
     axis.spines[["top", "right"]].set_visible(False)
-    axis.spines[["left", "bottom"]].set_color(_FAINT)
-    axis.tick_params(colors=_INK, labelsize=9)
+    axis.spines[["left", "bottom"]].set_color(FAINT)
+    axis.tick_params(colors=INK, labelsize=9)
     axis.yaxis.set_major_locator(MaxNLocator(ticks, steps=[1, 2, 5, 10], min_n_ticks=2))
     axis.yaxis.set_major_formatter("{x:.2f}")
     axis.grid(axis="y", color="#e6e6e6", linewidth=0.8)
@@ -184,7 +184,7 @@ def _references(axis: Axes, means: pd.DataFrame, untrained: pd.DataFrame) -> Non
     if len(change):
         # Where it differs between inputs, the best of them: a baseline is to be hard to beat.
         best = change.groupby("timesteps")["mean"].max()
-        axis.plot(best.index, best, color=_FAINT, linewidth=1.1, marker=".", markersize=5,
+        axis.plot(best.index, best, color=FAINT, linewidth=1.1, marker=".", markersize=5,
                   label="Change only, untrained", zorder=2)  # fmt: skip
     timeless = means[(means["timesteps"] == 0) & means["mean"].notna()]
     for place, (name, middle, spread) in enumerate(
@@ -197,7 +197,7 @@ def _references(axis: Axes, means: pd.DataFrame, untrained: pd.DataFrame) -> Non
             axis.axhspan(middle - spread, middle + spread, color=colour, alpha=0.12, lw=0)
     random = untrained.loc[untrained["inputs"] == RANDOM, "mean"].dropna()
     if len(random):
-        axis.axhline(random.mean(), color=_INK, linewidth=1.2, linestyle=":",
+        axis.axhline(random.mean(), color=INK, linewidth=1.2, linestyle=":",
                      label="Random (prevalence)", zorder=2)  # fmt: skip
 
 

@@ -7,18 +7,24 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
-from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from landslide.results.looks import look, stretch
 from landslide.results.map_marks import scale_bar
+from landslide.results.panels import (
+    INK,
+    bare,
+    colour_bar,
+    draw_label,
+    kinds,
+    legend_below,
+    placed,
+)
 from landslide.results.saving import mark_simulated, save_figure
 
 type Plane = npt.NDArray[Any]
 
-_INK, _FAINT, _LANDSLIDE, _GROUND = "#222222", "#8a8a8a", "#d55e00", "#d9d4c8"
 # Inches: a panel's width, the space between panels, above and below each, and for the title.
 _PANEL, _GAP, _TITLE, _BELOW, _HEADER = 2.1, 0.2, 0.26, 0.38, 0.55
 
@@ -72,27 +78,20 @@ def figure1(
     page = edge + max(label_width, _PANEL) + 2 * _GAP, _HEADER + rows * cell + 0.1
     figure = Figure(figsize=page)
     figure.text(_GAP / page[0], 1 - 0.2 / page[1], title, va="top", fontsize=12.5,
-                fontweight="bold", color=_INK)  # fmt: skip
+                fontweight="bold", color=INK)  # fmt: skip
     for place, (name, plane) in enumerate(channels.items()):
         row, column = divmod(place, columns)
         left, top = _GAP + column * (_PANEL + _GAP), _HEADER + row * cell + _TITLE
-        axis = _axis(figure, left, top, _PANEL, height)
-        bar = _axis(figure, left, top + height + 0.07, _PANEL, 0.07)
+        axis = placed(figure, left, top, _PANEL, height)
+        bar = placed(figure, left, top + height + 0.07, _PANEL, 0.07)
         _channel(figure, axis, bar, name, plane, stretch(name, channels))
-    axis = _axis(figure, edge + _GAP, _HEADER + _TITLE, label_width, label_height)
+    axis = placed(figure, edge + _GAP, _HEADER + _TITLE, label_width, label_height)
     _label(axis, label)
     if pixel_m is not None:
         scale_bar(axis, label.shape[1], pixel_m)
     if simulated:
         mark_simulated(figure, 1 - 0.2 / page[1])
     save_figure(figure, path)
-
-
-def _axis(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:
-    """Return an axis placed in inches from the page's upper left corner."""
-    across, down = figure.get_size_inches()
-    place = (left / across, 1 - (top + height) / down, width / across, height / down)
-    return figure.add_axes(place)
 
 
 def _channel(
@@ -103,8 +102,7 @@ def _channel(
     plane: Plane,
     limits: tuple[float, float],
 ) -> None:
-    _bare(axis, name)
-    _hatch(axis)
+    bare(axis, name)
     image = axis.imshow(
         np.ma.masked_invalid(plane),
         cmap=look(name).colours,
@@ -113,55 +111,17 @@ def _channel(
         interpolation="nearest",
         aspect="auto",
     )
-    colours = figure.colorbar(image, cax=bar, orientation="horizontal")
-    colours.outline.set_visible(False)
+    colours = colour_bar(figure, bar, image)
     if limits == (0.0, 360.0):
         colours.set_ticks([0, 90, 180, 270, 360])
     else:
         colours.locator = MaxNLocator(4)
-    bar.tick_params(labelsize=7, labelcolor=_INK, length=2, width=0.6, color=_FAINT, pad=1.5)
 
 
 def _label(axis: Axes, label: Plane) -> None:
-    _bare(axis, "Label")
-    _hatch(axis)
-    axis.imshow(
-        np.ma.masked_where(label > 1, label),
-        cmap=ListedColormap([_GROUND, _LANDSLIDE]),
-        vmin=0,
-        vmax=1,
-        interpolation="nearest",
-        aspect="auto",
-    )
+    bare(axis, "Label")
+    draw_label(axis, label, "auto")
     valid = label <= 1
     share = np.mean(label[valid] == 1) if valid.any() else 0.0
-    handles = [
-        Patch(facecolor=_LANDSLIDE, label=f"landslide ({share:.1%})"),
-        Patch(facecolor=_GROUND, label="none"),
-    ]
-    if not valid.all():
-        handles.append(Patch(facecolor="#f2f2f2", edgecolor="#a8a8a8", hatch="////", linewidth=0,
-                             label="not scored: no data"))  # fmt: skip
-    axis.legend(
-        handles=handles,
-        loc="upper center",
-        bbox_to_anchor=(0.5, -0.005),
-        ncols=len(handles),
-        frameon=False,
-        fontsize=8,
-        handlelength=1.1,
-        columnspacing=0.9,
-    )
-
-
-def _bare(axis: Axes, name: str) -> None:
-    axis.set_title(name, fontsize=9.5, color=_INK, pad=4)
-    axis.set_xticks([])
-    axis.set_yticks([])
-    for spine in axis.spines.values():
-        spine.set(color=_FAINT, linewidth=0.6)
-
-
-def _hatch(axis: Axes) -> None:
-    """Hatch the ground of an axis, which shows through where a plane has no data."""
-    axis.patch.set(facecolor="#f2f2f2", edgecolor="#a8a8a8", hatch="////", linewidth=0)
+    no_data = None if valid.all() else "not scored: no data"
+    legend_below(axis, kinds(f"landslide ({share:.1%})", no_data))

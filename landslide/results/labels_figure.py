@@ -7,9 +7,9 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from landslide.results.labels import AT_RANDOM, Curves, curves_title, label_efficiency
+from landslide.results.panels import FAINT, INK
 from landslide.results.saving import mark_simulated, save_figure
 
-_INK, _FAINT = "#222222", "#8a8a8a"
 # Okabe and Ito's colours; what begins at random is grey, as what all else is held against.
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 _MARKERS = "sDo^vPX"
@@ -51,7 +51,7 @@ def _draw(axis: Axes, curves: Curves, origins: list[str]) -> None:
     for origin in curves.origins:
         mine = curves.points[curves.points["origin"] == origin].dropna(subset=["mean"])
         place = others.index(origin) % len(_COLOURS) if origin in others else None
-        colour = _FAINT if place is None else _COLOURS[place]
+        colour = FAINT if place is None else _COLOURS[place]
         axis.errorbar(
             mine["labelled"],
             mine["mean"],
@@ -66,7 +66,7 @@ def _draw(axis: Axes, curves: Curves, origins: list[str]) -> None:
             elinewidth=1.2,
             capsize=2.5,
         )
-    axis.axhline(curves.prevalence, color=_INK, linewidth=1.2, linestyle=":",
+    axis.axhline(curves.prevalence, color=INK, linewidth=1.2, linestyle=":",
                  label="Random score (prevalence)")  # fmt: skip
     # Linear below 1, so that no label has a place, and logarithmic from there on.
     axis.set_xscale("symlog", linthresh=1, base=2)
@@ -75,10 +75,12 @@ def _draw(axis: Axes, curves: Curves, origins: list[str]) -> None:
     axis.set_xticks(ticks, [f"all {n}" if n in whole else str(n) for n in ticks])
     axis.minorticks_off()
     axis.set_xlim(-0.25 if ticks[0] == 0 else ticks[0] / 1.3, ticks[-1] * 1.3)
-    axis.set_xlabel("Labelled chips", color=_INK)
-    axis.set_ylabel("AUPRC", color=_INK)
-    axis.set_title(curves_title(curves), fontsize=10, color=_INK, loc="left")
+    axis.set_xlabel("Labelled chips", color=INK)
+    several = curves.points["spread"].notna().any()
+    spread = ", \N{PLUS-MINUS SIGN} standard deviation over seeds" if several else ""
+    axis.set_ylabel(f"AUPRC{spread}", color=INK)
+    axis.set_title(curves_title(curves), fontsize=10, color=INK, loc="left")
     axis.spines[["top", "right"]].set_visible(False)
     axis.grid(axis="y", color="#e6e6e6", linewidth=0.8)
     axis.set_axisbelow(True)
-    axis.legend(facecolor="white", edgecolor="none", framealpha=1, fontsize=8)
+    axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=2, frameon=False, fontsize=8)

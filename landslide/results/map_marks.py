@@ -5,7 +5,8 @@ import math
 from matplotlib.axes import Axes
 from matplotlib.patheffects import withStroke
 
-INK = "#222222"
+from landslide.results.panels import INK
+
 _HALO = [withStroke(linewidth=3, foreground="white")]
 
 

@@ -5,17 +5,26 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
-from matplotlib.colors import LightSource, ListedColormap, Normalize
+from matplotlib.colors import LightSource, Normalize
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from landslide.results.looks import look, stretch
-from landslide.results.map_marks import INK, north_arrow, scale_bar
+from landslide.results.map_marks import north_arrow, scale_bar
+from landslide.results.panels import (
+    FAINT,
+    INK,
+    LANDSLIDE,
+    bare,
+    colour_bar,
+    draw_label,
+    kinds,
+    legend_below,
+    placed,
+)
 from landslide.results.place import Place
 from landslide.results.saving import mark_simulated, save_figure
 
-_FAINT, _LANDSLIDE, _GROUND = "#8a8a8a", "#d55e00", "#d9d4c8"
 # Inches: a panel's longer side, the space around panels, the locator, and the header.
 _PANEL, _GAP, _TITLE, _BELOW, _LOCATOR, _HEADER = 3.4, 0.25, 0.28, 0.42, 2.0, 0.55
 _LINES_DEGREES = 15
@@ -53,7 +62,7 @@ def figure2(place: Place, path: str, *, simulated: bool) -> None:
     def cell(row: int, column: int) -> Axes:
         across = left + column * (width + _GAP)
         down = _HEADER + row * (height + _TITLE + _BELOW) + _TITLE
-        return _axis(figure, across, down, width, height)
+        return placed(figure, across, down, width, height)
 
     limits = stretch("before", dict(zip(("before", "after"), place.images.values(), strict=True)))
     for column, (name, plane) in enumerate(place.images.items()):
@@ -64,7 +73,7 @@ def figure2(place: Place, path: str, *, simulated: bool) -> None:
             north_arrow(axis)
     _label(cell(1, 0), place)
     _elevation(figure, cell(1, 1), place)
-    locator = _axis(figure, _GAP, _HEADER + _TITLE, _LOCATOR, _LOCATOR)
+    locator = placed(figure, _GAP, _HEADER + _TITLE, _LOCATOR, _LOCATOR)
     _globe(locator, place)
     top = 1 - (_HEADER + _TITLE + _LOCATOR + 0.15) / page[1]
     figure.text(_GAP / page[0], top, "\n".join([*_where(place), *place.facts]), va="top",
@@ -74,36 +83,15 @@ def figure2(place: Place, path: str, *, simulated: bool) -> None:
     save_figure(figure, path)
 
 
-def _axis(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:
-    """Return an axis placed in inches from the page's upper left corner."""
-    across, down = figure.get_size_inches()
-    return figure.add_axes(
-        (left / across, 1 - (top + height) / down, width / across, height / down)
-    )
-
-
-def _bare(axis: Axes, name: str) -> None:
-    axis.set_title(name, fontsize=9.5, color=INK, pad=4)
-    axis.set_xticks([])
-    axis.set_yticks([])
-    for spine in axis.spines.values():
-        spine.set(color=_FAINT, linewidth=0.6)
-    axis.patch.set(facecolor="#f2f2f2", edgecolor="#a8a8a8", hatch="////", linewidth=0)
-
-
 def _bar(figure: Figure, axis: Axes, drawn: object) -> None:
-    place = axis.inset_axes((0, -0.055, 1, 0.025))
-    bar = figure.colorbar(drawn, cax=place, orientation="horizontal")  # type: ignore[arg-type]
-    bar.outline.set_visible(False)
-    bar.locator = MaxNLocator(5)
-    place.tick_params(labelsize=7, labelcolor=INK, length=2, width=0.6, color=_FAINT, pad=1.5)
+    colour_bar(figure, axis.inset_axes((0, -0.055, 1, 0.025)), drawn).locator = MaxNLocator(5)
 
 
 def _image(
     figure: Figure, axis: Axes, name: str, plane: npt.NDArray[np.float32],
     limits: tuple[float, float],
 ) -> None:  # fmt: skip
-    _bare(axis, name)
+    bare(axis, name)
     if not np.isfinite(plane).any():
         _nothing(axis, "nothing was seen here")
         return
@@ -113,26 +101,17 @@ def _image(
 
 
 def _label(axis: Axes, place: Place) -> None:
-    _bare(axis, "Landslides")
+    bare(axis, "Landslides")
     if place.label is None:
         _nothing(axis, "this cube has no labels")
         return
-    axis.imshow(np.ma.masked_where(place.label > 1, place.label), vmin=0, vmax=1,
-                cmap=ListedColormap([_GROUND, _LANDSLIDE]), interpolation="nearest",
-                aspect="equal")  # fmt: skip
-    handles = [
-        Patch(facecolor=_LANDSLIDE, label=f"landslide ({place.pixel_share:.2%})"),
-        Patch(facecolor=_GROUND, label="none"),
-    ]
-    if (place.label > 1).any():
-        handles.append(Patch(facecolor="#f2f2f2", edgecolor="#a8a8a8", hatch="////", linewidth=0,
-                             label="no data"))  # fmt: skip
-    axis.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.005), frameon=False,
-                ncols=len(handles), fontsize=8, handlelength=1.1, columnspacing=0.9)  # fmt: skip
+    draw_label(axis, place.label, "equal")
+    no_data = "no data" if (place.label > 1).any() else None
+    legend_below(axis, kinds(f"landslide ({place.pixel_share:.2%})", no_data))
 
 
 def _elevation(figure: Figure, axis: Axes, place: Place) -> None:
-    _bare(axis, "Elevation [m], lit from the north-west")
+    bare(axis, "Elevation [m], lit from the north-west")
     if place.elevation is None:
         _nothing(axis, "this cube has no elevation")
         return
@@ -173,9 +152,9 @@ def _globe(axis: Axes, place: Place) -> None:
     axis.set_xlim(-1.12, 1.12)
     axis.set_ylim(-1.12, 1.12)
     turn = np.linspace(0, 2 * np.pi, 200)
-    axis.fill(np.cos(turn), np.sin(turn), facecolor="#eef3f7", edgecolor=_FAINT, linewidth=0.8)
+    axis.fill(np.cos(turn), np.sin(turn), facecolor="#eef3f7", edgecolor=FAINT, linewidth=0.8)
     if place.outline is None:
-        axis.text(0, 0, "?", ha="center", va="center", fontsize=28, color=_FAINT)
+        axis.text(0, 0, "?", ha="center", va="center", fontsize=28, color=FAINT)
         return
     middle = np.mean(place.outline, axis=0)
     along = np.linspace(-180, 180, 181)
@@ -183,7 +162,7 @@ def _globe(axis: Axes, place: Place) -> None:
         _line(axis, along, np.full(along.shape, float(latitude)), middle, bold=latitude == 0)
     for longitude in range(-180, 180, _LINES_DEGREES):
         _line(axis, np.full(along.shape, float(longitude)), along / 2, middle, bold=longitude == 0)
-    axis.plot(0, 0, marker="o", markersize=7, color=_LANDSLIDE, markeredgecolor="white")
+    axis.plot(0, 0, marker="o", markersize=7, color=LANDSLIDE, markeredgecolor="white")
     words = {
         "equator": (round(middle[0] / 15) * 15 + 30.0, 0.0),
         "Greenwich": (0.0, round(middle[1] / 15) * 15 - 15.0),

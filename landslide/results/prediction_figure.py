@@ -7,15 +7,13 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch
 
+from landslide.results.panels import INK, bare, colour_bar, draw_label, kinds, placed
 from landslide.results.saving import mark_simulated, save_figure
 
 type Plane = npt.NDArray[Any]
 
-_INK, _FAINT, _LANDSLIDE, _GROUND = "#222222", "#8a8a8a", "#d55e00", "#d9d4c8"
 # Inches: a panel's width, and the space between panels, left of them, above, and below.
 _PANEL, _GAP, _LEFT, _ABOVE, _BELOW = 1.7, 0.12, 0.45, 0.95, 0.75
 
@@ -64,44 +62,29 @@ def figure5(
     down = _ABOVE + 2 * height + _GAP + _BELOW
     figure = Figure(figsize=(across, down))
     figure.text(_LEFT / across, 1 - 0.2 / down, title, va="top", fontsize=11,
-                fontweight="bold", color=_INK)  # fmt: skip
+                fontweight="bold", color=INK)  # fmt: skip
 
     def axis(column: int, row: int) -> Axes:
         left, top = _LEFT + column * (_PANEL + _GAP), _ABOVE + row * (height + _GAP)
-        place = left / across, 1 - (top + height) / down, _PANEL / across, height / down
-        drawn = figure.add_axes(place)
-        drawn.set(xticks=[], yticks=[])
-        for spine in drawn.spines.values():
-            spine.set(color=_FAINT, linewidth=0.6)
-        drawn.patch.set(facecolor="#f2f2f2", edgecolor="#a8a8a8", hatch="////", linewidth=0)
+        drawn = placed(figure, left, top, _PANEL, height)
+        bare(drawn, "" if row else names[column], 8.5)
         if column == 0:
-            drawn.set_ylabel(("Predicted", "Mapped")[row], fontsize=10, color=_INK)
+            drawn.set_ylabel(("Predicted", "Mapped")[row], fontsize=10, color=INK)
         return drawn
 
-    colours = ListedColormap([_GROUND, _LANDSLIDE])
-    for column, (probability, label, name) in enumerate(zip(predicted, mapped, names, strict=True)):
-        above, below = axis(column, 0), axis(column, 1)
-        above.set_title(name, fontsize=8.5, color=_INK, pad=4)
-        image = above.imshow(
+    for column, (probability, label) in enumerate(zip(predicted, mapped, strict=True)):
+        image = axis(column, 0).imshow(
             np.ma.masked_invalid(probability), cmap=colormaps["magma_r"], vmin=0, vmax=1,
             interpolation="nearest", aspect="auto",
         )  # fmt: skip
-        below.imshow(
-            np.ma.masked_where(label > 1, label), cmap=colours, vmin=0, vmax=1,
-            interpolation="nearest", aspect="auto",
-        )  # fmt: skip
+        draw_label(axis(column, 1), label, "auto")
     bar = figure.add_axes((_LEFT / across, 0.42 / down, 1.6 / across, 0.09 / down))
-    scale = figure.colorbar(image, cax=bar, orientation="horizontal", ticks=[0, 0.5, 1])
-    scale.outline.set_visible(False)
-    scale.set_label("probability of landslide", fontsize=8, color=_INK, labelpad=1)
-    bar.tick_params(labelsize=7, length=2, width=0.6, color=_FAINT, pad=1.5)
-    kinds = [Patch(facecolor=_LANDSLIDE, label="landslide"), Patch(facecolor=_GROUND, label="none")]
-    if any((label > 1).any() for label in mapped):
-        kinds.append(Patch(facecolor="#f2f2f2", edgecolor="#a8a8a8", hatch="////", linewidth=0,
-                           label="no data"))  # fmt: skip
+    scale = colour_bar(figure, bar, image, ticks=[0, 0.5, 1])
+    scale.set_label("probability of landslide", fontsize=8, color=INK, labelpad=1)
+    named = kinds("landslide", "no data" if any((each > 1).any() for each in mapped) else None)
     figure.legend(
-        handles=kinds, loc="lower left", bbox_to_anchor=((_LEFT + 1.9) / across, 0.2 / down),
-        ncols=len(kinds), frameon=False, fontsize=8, handlelength=1.1, columnspacing=0.9,
+        handles=named, loc="lower left", bbox_to_anchor=((_LEFT + 1.9) / across, 0.2 / down),
+        ncols=len(named), frameon=False, fontsize=8, handlelength=1.1, columnspacing=0.9,
     )  # fmt: skip
     if simulated:
         mark_simulated(figure, 1 - 0.2 / down)
