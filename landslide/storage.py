@@ -3,6 +3,7 @@
 import contextlib
 import glob
 import os
+import re
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -12,9 +13,30 @@ from fsspec.implementations.local import LocalFileSystem
 
 from landslide.retries import patiently
 
+# What is before the @ of abfs:// alone is a container's name.
+_USER = re.compile(r"(?<=://)[^/@]*:[^/@]*@|(?<=http://)[^/@]+@|(?<=https://)[^/@]+@")
+_WEB = re.compile(r"\bhttps?://")
+
+
+def _without_secrets(uri: str) -> str:
+    named = _USER.sub("", uri)
+    return named.partition("?")[0] if _WEB.search(named) else named
+
 
 def absolute(uri: str) -> str:
-    """Return `uri` with a local path made absolute, so that another process finds it."""
+    """Return `uri` with a local path made absolute, so that another process finds it.
+
+    Raises
+    ------
+    ValueError
+        Where it carries what may be a secret, which rows, logs and messages would tell.
+    """
+    bare = _without_secrets(uri)
+    if bare != uri:
+        raise ValueError(
+            f"the address {bare} came with a user's name, a password or a query: leave that out, "
+            "and give credentials in the environment or in fsspec's configuration"
+        )
     if "::" in uri or fsspec.utils.get_protocol(uri) not in {"file", "local"}:
         return uri.rstrip("/")
     path = LocalFileSystem._strip_protocol(uri)  # noqa: SLF001 - what url_to_fs calls

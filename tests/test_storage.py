@@ -1,10 +1,12 @@
 """One object written whole, or not at all."""
 
+import re
 from pathlib import Path
 
 import fsspec
 import pytest
 
+from landslide.cli import main
 from landslide.storage import absolute, read_bytes, write_whole
 
 
@@ -61,3 +63,34 @@ def test_an_address_is_absolute_for_other_processes(
     assert absolute("table") == f"{tmp_path}/table"
     assert absolute(f"file://{tmp_path}/table") == f"{tmp_path}/table"
     assert absolute("memory://a/table/") == "memory://a/table"
+
+
+@pytest.mark.parametrize(
+    ("given", "bare"),
+    [
+        ("https://me:planted@host/cube.zarr", "https://host/cube.zarr"),
+        ("https://planted@host/cube.zarr", "https://host/cube.zarr"),
+        ("http://host:80/cube.zarr?sig=planted", "http://host:80/cube.zarr"),
+        ("zip::https://host/cube.zip?sig=planted", "zip::https://host/cube.zip"),
+        ("sftp://me:planted@host/cube.zarr", "sftp://host/cube.zarr"),
+    ],
+)
+def test_an_address_that_carries_a_secret_is_refused_without_telling_it(
+    given: str, bare: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(ValueError, match=f"the address {re.escape(bare)} came with") as caught:
+        absolute(given)
+    assert "planted" not in str(caught.value)
+    for command in (["inspect", given], ["train", given, "--out", "model"]):
+        assert main(command) == 1
+        said = capsys.readouterr()
+        assert "planted" not in said.out + said.err
+        assert f"error: the address {bare} came with" in said.err
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["abfs://container@account.dfs.core.windows.net/a", "s3://bucket/a@b:c", "http://host:80/a"],
+)
+def test_an_address_without_a_secret_stays(address: str) -> None:
+    assert absolute(address) == address

@@ -25,6 +25,7 @@ from cluster.preflight.estimate import (
     decoded_bytes,
     duration,
     fit,
+    gigabytes,
     training_seconds,
 )
 from cluster.preflight.gpus import gpus
@@ -67,9 +68,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 def checked(args: argparse.Namespace) -> list[Check]:
     """Connect as the sweep would, and try all; what stops it is the last check."""
-    checks, trying = [], (DRIVER, "sweep")
+    checks, trying = list[Check](), (DRIVER, "sweep")
     try:
         sweep = plan_sweep(args)
+        order = (sweep.experiment.cube, args.reader, args.missing, folders_of(sweep))
+        here = examine(*order)
+        checks += _told(DRIVER, here, versions(), trains=True)
         with ExitStack() as opened:
             trying = ("Ray", "cluster")
             opened.enter_context(ray_cluster(args.address))
@@ -79,24 +83,29 @@ def checked(args: argparse.Namespace) -> list[Check]:
                     dask_client(args.dask, adapt=args.dask_workers, deadline=args.deadline)
                 )
             trying = ("a trial", "resources")
+            require_worth(args, sweep, checks)
             resources = resources_of(args, sweep.base)
             await_node(resources, args.deadline)
-            for check in check_places(args, sweep, resources, client):
-                checks.append(check)  # noqa: PERF402 - what came before an error counts
+            for check in check_places(args, sweep, resources, client, here):
+                checks.append(check)
     except (ValueError, OSError, ImportError) as error:
         checks.append(Check(*trying, passed=False, said=one_line(error)))
     return checks
 
 
+def require_worth(args: argparse.Namespace, sweep: Sweep, checks: list[Check]) -> None:
+    """Raise a ValueError where a node would have to come, and the driver has failed already."""
+    asked = Resources(sweep.base.threads, args.gpus_per_trial or 0, args.accelerator)
+    if not all(check.passed for check in checks) and not trials_at_once(asked):
+        raise ValueError("no node is asked for before what failed on the driver is mended")
+
+
 def check_places(
-    args: argparse.Namespace, sweep: Sweep, resources: Resources, client: Client | None
+    args: argparse.Namespace, sweep: Sweep, resources: Resources, client: Client | None, here: Place
 ) -> Iterator[Check]:
-    """Try all, the quickest first; what a trial needs may add nodes, which are then tried too."""
+    """Try all other places; what a trial needs may add nodes, which are then tried too."""
     trial, step = check_trial(args, sweep, resources)
-    folders = {"table": sweep.table, "storage": sweep.runs}
-    order = (sweep.experiment.cube, args.reader, args.missing, folders)
-    here = examine(*order)
-    yield from _told(DRIVER, here, versions(), trains=True)
+    order = (sweep.experiment.cube, args.reader, args.missing, folders_of(sweep))
     known = nodes()
     found = on_nodes(examine, dict.fromkeys(known, order), seconds=args.deadline)
     for node, place in found.items():
@@ -128,6 +137,11 @@ def _told(where: str, place: Place | str, here: Any, *, trains: bool) -> Iterato
         return
     yield Check(where, *same_versions(here, place.versions, trains=trains))
     yield from (Check(where, *each) for each in place.checks)
+
+
+def folders_of(sweep: Sweep) -> dict[str, str]:
+    """Return what a sweep writes into."""
+    return {"table": sweep.table, "storage": sweep.runs}
 
 
 def step_of(sweep: Sweep) -> tuple[TrainingConfig, int]:
@@ -166,7 +180,7 @@ def estimates(
         channels = len(parse_inputs(step_of(sweep)[0].inputs).channels)
         yield Check("sweep", *beside_network(sweep.stream, channels, step.room))
     size, rate = decoded_bytes(sweep.stream), min(filter(math.isfinite, rates), default=math.nan)
-    said = f"one pass decodes {size / 1e9:.2f} GB"
+    said = f"one pass decodes {gigabytes(size)}"
     if math.isfinite(rate):
         said += (
             f": {duration(size / rate / threads)} at the slowest place's rate, {threads} "

@@ -57,15 +57,15 @@ def fit(stream: ChipStream, wanted: str, room: Room, storage: str) -> tuple[str,
     """
     size = chip_bytes(stream)
     way = choose_chips(wanted, size, room)
-    said = f"{stream.chips.sizes['chip']} chips, {_gigabytes(size)} in all: {way}"
+    said = f"{stream.chips.sizes['chip']} chips, {gigabytes(size)} in all: {way}"
     if way == MEMORY:
         passed, out = room.holds(size), "give --chips store"
-        said += f"; the smallest node has {_gigabytes(room.memory)}"
-        said += f", {_gigabytes(room.shared)} of it for Ray's object store"
+        said += f"; the smallest node has {gigabytes(room.memory)}"
+        said += f", {gigabytes(room.shared)} of it for Ray's object store"
     elif way == STORE and "://" not in storage:
         free = shutil.disk_usage(_existing(Path(storage))).free
         passed, out = size <= free, "free some, or give --storage on a larger disk"
-        said += f"; {storage} has {_gigabytes(free)} free"
+        said += f"; {storage} has {gigabytes(free)} free"
     else:
         return "chips", True, said
     return "chips", passed, said if passed else f"{said}, too little: {out}"
@@ -75,14 +75,15 @@ def beside_network(stream: ChipStream, channels: int, room: float) -> tuple[str,
     """Say whether a trial's chips lie on its GPU, with so many channels and bytes free there."""
     size = 4 * channels * int(stream.chips["label"].size)
     where = "lie on its GPU" if size <= room else "stay in the node's memory, a batch at a time"
-    return "GPU memory", True, f"a trial's chips, {_gigabytes(size)}, {where}"
+    return "GPU memory", True, f"a trial's chips, {gigabytes(size)}, {where}"
 
 
 def _existing(folder: Path) -> Path:
     return next(each for each in (folder, *folder.parents) if each.exists())
 
 
-def _gigabytes(size: float) -> str:
+def gigabytes(size: float) -> str:
+    """Return a number of bytes for people."""
     return f"{size / 1e9:.3g} GB"
 
 

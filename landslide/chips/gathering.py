@@ -42,7 +42,7 @@ def gather_chips(
     """
     size = chip_bytes(stream)
     way = choose_chips(way, size, room)
-    log.info("%d chips of %.2f GB: %s", stream.chips.sizes["chip"], size / 1e9, way)
+    log.info("%d chips of %.3g GB: %s", stream.chips.sizes["chip"], size / 1e9, way)
     chips: Chips
     if way == MEMORY:
         chips = load_chips(stream, executor, look_ahead, progress=True)

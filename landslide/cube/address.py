@@ -69,9 +69,10 @@ def _depth(folder: str) -> int:
 
 def filesystem_of(uri: str) -> tuple[fsspec.AbstractFileSystem, str]:
     """Return the synchronous filesystem of a cube's address, and the cube's path on it."""
-    if is_zip(uri):
-        return zip_filesystem(uri)
-    filesystem, path = fsspec.core.url_to_fs(absolute(uri))
+    address = absolute(uri)
+    if is_zip(address):
+        return zip_filesystem(address)
+    filesystem, path = fsspec.core.url_to_fs(address)
     return filesystem, path.rstrip("/")
 
 
@@ -83,12 +84,11 @@ def is_remote(uri: str) -> bool:
 
 def _store(uri: str) -> Store:
     """Return a Zarr store that a Dask worker can be sent."""
-    if is_zip(uri):
-        archive = uri if uri.startswith("zip::") or "::" in uri else absolute(uri)
-        filesystem, folder = zip_filesystem(archive)
+    address = absolute(uri)
+    if is_zip(address):
+        filesystem, folder = zip_filesystem(address)
         wrapped = AsyncFileSystemWrapper(filesystem, asynchronous=True)
         return RetryingStore(FsspecStore(wrapped, read_only=True, path=folder))
-    address = absolute(uri)
     filesystem, path = fsspec.core.url_to_fs(address)
     if isinstance(filesystem, LocalFileSystem):
         return LocalStore(path, read_only=True)

@@ -52,6 +52,15 @@ def test_an_image_runs_as_nobody_in_particular(name: str) -> None:
     assert re.findall(r"^USER (\S+)$", dockerfile(name), re.MULTILINE)[-1] == "1000:100"
 
 
+@pytest.mark.parametrize("name", IMAGES)
+def test_a_build_is_sent_what_it_copies_and_little_else(name: str) -> None:
+    first, *sent = (ROOT / ".dockerignore").read_text().split()
+    assert first == "*"
+    for line in re.findall(r"^COPY (.+)$", dockerfile(name), re.MULTILINE):
+        *sources, _ = [word for word in shlex.split(line) if not word.startswith("--")]
+        assert {f"!{source}" for source in sources} <= set(sent)
+
+
 def copied(name: str, folder: Path) -> None:
     """Do what the COPY lines say."""
     for line in re.findall(r"^COPY (.+)$", dockerfile(name), re.MULTILINE):

@@ -4,14 +4,17 @@ import json
 import re
 import shlex
 import string
+import urllib.request
 from collections.abc import Iterator
 from importlib.resources import files
 from typing import Any
 
+import dask
 import jsonschema
 import kubernetes_validate
 import pytest
 import yaml
+from distributed import LocalCluster
 from ray.autoscaler._private.kuberay.autoscaling_config import (
     _derive_autoscaling_config_from_ray_cr,
 )
@@ -209,6 +212,23 @@ def test_the_driver_finds_the_dask_scheduler(objects: Objects) -> None:
     assert address == f"tcp://{place}.svc.cluster.local:{ports['tcp-comm']}"
     for service in cluster["spec"]["scheduler"]["service"]["ports"]:
         assert ports[service["targetPort"]] == service["port"]
+
+
+def test_the_scheduler_answers_the_operator_over_http(objects: Objects) -> None:
+    (scheduler,) = objects["DaskCluster", "landslide"]["spec"]["scheduler"]["spec"]["containers"]
+    name = "DASK_DISTRIBUTED__SCHEDULER__HTTP__ROUTES"
+    given = {each["name"]: each["value"] for each in scheduler["env"]}[name]
+    key = "distributed.scheduler.http.routes"
+    routes = dask.config.get(key, config=dask.config.collect_env({name: given}))
+    assert set(dask.config.get(key)) < set(routes)
+    with (
+        dask.config.set({key: routes}),
+        LocalCluster(n_workers=0, processes=False, dashboard_address="127.0.0.1:0") as cluster,
+    ):
+        port = cluster.scheduler.http_server.port
+        address = f"http://127.0.0.1:{port}/api/v1/adaptive_target"  # what the operator asks
+        with urllib.request.urlopen(address) as answer:
+            assert json.load(answer) == {"workers": 0}
 
 
 LABELS = {

@@ -67,6 +67,19 @@ def test_a_folder_that_cannot_be_written_fails_from_every_place(
         assert checks[place, "cube"]["passed"]
 
 
+def test_no_node_is_asked_for_before_the_driver_can_do_its_part(
+    preflight: Answers, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    code, checks = preflight("--table", str(tmp_path / "file" / "table"), "--gpus-per-trial", "64")
+    assert code == 1
+    assert not checks["driver", "table"]["passed"]
+    assert checks["driver", "cube"]["passed"]
+    said = checks["a trial", "resources"]["said"]
+    assert said == "no node is asked for before what failed on the driver is mended"
+    assert not [place for place, _ in checks if place == "node"]
+
+
 def test_the_table_of_checks_ends_with_what_failed(
     cube: str, ray: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -2,7 +2,6 @@
 
 import importlib.metadata
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
@@ -45,10 +44,8 @@ def plan_of(uri: str, event: Event | None, layout: Layout) -> dict[str, Any]:
 
 def provenance(cube: xr.Dataset, uri: str, plan: Mapping[str, Any]) -> dict[str, str]:
     """Return the attributes that a copy has beside the cube's own."""
-    # Neither a password nor a signature belongs in a file that is passed on.
-    address = re.sub(r"(?<=://)[^/@]*@|\?.*", "", absolute(uri))
     versions = {name: importlib.metadata.version(name) for name in PACKAGES}
-    attributes = {ATTRIBUTE: json.dumps({"source": address, **plan, "versions": versions})}
+    attributes = {ATTRIBUTE: json.dumps({"source": absolute(uri), **plan, "versions": versions})}
     if plan["event"] is not None:
         attributes["event"] = cube.attrs.get("event", plan["event"])
     return attributes
