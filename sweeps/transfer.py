@@ -216,9 +216,12 @@ def run_stage(
     """Train what the table lacks; return the keys of all of it, and how many trials failed."""
     keyed = target.keyed(resources, stage.configs, stage.experiment)
     waiting = target.lacking(keyed, force=args.force)
-    if stage.keep:
-        kept = {key for key in keyed if key in waiting or not exists(weights_of(target.runs, key))}
-        waiting = {key: keyed[key] for key in keyed if key in kept}
+    if stage.keep:  # what lost the weights that others begin with is trained again
+        waiting = {
+            key: config
+            for key, config in keyed.items()
+            if key in waiting or not exists(weights_of(target.runs, key))
+        }
     names = dict.fromkeys(config.origin or "the target alone" for config in stage.configs)
     print(f"{', '.join(names)}: {len(keyed)} configurations, {len(waiting)} to train", flush=True)
     if not waiting:

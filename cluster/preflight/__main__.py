@@ -71,8 +71,7 @@ def checked(args: argparse.Namespace) -> list[Check]:
     checks, trying = list[Check](), (DRIVER, "sweep")
     try:
         sweep = plan_sweep(args)
-        order = (sweep.experiment.cube, args.reader, args.missing, folders_of(sweep))
-        here = examine(*order)
+        here = examine(*order_of(args, sweep))
         checks += _told(DRIVER, here, versions(), trains=True)
         with ExitStack() as opened:
             trying = ("Ray", "cluster")
@@ -105,7 +104,7 @@ def check_places(
 ) -> Iterator[Check]:
     """Try all other places; what a trial needs may add nodes, which are then tried too."""
     trial, step = check_trial(args, sweep, resources)
-    order = (sweep.experiment.cube, args.reader, args.missing, folders_of(sweep))
+    order = order_of(args, sweep)
     known = nodes()
     found = on_nodes(examine, dict.fromkeys(known, order), seconds=args.deadline)
     for node, place in found.items():
@@ -139,9 +138,10 @@ def _told(where: str, place: Place | str, here: Any, *, trains: bool) -> Iterato
     yield from (Check(where, *each) for each in place.checks)
 
 
-def folders_of(sweep: Sweep) -> dict[str, str]:
-    """Return what a sweep writes into."""
-    return {"table": sweep.table, "storage": sweep.runs}
+def order_of(args: argparse.Namespace, sweep: Sweep) -> tuple[str, str, str, dict[str, str]]:
+    """Return what every place is to examine: the cube, how it is read, and what is written to."""
+    folders = {"table": sweep.table, "storage": sweep.runs}
+    return sweep.experiment.cube, args.reader, args.missing, folders
 
 
 def step_of(sweep: Sweep) -> tuple[TrainingConfig, int]:

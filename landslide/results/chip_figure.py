@@ -10,17 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from landslide.results import panels
 from landslide.results.looks import look, stretch
 from landslide.results.map_marks import scale_bar
-from landslide.results.panels import (
-    INK,
-    bare,
-    colour_bar,
-    draw_label,
-    kinds,
-    legend_below,
-    placed,
-)
 from landslide.results.saving import mark_simulated, save_figure
 
 type Plane = npt.NDArray[Any]
@@ -78,14 +70,14 @@ def figure1(
     page = edge + max(label_width, _PANEL) + 2 * _GAP, _HEADER + rows * cell + 0.1
     figure = Figure(figsize=page)
     figure.text(_GAP / page[0], 1 - 0.2 / page[1], title, va="top", fontsize=12.5,
-                fontweight="bold", color=INK)  # fmt: skip
+                fontweight="bold", color=panels.INK)  # fmt: skip
     for place, (name, plane) in enumerate(channels.items()):
         row, column = divmod(place, columns)
         left, top = _GAP + column * (_PANEL + _GAP), _HEADER + row * cell + _TITLE
-        axis = placed(figure, left, top, _PANEL, height)
-        bar = placed(figure, left, top + height + 0.07, _PANEL, 0.07)
+        axis = panels.placed(figure, left, top, _PANEL, height)
+        bar = panels.placed(figure, left, top + height + 0.07, _PANEL, 0.07)
         _channel(figure, axis, bar, name, plane, stretch(name, channels))
-    axis = placed(figure, edge + _GAP, _HEADER + _TITLE, label_width, label_height)
+    axis = panels.placed(figure, edge + _GAP, _HEADER + _TITLE, label_width, label_height)
     _label(axis, label)
     if pixel_m is not None:
         scale_bar(axis, label.shape[1], pixel_m)
@@ -102,7 +94,7 @@ def _channel(
     plane: Plane,
     limits: tuple[float, float],
 ) -> None:
-    bare(axis, name)
+    panels.bare(axis, name)
     image = axis.imshow(
         np.ma.masked_invalid(plane),
         cmap=look(name).colours,
@@ -111,7 +103,7 @@ def _channel(
         interpolation="nearest",
         aspect="auto",
     )
-    colours = colour_bar(figure, bar, image)
+    colours = panels.colour_bar(figure, bar, image)
     if limits == (0.0, 360.0):
         colours.set_ticks([0, 90, 180, 270, 360])
     else:
@@ -119,9 +111,9 @@ def _channel(
 
 
 def _label(axis: Axes, label: Plane) -> None:
-    bare(axis, "Label")
-    draw_label(axis, label, "auto")
+    panels.bare(axis, "Label")
+    panels.draw_label(axis, label, "auto")
     valid = label <= 1
     share = np.mean(label[valid] == 1) if valid.any() else 0.0
     no_data = None if valid.all() else "not scored: no data"
-    legend_below(axis, kinds(f"landslide ({share:.1%})", no_data))
+    panels.legend_below(axis, panels.kinds(f"landslide ({share:.1%})", no_data))

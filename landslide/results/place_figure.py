@@ -9,19 +9,9 @@ from matplotlib.colors import LightSource, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from landslide.results import panels
 from landslide.results.looks import look, stretch
 from landslide.results.map_marks import north_arrow, scale_bar
-from landslide.results.panels import (
-    FAINT,
-    INK,
-    LANDSLIDE,
-    bare,
-    colour_bar,
-    draw_label,
-    kinds,
-    legend_below,
-    placed,
-)
 from landslide.results.place import Place
 from landslide.results.saving import mark_simulated, save_figure
 
@@ -57,12 +47,12 @@ def figure2(place: Place, path: str, *, simulated: bool) -> None:
     page = left + 2 * (width + _GAP), _HEADER + 2 * (height + _TITLE + _BELOW) + 0.1
     figure = Figure(figsize=page)
     figure.text(_GAP / page[0], 1 - 0.2 / page[1], place.title, va="top", fontsize=12.5,
-                fontweight="bold", color=INK)  # fmt: skip
+                fontweight="bold", color=panels.INK)  # fmt: skip
 
     def cell(row: int, column: int) -> Axes:
         across = left + column * (width + _GAP)
         down = _HEADER + row * (height + _TITLE + _BELOW) + _TITLE
-        return placed(figure, across, down, width, height)
+        return panels.placed(figure, across, down, width, height)
 
     limits = stretch("before", dict(zip(("before", "after"), place.images.values(), strict=True)))
     for column, (name, plane) in enumerate(place.images.items()):
@@ -73,25 +63,26 @@ def figure2(place: Place, path: str, *, simulated: bool) -> None:
             north_arrow(axis)
     _label(cell(1, 0), place)
     _elevation(figure, cell(1, 1), place)
-    locator = placed(figure, _GAP, _HEADER + _TITLE, _LOCATOR, _LOCATOR)
+    locator = panels.placed(figure, _GAP, _HEADER + _TITLE, _LOCATOR, _LOCATOR)
     _globe(locator, place)
     top = 1 - (_HEADER + _TITLE + _LOCATOR + 0.15) / page[1]
     figure.text(_GAP / page[0], top, "\n".join([*_where(place), *place.facts]), va="top",
-                fontsize=8.5, color=INK, linespacing=1.5)  # fmt: skip
+                fontsize=8.5, color=panels.INK, linespacing=1.5)  # fmt: skip
     if simulated:
         mark_simulated(figure, 1 - 0.2 / page[1])
     save_figure(figure, path)
 
 
 def _bar(figure: Figure, axis: Axes, drawn: object) -> None:
-    colour_bar(figure, axis.inset_axes((0, -0.055, 1, 0.025)), drawn).locator = MaxNLocator(5)
+    below = axis.inset_axes((0, -0.055, 1, 0.025))
+    panels.colour_bar(figure, below, drawn).locator = MaxNLocator(5)
 
 
 def _image(
     figure: Figure, axis: Axes, name: str, plane: npt.NDArray[np.float32],
     limits: tuple[float, float],
 ) -> None:  # fmt: skip
-    bare(axis, name)
+    panels.bare(axis, name)
     if not np.isfinite(plane).any():
         _nothing(axis, "nothing was seen here")
         return
@@ -101,17 +92,17 @@ def _image(
 
 
 def _label(axis: Axes, place: Place) -> None:
-    bare(axis, "Landslides")
+    panels.bare(axis, "Landslides")
     if place.label is None:
         _nothing(axis, "this cube has no labels")
         return
-    draw_label(axis, place.label, "equal")
+    panels.draw_label(axis, place.label, "equal")
     no_data = "no data" if (place.label > 1).any() else None
-    legend_below(axis, kinds(f"landslide ({place.pixel_share:.2%})", no_data))
+    panels.legend_below(axis, panels.kinds(f"landslide ({place.pixel_share:.2%})", no_data))
 
 
 def _elevation(figure: Figure, axis: Axes, place: Place) -> None:
-    bare(axis, "Elevation [m], lit from the north-west")
+    panels.bare(axis, "Elevation [m], lit from the north-west")
     if place.elevation is None:
         _nothing(axis, "this cube has no elevation")
         return
@@ -133,7 +124,7 @@ def _elevation(figure: Figure, axis: Axes, place: Place) -> None:
 
 def _nothing(axis: Axes, words: str) -> None:
     axis.text(0.5, 0.5, words, ha="center", va="center", transform=axis.transAxes, fontsize=9,
-              color=INK, bbox={"facecolor": "white", "linewidth": 0})  # fmt: skip
+              color=panels.INK, bbox={"facecolor": "white", "linewidth": 0})  # fmt: skip
 
 
 def _where(place: Place) -> list[str]:
@@ -152,9 +143,11 @@ def _globe(axis: Axes, place: Place) -> None:
     axis.set_xlim(-1.12, 1.12)
     axis.set_ylim(-1.12, 1.12)
     turn = np.linspace(0, 2 * np.pi, 200)
-    axis.fill(np.cos(turn), np.sin(turn), facecolor="#eef3f7", edgecolor=FAINT, linewidth=0.8)
+    axis.fill(
+        np.cos(turn), np.sin(turn), facecolor="#eef3f7", edgecolor=panels.FAINT, linewidth=0.8
+    )
     if place.outline is None:
-        axis.text(0, 0, "?", ha="center", va="center", fontsize=28, color=FAINT)
+        axis.text(0, 0, "?", ha="center", va="center", fontsize=28, color=panels.FAINT)
         return
     middle = np.mean(place.outline, axis=0)
     along = np.linspace(-180, 180, 181)
@@ -162,7 +155,7 @@ def _globe(axis: Axes, place: Place) -> None:
         _line(axis, along, np.full(along.shape, float(latitude)), middle, bold=latitude == 0)
     for longitude in range(-180, 180, _LINES_DEGREES):
         _line(axis, np.full(along.shape, float(longitude)), along / 2, middle, bold=longitude == 0)
-    axis.plot(0, 0, marker="o", markersize=7, color=LANDSLIDE, markeredgecolor="white")
+    axis.plot(0, 0, marker="o", markersize=7, color=panels.LANDSLIDE, markeredgecolor="white")
     words = {
         "equator": (round(middle[0] / 15) * 15 + 30.0, 0.0),
         "Greenwich": (0.0, round(middle[1] / 15) * 15 - 15.0),
@@ -170,7 +163,7 @@ def _globe(axis: Axes, place: Place) -> None:
     for word, (east, north) in words.items():
         x, y, front = _seen(np.array([east]), np.array([north]), middle)
         if front[0] and np.hypot(x[0], y[0]) < 0.9:
-            axis.text(x[0], y[0], word, fontsize=6.5, color=INK, ha="center", va="bottom")
+            axis.text(x[0], y[0], word, fontsize=6.5, color=panels.INK, ha="center", va="bottom")
 
 
 def _line(
@@ -179,7 +172,7 @@ def _line(
     x, y, front = _seen(longitude, latitude, middle)
     edges = np.flatnonzero(np.diff(np.concatenate([[False], front, [False]]).astype(int)))
     for start, stop in list(pairwise(edges.tolist()))[::2]:
-        axis.plot(x[start:stop], y[start:stop], color=INK if bold else "#b8c4cf",
+        axis.plot(x[start:stop], y[start:stop], color=panels.INK if bold else "#b8c4cf",
                   linewidth=0.9 if bold else 0.5)  # fmt: skip
 
 

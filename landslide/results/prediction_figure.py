@@ -9,7 +9,7 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from landslide.results.panels import INK, bare, colour_bar, draw_label, kinds, placed
+from landslide.results import panels
 from landslide.results.saving import mark_simulated, save_figure
 
 type Plane = npt.NDArray[Any]
@@ -62,14 +62,14 @@ def figure5(
     down = _ABOVE + 2 * height + _GAP + _BELOW
     figure = Figure(figsize=(across, down))
     figure.text(_LEFT / across, 1 - 0.2 / down, title, va="top", fontsize=11,
-                fontweight="bold", color=INK)  # fmt: skip
+                fontweight="bold", color=panels.INK)  # fmt: skip
 
     def axis(column: int, row: int) -> Axes:
         left, top = _LEFT + column * (_PANEL + _GAP), _ABOVE + row * (height + _GAP)
-        drawn = placed(figure, left, top, _PANEL, height)
-        bare(drawn, "" if row else names[column], 8.5)
+        drawn = panels.placed(figure, left, top, _PANEL, height)
+        panels.bare(drawn, "" if row else names[column], 8.5)
         if column == 0:
-            drawn.set_ylabel(("Predicted", "Mapped")[row], fontsize=10, color=INK)
+            drawn.set_ylabel(("Predicted", "Mapped")[row], fontsize=10, color=panels.INK)
         return drawn
 
     for column, (probability, label) in enumerate(zip(predicted, mapped, strict=True)):
@@ -77,11 +77,13 @@ def figure5(
             np.ma.masked_invalid(probability), cmap=colormaps["magma_r"], vmin=0, vmax=1,
             interpolation="nearest", aspect="auto",
         )  # fmt: skip
-        draw_label(axis(column, 1), label, "auto")
+        panels.draw_label(axis(column, 1), label, "auto")
     bar = figure.add_axes((_LEFT / across, 0.42 / down, 1.6 / across, 0.09 / down))
-    scale = colour_bar(figure, bar, image, ticks=[0, 0.5, 1])
-    scale.set_label("probability of landslide", fontsize=8, color=INK, labelpad=1)
-    named = kinds("landslide", "no data" if any((each > 1).any() for each in mapped) else None)
+    scale = panels.colour_bar(figure, bar, image, ticks=[0, 0.5, 1])
+    scale.set_label("probability of landslide", fontsize=8, color=panels.INK, labelpad=1)
+    named = panels.kinds(
+        "landslide", "no data" if any((each > 1).any() for each in mapped) else None
+    )
     figure.legend(
         handles=named, loc="lower left", bbox_to_anchor=((_LEFT + 1.9) / across, 0.2 / down),
         ncols=len(named), frameon=False, fontsize=8, handlelength=1.1, columnspacing=0.9,
