@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -254,20 +255,28 @@ def working_precision(wanted: str, device: torch.device) -> torch.dtype:
     return torch.bfloat16 if ampere else torch.float16
 
 
+_inside, _settings = threading.Lock(), list[str]()  # one setting for each that is inside
+
+
 @contextlib.contextmanager
 def whole_float32(precision: torch.dtype) -> Iterator[None]:
     """Convolve float32 as such for a while, where that is the precision.
 
-    From Ampere on torch would round it to TF32, of 10 bits; matrix products it leaves alone.
+    From Ampere on torch would round it to TF32, of 10 bits; matrix products it leaves alone. The
+    setting is the process's: of several threads inside, the last out gives back what was before.
     """
+    if precision != torch.float32:
+        yield
+        return
     convolutions = torch.backends.cudnn.conv  # type: ignore[attr-defined]  # as documented
-    before = convolutions.fp32_precision
-    if precision == torch.float32:
+    with _inside:
+        _settings.append(convolutions.fp32_precision)
         convolutions.fp32_precision = "ieee"
     try:
         yield
     finally:
-        convolutions.fp32_precision = before
+        with _inside:
+            convolutions.fp32_precision = _settings.pop()
 
 
 @contextlib.contextmanager

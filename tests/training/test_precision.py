@@ -13,7 +13,7 @@ from landslide.training import train as training
 from landslide.training.config import TrainingConfig
 from landslide.training.feeding import Feed, Resident
 from landslide.training.network import build_network
-from landslide.training.run import Run, predict, working_precision
+from landslide.training.run import Run, predict, whole_float32, working_precision
 from landslide.training.train import train
 
 MakeChips = Callable[..., xr.Dataset]
@@ -175,6 +175,18 @@ def test_a_run_in_float32_convolves_in_nothing_less(
     assert {when for when, _ in seen} == {"forward True", "forward False", "backward"}
     assert {setting for _, setting in seen} == expected
     assert convolutions.fp32_precision == "tf32"  # as torch has it
+
+
+def test_of_threads_that_convolve_at_once_the_last_gives_back_what_the_first_found() -> None:
+    convolutions = torch.backends.cudnn.conv  # type: ignore[attr-defined]
+    first, second = whole_float32(torch.float32), whole_float32(torch.float32)
+    before = convolutions.fp32_precision
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert convolutions.fp32_precision == "ieee"  # for the second, which goes on
+    second.__exit__(None, None, None)
+    assert convolutions.fp32_precision == before != "ieee"
 
 
 def test_an_epoch_whose_scores_overflow_is_the_worst_and_not_the_last(
