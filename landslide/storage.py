@@ -29,8 +29,14 @@ def absolute(uri: str) -> str:
     Raises
     ------
     ValueError
-        Where it carries what may be a secret, which rows, logs and messages would tell.
+        Where it is empty; or carries what may be a secret, which rows, logs and messages would
+        tell.
     """
+    if not uri:
+        raise ValueError(
+            "an address is empty, perhaps of a shell variable that is not set: give one, . for "
+            "this folder"
+        )
     bare = _without_secrets(uri)
     if bare != uri:
         raise ValueError(

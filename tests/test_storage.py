@@ -65,6 +65,12 @@ def test_an_address_is_absolute_for_other_processes(
     assert absolute("memory://a/table/") == "memory://a/table"
 
 
+def test_an_empty_address_is_not_this_folder() -> None:
+    with pytest.raises(ValueError, match=r"^an address is empty, .*: give one") as caught:
+        absolute("")
+    assert "\n" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("given", "bare"),
     [

@@ -107,12 +107,14 @@ def order_axes(cube: xr.Dataset) -> xr.Dataset:
         Where an axis runs both ways.
     """
     for axis, upward in (("y", False), ("x", True)):
-        if axis not in cube.coords:
+        if axis not in cube.coords or axis not in cube.dims:
             continue
-        steps = np.diff(cube[axis].values)
-        if (steps > 0).all() if upward else (steps < 0).all():
+        values = cube[axis].values
+        # Compared, for the difference of two unsigned numbers is never negative.
+        ascends, descends = (values[1:] > values[:-1]).all(), (values[1:] < values[:-1]).all()
+        if ascends if upward else descends:
             continue
-        if not ((steps < 0).all() if upward else (steps > 0).all()):
+        if not (descends if upward else ascends):
             raise ValueError(f"the cube's {axis} neither ascends nor descends: sort the cube by it")
         cube = cube.isel({axis: slice(None, None, -1)})
     return cube

@@ -60,10 +60,13 @@ def cube_digest(
 ) -> str:
     """Return the SHA-256 (hexadecimal) of what determines a score that the cube leads to.
 
-    It covers the Zarr metadata, the label plane, and each chunk's key with its etag or size as
-    the store lists them; an address that cannot be listed, such as https, gives the metadata
-    and the labels alone. It does not depend on the address, on the order of a listing, or on
-    whether metadata is consolidated. No chunk is read.
+    It covers the Zarr metadata, the label plane, and each chunk's key with what the store lists
+    of it: its MD5 or etag in a bucket, its size on a disk; an address that cannot be listed, such
+    as https, gives the metadata and the labels alone. It does not depend on the order of a listing,
+    on whether metadata is consolidated, or on the address within one of these three kinds: the
+    same cube has another digest in a bucket than on a disk. No chunk is read, so that a cube on a
+    disk keeps its digest where its pixels are replaced by others in chunks of the same sizes, as
+    all chunks of an uncompressed cube are.
 
     Parameters
     ----------

@@ -8,6 +8,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 NO_DATA = 255
+MASK_NAMES = ("mapped", "observed")
+"""Planes that say which ground counts: outside either, a label is no data."""
 BAND = 1024  # rows
 
 
@@ -61,8 +63,18 @@ def decode_labels(labels: xr.DataArray, masks: list[xr.DataArray]) -> xr.DataArr
     """Return `labels (y, x)` as uint8, lazily; ground outside any of the bool `masks` is 255."""
     decoded = _lazily(decode_label_values, labels, np.uint8)
     for mask in masks:
-        decoded = decoded.where(mask, np.uint8(NO_DATA))
+        # In the labels' own blocks: `read_labels` sees by them which rows it may not part.
+        alike = mask.chunk(decoded.chunksizes) if decoded.chunks else mask
+        decoded = decoded.where(alike, np.uint8(NO_DATA))
     return decoded
+
+
+def _band_edges(cube: xr.Dataset) -> list[int]:
+    """Return the rows at which bands of the labels end, so that none cuts a block of any plane."""
+    names = [name for name in MASK_NAMES if name in cube]
+    planes = [cube["landslides"], *(cube[name] for name in names)]
+    ends = [set(np.cumsum(plane.chunksizes["y"]).tolist()) for plane in planes if plane.chunks]
+    return sorted(set.intersection(*ends))
 
 
 def read_labels(cube: xr.Dataset) -> NDArray[np.uint8]:
@@ -83,10 +95,10 @@ def read_labels(cube: xr.Dataset) -> NDArray[np.uint8]:
     height = labels.sizes["y"]
     kept = labels.chunks is None and labels.dtype == np.uint8
     plane = labels.to_numpy() if kept else np.empty(labels.shape, np.uint8)
-    # A band of rows at a time: what is made on the way is then small beside the plane.
-    sizes = labels.chunks[0][:-1] if labels.chunks else (BAND,) * ((height - 1) // BAND)
-    edges = np.cumsum([0, *sizes])
-    for start, stop in pairwise([*edges.tolist(), height]):
+    # A band of rows at a time: what is made on the way is then small beside the plane, and no
+    # chunk is read for two of them.
+    ends = _band_edges(cube) if labels.chunks else [*range(BAND, height, BAND), height]
+    for start, stop in pairwise([0, *ends]):
         decoded = decode_label_values(labels[start:stop].to_numpy())
         if not kept:
             plane[start:stop] = decoded

@@ -14,7 +14,8 @@ from landslide.cube.schema import ALIASES, LABEL_NAMES, VARIABLES, in_house_form
 from landslide.cube.stored import StoredArray
 from landslide.cube.units import POWER, as_is, conversion_to, power_from_logarithm
 
-PACKING = ("scale_factor", "add_offset", "_FillValue", "missing_value")
+SCALING = ("scale_factor", "add_offset")
+FILLS = ("_FillValue", "missing_value")
 
 
 def layered_names(names: Mapping[str, Any]) -> dict[str, str]:
@@ -72,7 +73,8 @@ def make_layer(
         variable.dtype == np.float32
         and conversion is as_is
         and name != "dem_aspect"  # a negative one means none
-        and not any(_packs(key, attrs) for key in PACKING)
+        and not any(_numbers(key, attrs, name).size for key in SCALING)
+        and not _fill_values(attrs, name).size
     )
     layer = Layer(
         name=f"{name}-{stored.token}",
@@ -85,14 +87,35 @@ def make_layer(
     return layer, sample
 
 
-def _packs(key: str, attrs: Mapping[str, Any]) -> bool:
-    """Say whether an attribute changes values; a fill value of NaN masks what is NaN already."""
+def _numbers(key: str, attrs: Mapping[str, Any], name: str) -> NDArray[Any]:
+    """Return the numbers, one or several, of an attribute that changes values; none without it."""
     value = attrs.get(key)
-    return value is not None and not (key in PACKING[2:] and np.isnan(value))
+    numbers = np.ravel([] if value is None else value)
+    if numbers.dtype.kind not in "biuf":
+        raise ValueError(
+            f"the cube's {name} has the {key} {value!r}, which is no number: correct the attribute"
+        )
+    return numbers
+
+
+def _fill_values(attrs: Mapping[str, Any], name: str) -> NDArray[Any]:
+    """Return the values that mean no data, but for NaN, which says so itself."""
+    values = np.concatenate([_numbers(key, attrs, name) for key in FILLS])
+    return np.unique(values[~np.isnan(values)])
 
 
 def _decoded(name: str, variable: xr.Variable) -> xr.DataArray:
-    decoded = xr.conventions.decode_cf_variable(name, variable, decode_timedelta=False)
+    for key in SCALING:
+        _numbers(key, variable.attrs, name)
+    fills = _fill_values(variable.attrs, name)
+    attrs = {key: value for key, value in variable.attrs.items() if key not in FILLS}
+    if fills.size:  # xarray takes one, and warns of several
+        attrs[FILLS[0]] = fills[0]
+    values = variable.to_numpy()
+    if fills.size > 1:
+        values = np.where(np.isin(values, fills[1:]), fills[0], values)
+    one = xr.Variable(variable.dims, values, attrs)
+    decoded = xr.conventions.decode_cf_variable(name, one, decode_timedelta=False)
     return in_house_form(xr.DataArray(decoded, name=name))
 
 

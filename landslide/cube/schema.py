@@ -13,7 +13,7 @@ import numpy as np
 import xarray as xr
 
 from landslide.cube.coordinates import decode_orbits, order_axes, order_timesteps
-from landslide.cube.labels import decode_labels, decode_mask, read_labels
+from landslide.cube.labels import MASK_NAMES, decode_labels, decode_mask, read_labels
 from landslide.cube.layers import LAYER
 from landslide.cube.units import CURVATURE, DEGREES, METRES, POWER, RADIANS, to_house_unit
 
@@ -63,7 +63,6 @@ ALIASES: Mapping[str, str] = MappingProxyType({"topophase.cor_1": "coherence"})
 """ISCE's names in the published cubes. `topophase.flat_real` and `topophase.flat_imag` become
 `interferogram`; all others stay as they are."""
 
-MASK_NAMES = ("mapped", "observed")
 LABEL_NAMES = ("landslides", *MASK_NAMES)
 """Variables whose stored fill value is a value: no-data as xarray masks it would lose it."""
 

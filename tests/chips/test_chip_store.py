@@ -213,6 +213,26 @@ def test_a_run_undoes_nothing_of_another_that_is_faster(
     assert (stored["sar_moments"].values[..., 0] > 0).all()
 
 
+def test_a_run_that_still_begins_leaves_complete_what_another_has_finished(
+    stream: ChipStream, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create_arrays = chip_store.create_arrays
+
+    def overtaken(*args: Any) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(chip_store, "create_arrays", create_arrays)
+            write_chip_store(stream, address)
+        whole = open_chip_store(address)
+        create_arrays(*args)  # in a group that was opened before the other had finished
+        xr.testing.assert_identical(open_chip_store(address), whole)
+        raise InterruptedRunError
+
+    monkeypatch.setattr(chip_store, "create_arrays", overtaken)
+    with pytest.raises(InterruptedRunError):
+        write_chip_store(stream, address)
+    assert_same(open_chip_store(address), load_chips(stream))
+
+
 def test_an_array_that_another_run_has_made_meanwhile_is_taken(
     stream: ChipStream, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

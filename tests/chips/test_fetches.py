@@ -21,7 +21,7 @@ from landslide.chips.split import Chipping
 from landslide.chips.stream import plan_stream
 from landslide.cube import opening, readers
 from landslide.cube.events import Event
-from landslide.cube.labels import keep_labels
+from landslide.cube.labels import keep_labels, read_labels
 from landslide.cube.retries import ATTEMPTS
 from landslide.cube.store import open_cube
 
@@ -187,6 +187,29 @@ def test_a_sweep_of_sixteen_configurations_fetches_labels_once_and_then_chunks_o
     keys = [key for key, _ in fetched(web, ("landslides", "vv", "vh", "coherence", *TERRAIN))]
     assert sorted(keys) == [key for key in wanted("v2") if not key.startswith("coherence")]
     assert not set(COHERENCE) & set(loaded["static_channel"].values.tolist())
+
+
+@pytest.mark.parametrize("block_pixels", [24, 48])
+@pytest.mark.parametrize("reader", ["tensorstore", "fused"])
+def test_labels_and_masks_in_other_chunks_are_fetched_once(
+    reader: str, block_pixels: int, patchy: xr.Dataset, web: Any
+) -> None:
+    chunks = {"landslides": (24, 32), "mapped": (20, 50), "observed": (16, 170)}
+    random = np.random.default_rng(0)
+    masks = {name: (("y", "x"), random.random(SHAPE) < 0.9) for name in ("mapped", "observed")}
+    planes = patchy[["landslides"]].assign(masks)
+    encoding = {name: {"chunks": shape} for name, shape in chunks.items()}
+    planes.to_zarr(web.folder / "planes.zarr", zarr_format=2, encoding=encoding)
+    cube = open_cube(f"{web.address}/planes.zarr", reader=reader, block_pixels=block_pixels)
+    labels = read_labels(cube)
+    everywhere = planes["mapped"] & planes["observed"]
+    np.testing.assert_array_equal(labels, planes["landslides"].where(everywhere, 255))
+    assert sorted(key for key, _ in fetched(web, tuple(chunks))) == sorted(
+        f"{name}/{y}.{x}"
+        for name, (rows, columns) in chunks.items()
+        for y in range(-(-SHAPE[0] // rows))
+        for x in range(-(-SHAPE[1] // columns))
+    )
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import zarr
 
 import landslide.chips.optimize.copying
 from landslide.chips.optimize import Layout, optimize_cube, optimize_plan
-from landslide.cube.events import Event, event_to_attribute
+from landslide.cube.events import Event, event_to_attribute, find_event, load_event
 from landslide.cube.store import open_cube
 
 SMALL = Layout(chip_size=8, shard_pixels=24)
@@ -243,6 +243,25 @@ def test_a_plan_says_what_is_gained(source: str, reads: list[Any], http_folder: 
     assert "chunks of 3x8x8 in shards of 3x24x24" in plan.text
     packed = optimize_plan(source, layout=Layout(chip_size=8, packing="int16"))
     assert packed.out_bytes < plan.out_bytes
+
+
+def test_a_plan_of_images_without_vv_and_vh_compares_nothing(
+    cube: xr.Dataset, write_cube: Write, tmp_path: Path
+) -> None:
+    other = cube[["vv", "dem"]].rename(vv="hh")
+    plan = optimize_plan(write_cube(other, tmp_path / "hh.zarr"), layout=SMALL)
+    assert plan.images == 3
+    assert "a chip of" not in plan.text
+    assert "chunks of 3x8x8 in shards of 3x24x24" in plan.text
+
+
+def test_a_copy_is_about_the_event_that_it_is_laid_out_for(source: str, tmp_path: Path) -> None:
+    other, out = tmp_path / "other.toml", str(tmp_path / "out.zarr")
+    other.write_text('name = "aftershock"\ntime = 2018-09-15T00:00:00Z\n')
+    optimize_cube(source, out, layout=SMALL, event=str(other))
+    assert find_event(open_cube(source)).name == "hokkaido"
+    assert find_event(open_cube(out)) == load_event(str(other))
+    assert json.loads(stored(out).attrs["optimized"])["event"] == stored(out).attrs["event"]
 
 
 def test_a_chip_larger_than_the_scene_is_refused(source: str, tmp_path: Path) -> None:

@@ -97,6 +97,21 @@ def test_what_was_begun_otherwise_is_not_gone_on_with(
     assert open_cube(out)["vv"].notnull().any()
 
 
+def test_a_run_goes_on_only_where_missing_chunks_count_as_they_did(
+    source: str, out: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (Path(source) / "vv" / "2.1.1").unlink()
+    with monkeypatch.context() as patch:
+        stop_after(patch, 2)
+        with pytest.raises(ConnectionError):
+            optimize_cube(source, out, layout=SMALL, threads=1, missing="no-data")
+    with pytest.raises(FileExistsError, match="with other options: give the same") as caught:
+        optimize_cube(source, out, layout=SMALL)
+    assert "\n" not in str(caught.value)
+    done = optimize_cube(source, out, layout=SMALL, missing="no-data")
+    assert done.written == done.regions - 2
+
+
 def damage(path: Path, how: str) -> None:
     content = bytearray(path.read_bytes())
     if how == "removed":

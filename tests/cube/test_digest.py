@@ -91,6 +91,21 @@ def test_another_cube_has_another_digest(
     assert cube_digest(str(folder)) != before
 
 
+def test_a_disk_tells_no_chunk_of_the_same_size_from_another(copy: Callable[..., Path]) -> None:
+    folder = copy("v2")
+    before, chunk = cube_digest(str(folder)), folder / "vv" / "0.0.0"
+    chunk.write_bytes(bytes(chunk.stat().st_size))
+    assert cube_digest(str(folder)) == before
+
+
+def test_a_bucket_and_a_disk_give_one_cube_two_digests(
+    s3_bucket: str, stored: dict[str, Path]
+) -> None:
+    filesystem, path = fsspec.core.url_to_fs(f"{s3_bucket}/digest/d.zarr")
+    filesystem.put(f"{stored['v3']}/", path, recursive=True)
+    assert cube_digest(f"{s3_bucket}/digest/d.zarr") != cube_digest(str(stored["v3"]))
+
+
 def test_a_file_that_is_no_chunk_changes_nothing(copy: Callable[..., Path]) -> None:
     folder = copy("v2")
     before = cube_digest(str(folder))

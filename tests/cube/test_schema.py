@@ -75,6 +75,14 @@ def test_the_order_of_images_axes_and_dimensions_does_not_matter(
     assert cube["sat:orbit_state"].values.tolist() == ["ascending", "descending", "ascending"]
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "uint64", "int16", "float32"])
+def test_an_axis_of_any_type_is_north_up_and_east_right(dtype: str, images: xr.Dataset) -> None:
+    images = images.assign_coords({axis: images[axis].astype(dtype) for axis in PLANE})
+    for rows, columns in ((1, 1), (-1, 1), (1, -1), (-1, -1)):
+        turned = images.isel(y=slice(None, None, rows), x=slice(None, None, columns))
+        xr.testing.assert_equal(house_schema(turned), images)
+
+
 def test_the_names_of_isce_are_understood_and_other_names_are_left_alone(
     images: xr.Dataset,
 ) -> None:
@@ -204,6 +212,55 @@ class TestUnits:
         dataset = xr.Dataset({name: (dims, values, {"units": units})}, {"timestep": TIMES})
         with pytest.raises(ValueError, match=f"the cube's {name} is in '{units}': convert it to"):
             house_schema(dataset)
+
+
+class TestFillValues:
+    """Raw Zarr arrays, as for labels."""
+
+    VALUES = np.array([[1, -9999, -8888], [-9998, 5, 6]])
+
+    def opened(self, folder: Path, dtype: str, **attrs: object) -> xr.Dataset:
+        zarr.open_group(folder, mode="w", zarr_format=3).create_array(
+            "dem", shape=(2, 3), chunks=(2, 2), dtype=dtype, attributes=attrs, dimension_names=PLANE
+        )[:] = self.VALUES
+        return open_cube(str(folder))
+
+    @pytest.mark.parametrize("dtype", ["int16", "float32", "float64"])
+    @pytest.mark.parametrize(
+        ("missing", "none"),
+        [
+            (-9999, [-9999]),
+            ([-9999, -8888], [-9999, -8888]),
+            ([-9999.0, np.nan], [-9999]),
+            (np.nan, []),
+            ([], []),
+            (None, []),
+        ],
+    )
+    def test_one_or_several_numbers_mean_no_data(
+        self, missing: object, none: list[float], dtype: str, tmp_path: Path
+    ) -> None:
+        cube = self.opened(tmp_path / "c.zarr", dtype, missing_value=missing)
+        wanted = np.where(np.isin(self.VALUES, none), np.nan, self.VALUES).astype(np.float32)
+        np.testing.assert_array_equal(cube["dem"].to_numpy(), wanted, strict=True)
+
+    def test_they_mean_so_before_values_are_scaled(self, tmp_path: Path) -> None:
+        cube = self.opened(
+            tmp_path / "c.zarr",
+            "int16",
+            missing_value=[-9999, -8888],
+            scale_factor=0.5,
+            add_offset=1.0,
+        )
+        np.testing.assert_array_equal(cube["dem"], [[1.5, np.nan, np.nan], [-4998, 3.5, 4]])
+
+    @pytest.mark.parametrize("dtype", ["int16", "float32"])
+    @pytest.mark.parametrize("key", ["missing_value", "scale_factor", "add_offset"])
+    @pytest.mark.parametrize("text", ["NaN", "-9999", ["-9999", -8888]])
+    def test_text_is_no_number(self, text: object, key: str, dtype: str, tmp_path: Path) -> None:
+        with pytest.raises(ValueError, match=f"^the cube's dem has the {key} .* no number") as seen:
+            self.opened(tmp_path / "c.zarr", dtype, **{key: text})
+        assert "\n" not in str(seen.value)
 
 
 class TestLabels:

@@ -96,5 +96,4 @@ def create_arrays(group: zarr.Group, chips: xr.Dataset) -> dict[str, Any]:
     arrays = writable_arrays(group)
     for name in COORDINATES:
         arrays[name][:] = chips[name].to_numpy()
-    group.update_attributes({name: chips[name].to_numpy().tolist() for name in CHANNELS})
     return arrays

@@ -110,7 +110,11 @@ def write_chip_store(
         if any(True for _ in group.members()):
             group = writable_group(address)  # another run may have begun it just now
         else:
-            group.update_attributes({"layout": LAYOUT, "plan": plan, "complete": False})
+            # In one piece, and first: a group writes all its attributes as it found them, so that
+            # an update later on would undo what another run has said meanwhile.
+            channels = {name: stream.chips[name].to_numpy().tolist() for name in CHANNELS}
+            begun = {"layout": LAYOUT, "plan": plan, "complete": False}
+            group.update_attributes(begun | channels)
     if (group.attrs.get("layout"), group.attrs.get("plan")) != (LAYOUT, plan):
         raise ValueError(f"{address} holds other chips: delete it, or name another address")
     complete = group.attrs["complete"]

@@ -56,7 +56,7 @@ class OptimizePlan:
             f"copy: about {stored} stored{self._larger}, {size_text(self.out_bytes)} unpacked",
             f"copy: {self.layout}",
         ]
-        if self.images:
+        if self.images and self.out_chip.bytes:
             here, there = self.source_chip, self.out_chip
             lines += [
                 f"a chip of {self.images} + {self.images} images, read alone:",

@@ -32,22 +32,26 @@ def event_of(cube: xr.Dataset, name_or_file: str | None) -> Event | None:
     return find_event(cube, name_or_file) if images else None
 
 
-def plan_of(uri: str, event: Event | None, layout: Layout) -> dict[str, Any]:
+def plan_of(cube: xr.Dataset, uri: str, event: Event | None, layout: Layout) -> dict[str, Any]:
     """Return what determines a copy: the source's digest, the event and the options."""
     return {
         "layout_version": VERSION,
         "source_digest": cube_digest(uri),
         "event": None if event is None else event_to_attribute(event),
         "layout": asdict(layout),
+        "missing": cube.encoding["missing"],
     }
 
 
-def provenance(cube: xr.Dataset, uri: str, plan: Mapping[str, Any]) -> dict[str, str]:
-    """Return the attributes that a copy has beside the cube's own."""
+def provenance(uri: str, plan: Mapping[str, Any]) -> dict[str, str]:
+    """Return the attributes that a copy has beside the cube's own.
+
+    Its event is the one that it is laid out for, which need not be the cube's.
+    """
     versions = {name: importlib.metadata.version(name) for name in PACKAGES}
     attributes = {ATTRIBUTE: json.dumps({"source": absolute(uri), **plan, "versions": versions})}
     if plan["event"] is not None:
-        attributes["event"] = cube.attrs.get("event", plan["event"])
+        attributes["event"] = plan["event"]
     return attributes
 
 

@@ -107,9 +107,9 @@ def optimize_cube(
     about = event_of(cube, event)
     lay = cube_layout(cube, about, layout)
     divided = divide_variables(cube, lay)
-    plan = plan_of(uri, about, layout)
+    plan = plan_of(cube, uri, about, layout)
     done = begin(target, plan, overwrite=overwrite)
-    objects = metadata_objects(cube.assign_attrs(provenance(cube, uri, plan)), lay)
+    objects = metadata_objects(cube.assign_attrs(provenance(uri, plan)), lay)
     with plain_write_errors(out):
         for key in objects.keys() - {ROOT}:
             write_whole(f"{target.growing}/{key}", objects[key])
