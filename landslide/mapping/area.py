@@ -56,6 +56,8 @@ def area_of(cube: xr.Dataset, bbox: Sequence[float] | None) -> Area:
     if not rows.size or not columns.size:
         where = _extent(cube, geobox)
         raise ValueError(f"{said} covers nothing of the cube, which lies at {where}")
+    if rows.size == columns.size == 1:
+        raise ValueError(f"{said} covers a single pixel: give a larger one")
     return (int(rows[0]), int(rows[-1]) + 1), (int(columns[0]), int(columns[-1]) + 1)
 
 
@@ -72,15 +74,19 @@ def grown(area: Area, size: int, overlap: int, shape: tuple[int, int]) -> Area:
 
     Chips then lie where they lie in the whole scene: a part of it is mapped as the whole is.
     """
-    step = size - overlap
     rows, columns = (
-        (
-            max((start - overlap) // step * step, 0),
-            min(-(-max(stop + overlap - size, 0) // step) * step + size, length),
-        )
+        _grown(start, stop, size, overlap, length)
         for (start, stop), length in zip(area, shape, strict=True)
     )
     return rows, columns
+
+
+def _grown(start: int, stop: int, size: int, overlap: int, length: int) -> tuple[int, int]:
+    step, last = size - overlap, max(length - size, 0)
+    first = max((start - overlap) // step * step, 0)
+    if stop > last:  # the scene's last chip, which lies where the scene ends, sees it, too
+        return min(first, last), length
+    return first, -(-max(stop + overlap - size, 0) // step) * step + size
 
 
 def fits(cube: xr.Dataset, bundle: Bundle) -> bool:

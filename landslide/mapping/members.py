@@ -68,9 +68,13 @@ def threshold_of(bundles: Sequence[Bundle], wanted: str | float) -> tuple[float,
     return fmean(known), "mean of what maximised each model's F1 on its validation part"
 
 
-def warnings_of(bundles: Sequence[Bundle]) -> list[str]:
-    """Return the sentences about its models that every product of a map carries."""
+def warnings_of(bundles: Sequence[Bundle], cube: str) -> list[str]:
+    """Return the sentences about its models that every product of a map of a cube carries."""
     said = []
+    if any(b.description.get("cube") == cube for b in bundles):
+        said.append(
+            "Trained on this very cube: on ground that the model learned from, scores say nothing."
+        )
     if any(b.positive_only for b in bundles):
         said.append(
             "Trained on chips that all hold landslides: where there are none, expect false ones."

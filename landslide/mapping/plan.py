@@ -1,5 +1,7 @@
 """What a map is to be, checked before anything is mapped."""
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -83,7 +85,8 @@ def plan_map(
     ground = ground_of(cube, no_crs=choices.no_crs)  # which refuses one that lies nowhere
     smallest_area(choices.minimum_area, ground)  # and this, to guess at its unit
     threshold, origin = threshold_of(bundles, choices.threshold)
-    said = warnings_of(bundles)
+    source = cube.encoding.get("source")
+    said = warnings_of(bundles, absolute(str(source)) if source else "")
     original = cube
     if choices.resample:
         cube, how = resampled(cube, first)
@@ -111,11 +114,12 @@ def plan_map(
         skip_damaged=choices.skip_damaged,
     )
     folder = absolute(out)
-    place = Work(f"{absolute(work) if work else folder}/{FOLDER}")
     digest = _digest(original, skip_damaged=choices.skip_damaged)
     identity = _identity(bundles, digest, event, scene, overlap, resample=choices.resample)
     # A folder that work lies in may be moved with it; another one may hold what is not ours.
     identity |= {"out": folder} if work else {}
+    known = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
+    place = Work(f"{absolute(work) if work else folder}/{FOLDER}", known)
     require_place(place, identity, folder)
     require_writable(out, f"to the map's folder {out}", "name one that you may write to")
     members = tuple((absolute(bundle.address), bundle.digest) for bundle in bundles)

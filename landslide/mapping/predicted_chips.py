@@ -70,7 +70,8 @@ def predict_chips(model: str, cube: xr.Dataset, event: Event, count: int = 6) ->
             f"the model's test chips lie outside this scene of {labels.shape[0]} x "
             f"{labels.shape[1]} pixels: give the cube that it was trained on"
         )
-    trained_on, here = described.get("cube"), absolute(str(cube.encoding.get("source", "")))
+    source = cube.encoding.get("source")
+    trained_on, here = described.get("cube"), absolute(str(source)) if source else "memory"
     if trained_on != here:
         log.warning(
             "the model was trained on %s: its test chips are in %s only if that is a copy",

@@ -1,15 +1,25 @@
 """A cube brought to pixels of another size, lazily: to those that a model was trained on."""
 
+import math
+from typing import Any
+
 import numpy as np
 import xarray as xr
 
 from landslide.cube.georeference import geobox_of
+from landslide.cube.labels import NO_DATA
 from landslide.mapping.area import fits
 from landslide.training.bundle import Bundle
 
+WITHOUT: dict[str, Any] = {"src_nodata": NO_DATA, "dst_nodata": NO_DATA}
+"""Of classes and masks; else a 0 would count as no data, and become a 1."""
 BLOCK = 1024  # pixels on a side of what Dask makes at once
 NEAREST = ("dem_aspect", "landslides", "mapped", "observed")
 """A direction has no mean, nor has a class."""
+POWER = ("vv", "vh")
+"""What is no data where it is 0."""
+EXACT = 1e-6
+"""Of a pixel: less than that beyond the last one is an error of rounding."""
 
 
 def resampled(cube: xr.Dataset, bundle: Bundle) -> tuple[xr.Dataset, list[str]]:
@@ -17,7 +27,8 @@ def resampled(cube: xr.Dataset, bundle: Bundle) -> tuple[xr.Dataset, list[str]]:
 
     Backscatter is averaged as linear power, which keeps its energy; to smaller pixels it is
     interpolated. Terrain is treated alike, but for the aspect: that, and labels, are the nearest.
-    Stored chunks at the border of two blocks are then read for both of them.
+    The last row and column may reach beyond the cube. Stored chunks at the border of two blocks
+    are then read for both of them.
 
     Raises
     ------
@@ -39,7 +50,7 @@ def resampled(cube: xr.Dataset, bundle: Bundle) -> tuple[xr.Dataset, list[str]]:
 
     box = geobox.boundingbox
     height, width = (
-        max(round(length / size), 1)
+        math.ceil(length / size - EXACT)
         for length, size in zip((box.span_y, box.span_x), known, strict=True)
     )
     from affine import Affine  # noqa: PLC0415 - with odc-geo
@@ -58,10 +69,19 @@ def resampled(cube: xr.Dataset, bundle: Bundle) -> tuple[xr.Dataset, list[str]]:
         at_hand.attrs = {k: v for k, v in array.attrs.items() if k != "grid_mapping"}
         at_hand.encoding = {}  # a layer no more: read through Dask
         lazy = at_hand.odc.assign_crs(geobox.crs)
+        if name in POWER:
+            lazy = lazy.where(np.isfinite(lazy) & (lazy > 0))
+        classes = array.dtype.kind == "b" or (array.dtype.kind in "iu" and name in NEAREST)
+        made = xr_reproject(
+            lazy.astype(np.int32 if classes else np.float32),
+            target,
+            resampling=how,
+            chunks=(BLOCK, BLOCK),
+            **(WITHOUT if classes else {}),
+        )
         if array.dtype.kind == "b":
-            lazy = lazy.astype(np.uint8)
-        made = xr_reproject(lazy, target, resampling=how, chunks=(BLOCK, BLOCK))
-        planes[str(name)] = made.astype(array.dtype)
+            made = made == 1
+        planes[str(name)] = made.astype(array.dtype) if classes else made
     changed = xr.Dataset(planes, attrs=cube.attrs)
     along = {name: c for name, c in cube.coords.items() if c.ndim and not {"y", "x"} & set(c.dims)}
     changed = changed.assign_coords(along)

@@ -10,6 +10,9 @@ from pathlib import Path
 import fsspec
 import geopandas
 import xarray as xr
+from pyogrio.errors import DataSourceError, FeatureError
+from rasterio._err import CPLE_BaseError
+from rasterio.errors import RasterioError
 
 from landslide.mapping.choices import USUAL_FORMATS, require_products
 from landslide.mapping.facts import MapFacts
@@ -75,8 +78,8 @@ def write_products(
         Allow a cube without coordinate reference system. Areas are then in the units of its
         coordinates, or in pixels, and GeoJSON is not written, which has to be in degrees.
     skip_damaged : bool
-        Take for no data what lies in one of Dask's chunks with damage. Labels that cannot be read,
-        or are none, are left out in any case, and no scores made.
+        Take for no data what lies in one of Dask's chunks with damage. Labels that are damaged, or
+        are none, are left out in any case, and no scores made.
 
     Returns
     -------
@@ -112,17 +115,24 @@ def write_products(
         gdal_within_bounds(),
         tempfile.TemporaryDirectory(prefix="landslide-map-", ignore_cleanup_errors=True) as folder,
     ):
-        made = _make(
-            scene,
-            beneath,
-            ground,
-            facts,
-            Path(folder),
-            smallest=smallest,
-            formats=formats,
-            notes=notes,
-            damages=set() if skip_damaged else None,
-        )
+        try:
+            made = _make(
+                scene,
+                beneath,
+                ground,
+                facts,
+                Path(folder),
+                smallest=smallest,
+                formats=formats,
+                notes=notes,
+                damages=set() if skip_damaged else None,
+            )
+        except (RasterioError, CPLE_BaseError, DataSourceError, FeatureError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise OSError(
+                f"the products cannot be made in {folder} ({reason}): is it full? Name another "
+                "folder for temporary files, of 25 bytes a pixel, with TMPDIR"
+            ) from None
         return _place(made, Path(folder), facts, out)
 
 

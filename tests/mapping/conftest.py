@@ -131,7 +131,9 @@ def job_of(
             **options,
         )
         members = tuple((str(n), "") for n in range(len(chosen)))
-        return Job(plan, members, Work(f"{tmp_path}/{name}"), 8, 1)
+        work = Work(f"{tmp_path}/{name}")
+        work.begin({})
+        return Job(plan, members, work, 8, 1)
 
     return make
 

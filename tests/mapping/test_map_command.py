@@ -93,6 +93,9 @@ def test_what_is_damaged_is_no_data_in_the_products_too(
     assert "dem/1.0 cannot be decoded" in caplog.text
     summary = json.loads((out / "simulated_20180905_summary.json").read_text())
     assert DAMAGED in summary["statements"]
+    for name in ("probability", "mask", "density"):
+        with rasterio.open(out / f"simulated_20180905_{name}.tif") as raster:
+            assert DAMAGED in raster.tags()["TIFFTAG_IMAGEDESCRIPTION"], name
     with rasterio.open(out / "simulated_20180905_mask.tif") as raster:
         unseen = raster.read(1) == 255
     whole = open_cube(cube)

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from landslide.mapping.area import grown
 from landslide.mapping.inference.placing import MARGIN, place_chips
 
 
@@ -22,6 +23,28 @@ def test_every_pixel_is_covered_and_weights_sum_to_one(
     assert placing.starts[0] == 0
     assert placing.starts[-1] == max(length - size, 0)
     assert all(0 < b - a <= size - overlap for a, b in zip(placing.starts, placing.starts[1:]))  # noqa: B905
+
+
+@given(st.integers(1, 300), st.integers(2, 64), st.data())
+def test_a_part_of_a_scene_is_seen_by_the_chips_that_see_it_in_the_whole(
+    length: int, size: int, data: st.DataObject
+) -> None:
+    overlap = data.draw(st.integers(0, size - 1))
+    start = data.draw(st.integers(0, length - 1))
+    stop = data.draw(st.integers(start + 1, length))
+    (first, end), _ = grown(((start, stop), (0, 1)), size, overlap, (length, 1))
+    assert 0 <= first <= start < stop <= end <= length
+
+    def seen(begin: int, until: int) -> list[dict[int, float]]:
+        placing = place_chips(until - begin, size, overlap)
+        chips = [(begin + s, w) for s, w in zip(placing.starts, placing.weights, strict=True)]
+        return [
+            {s: float(w[pixel - s]) for s, w in chips if 0 <= pixel - s < size and w[pixel - s]}
+            for pixel in range(start, stop)
+        ]
+
+    for part, whole in zip(seen(first, end), seen(0, length), strict=True):
+        assert part == pytest.approx(whole)
 
 
 def test_a_border_counts_for_nothing_but_at_the_edge_of_the_scene() -> None:

@@ -3,8 +3,10 @@
 import csv
 import json
 import os
+import resource
 import shutil
 import subprocess
+import tempfile
 import xml.etree.ElementTree as ET
 import zipfile
 from pathlib import Path
@@ -420,6 +422,22 @@ def test_what_a_stopped_run_left_is_replaced_whatever_the_folder_is_called(
     write_products(make_scene(cube)[["probability"]], cube, make_facts(), str(out), formats=())
     assert not left.exists()
     assert (out / "mine.txt").exists()
+
+
+def test_a_full_folder_for_temporary_files_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cube, most = make_ground((300, 420)), resource.getrlimit(resource.RLIMIT_FSIZE)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, most[1]))
+        with pytest.raises(OSError, match=r"cannot be made in .* with TMPDIR") as error:
+            write_products(make_scene(cube), cube, make_facts(), str(tmp_path / "out"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, most)
+    assert "\n" not in str(error.value)
+    assert str(tmp_path) in str(error.value)
+    assert list(tmp_path.glob("out/*")) == []
 
 
 def test_a_format_that_is_none_and_a_folder_that_cannot_be_written_are_refused(

@@ -141,6 +141,34 @@ def test_the_table_shows_a_landslide_on_the_map_and_the_map_zooms(
     assert wrong == []
 
 
+def test_the_map_zooms_about_its_middle_and_is_moved_by_the_keyboard(
+    page: tuple[Any, list[str]],
+) -> None:
+    opened, wrong = page
+    chart = opened.locator("#map")
+    middle = (
+        "(m) => { const b = m.viewBox.baseVal; return [b.x + b.width / 2, b.y + b.height / 2]; }"
+    )
+    whole = chart.evaluate(middle)
+    for _ in range(12):
+        opened.get_by_label("Zoom in").click()
+    assert chart.evaluate(middle) == pytest.approx(whole)
+    chart.focus()
+    for key, axis, sign in (("ArrowRight", 0, 1), ("ArrowUp", 1, -1)):
+        before = chart.evaluate(middle)
+        chart.press(key)
+        moved = np.subtract(chart.evaluate(middle), before)
+        assert moved[axis] * sign > 0
+        assert moved[1 - axis] == pytest.approx(0)
+    chart.press("Enter")
+    assert "Landslide" in opened.locator("#facts-title").inner_text()
+    assert opened.locator("#map path.chosen").count() == 1
+    for _ in range(12):
+        chart.press("-")
+    assert chart.evaluate(middle) == pytest.approx(whole)
+    assert wrong == []
+
+
 def test_every_control_has_a_name_and_every_picture_a_text(page: tuple[Any, list[str]]) -> None:
     opened, _ = page
     nameless = """[...document.querySelectorAll("button, input")].filter(

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import xarray as xr
 
 from landslide import open_cube, simulate_cube
 from landslide.cli import main
+from landslide.cube.georeference import geobox_of
 from landslide.cube.stored import StoredArray
 from landslide.mapping import run
 from landslide.mapping.choices import MapChoices
@@ -19,6 +21,7 @@ from landslide.mapping.facts import MapFacts
 from landslide.mapping.inference.strips import ScenePlan, plan_scene
 from landslide.mapping.inference.work import FOLDER
 from landslide.mapping.plan import plan_map
+from landslide.mapping.resampling import resampled
 from landslide.mapping.run import map_landslides
 from landslide.storage import read_bytes, write_whole
 
@@ -149,10 +152,18 @@ def test_a_model_of_positive_chips_without_validation_says_so_in_every_product(
     assert main(["map", models[2], cube, str(tmp_path / "map")]) == 0
     facts = products.facts
     assert facts is not None
-    assert facts.warnings[0].startswith("Trained on chips that all hold landslides")
-    assert facts.warnings[1].startswith("Probabilities are not calibrated")
+    assert facts.warnings[0].startswith("Trained on this very cube: ")
+    assert facts.warnings[1].startswith("Trained on chips that all hold landslides")
+    assert facts.warnings[2].startswith("Probabilities are not calibrated")
     assert (facts.threshold, facts.temperature, facts.reliability) == (0.5, None, None)
     assert facts.threshold_from == "one half, since no validation part chose one"
+
+
+def _box_of(cube: str, rows: slice, columns: slice) -> tuple[float, ...]:
+    """West, south, east and north [degrees] of a part of a cube."""
+    geobox = geobox_of(open_cube(cube)[["vv"]].isel(y=rows, x=columns).isel(timestep=0))
+    assert geobox is not None
+    return tuple(geobox.geographic_extent.boundingbox.bbox)
 
 
 def test_a_box_is_mapped_as_the_whole_is(
@@ -160,12 +171,8 @@ def test_a_box_is_mapped_as_the_whole_is(
 ) -> None:
     assert main(["map", models[0], cube, str(tmp_path / "whole")]) == 0
     whole = products.scene
-    from landslide.cube.georeference import geobox_of
-
     opened = open_cube(cube)
-    geobox = geobox_of(opened[["vv"]].isel(y=slice(100, 200), x=slice(150, 300)))
-    assert geobox is not None
-    box = geobox.geographic_extent.boundingbox.bbox
+    box = _box_of(cube, slice(100, 200), slice(150, 300))
     options = ("--bbox", *(f"{side:.6f}" for side in box))
     assert main(["map", models[0], cube, str(tmp_path / "part"), *options]) == 0
     part = products.scene
@@ -314,6 +321,9 @@ def test_bad_input_is_one_line_and_nothing_is_written(
     attributes.write_text(json.dumps(along))
     out = tmp_path / "map"
     (tmp_path / "file").write_text("")
+    west, south, east, north = _box_of(cube, slice(100, 103), slice(150, 153))
+    middle = ((west + east) / 2, (south + north) / 2)
+    pixel = [f"{side:.7f}" for side in (*middle, *(side + 1e-6 for side in middle))]
     tried: list[tuple[tuple[str, ...], str]] = [
         (("nowhere", cube), "no trained model at nowhere: name the folder"),
         ((models[0], "nowhere.zarr"), "no cube at nowhere.zarr"),
@@ -321,6 +331,7 @@ def test_bad_input_is_one_line_and_nothing_is_written(
         ((models[0], cube, "--bbox", "1", "1", "0", "2"), "--bbox 1 1 0 2 covers no area"),
         ((models[0], cube, "--bbox", "0", "50", "1", "51"), "covers nothing of the cube, which"),
         ((models[0], cube, "--bbox", "0", "-200", "500", "200"), "is beyond the Earth: give"),
+        ((models[0], cube, "--bbox", *pixel), "covers a single pixel: give a larger one"),
         ((models[0], cube, "--threshold", "2"), "the threshold is 2: give a probability"),
         ((models[0], cube, "--formats", "shp"), "unknown format 'shp': choose some of gpkg"),
         ((models[0], cube, "--overlap", "64"), "an overlap of 64 pixels does not fit chips of 64"),
@@ -407,18 +418,63 @@ def test_pixels_of_unknown_size_are_told_of(
 
 
 def test_backscatter_is_resampled_as_power(cube: str) -> None:
-    from landslide.mapping.resampling import resampled
-
-    class Coarse:
-        address, pixel_size, pixel_unit = "model", (20.0, 20.0), "metre"
-
     opened = open_cube(cube)
     kept = {n: (dict(v.attrs), dict(v.encoding)) for n, v in opened.variables.items()}
-    found, _ = resampled(opened, Coarse())  # type: ignore[arg-type]
+    found, _ = resampled(opened, _of_pixels(20.0))
     assert {n: (v.attrs, v.encoding) for n, v in opened.variables.items()} == kept
     wanted = opened["vv"].coarsen(y=2, x=2).mean()
     np.testing.assert_allclose(found["vv"], wanted, rtol=1e-4)
     np.testing.assert_array_equal(found["timestep"], opened["timestep"])
+
+
+@pytest.mark.parametrize("size", [20.0, 7.0, 10.5])
+def test_labels_and_masks_are_those_of_the_nearest_pixel(size: float) -> None:
+    random, shape = np.random.default_rng(0), (101, 71)
+    labels = random.choice(np.array([0, 1, 255], np.uint8), shape, p=[0.8, 0.1, 0.1])
+    observed = random.random(shape) < 0.5
+    cube = xr.Dataset(
+        {"landslides": (("y", "x"), labels), "observed": (("y", "x"), observed)},
+        coords={
+            "y": 4_740_000.0 - 10 * np.arange(shape[0]),
+            "x": 560_000.0 + 10 * np.arange(shape[1]),
+        },
+        attrs={"crs": "EPSG:32654"},
+    ).chunk(y=64, x=64)
+    found, _ = resampled(cube, _of_pixels(size))
+    down, right = (
+        np.floor(np.abs(found[axis].to_numpy() - cube[axis].to_numpy()[0] + start) / 10 + 1e-9)
+        for axis, start in (("y", -5), ("x", 5))
+    )
+    assert found.sizes == {"y": -(-1010 // size), "x": -(-710 // size)}  # to the far edges
+    inside = np.ix_(down < shape[0], right < shape[1])
+    at = np.ix_(down[down < shape[0]].astype(int), right[right < shape[1]].astype(int))
+    for name, values in (("landslides", labels), ("observed", observed)):
+        assert found[name].dtype == values.dtype
+        np.testing.assert_array_equal(found[name].to_numpy()[inside], values[at])
+    assert (found["landslides"].to_numpy()[~(down < shape[0])] == 255).all()
+
+
+def test_power_of_zero_is_no_data_and_not_averaged() -> None:
+    vv = np.full((1, 40, 60), 0.25, np.float32)
+    vv[:, ::2] = 0  # every second row: half of each coarser pixel
+    vv[:, :, :20] = 0
+    cube = xr.Dataset(
+        {"vv": (("timestep", "y", "x"), vv)},
+        coords={
+            "timestep": [np.datetime64("2018-09-05", "ns")],
+            "y": 4_740_000.0 - 10 * np.arange(40),
+            "x": 560_000.0 + 10 * np.arange(60),
+        },
+        attrs={"crs": "EPSG:32654"},
+    )
+    found, _ = resampled(cube, _of_pixels(20.0))
+    assert np.isnan(found["vv"].to_numpy()[..., :10]).all()
+    np.testing.assert_allclose(found["vv"].to_numpy()[..., 10:], 0.25)
+
+
+def _of_pixels(size: float) -> Any:
+    """A model's pixels."""
+    return SimpleNamespace(address="model", pixel_size=(size, size), pixel_unit="metre")
 
 
 def test_a_cube_without_the_inputs_is_refused_with_the_reason(

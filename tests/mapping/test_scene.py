@@ -16,6 +16,7 @@ import xarray as xr
 
 from landslide.cube.stored import DamagedChunkError, StoredArray
 from landslide.mapping.inference import rows
+from landslide.mapping.inference.models import Model
 from landslide.mapping.inference.rows import Job, seam_name, strip_name
 from landslide.mapping.inference.scene import map_scene, scene_devices
 from landslide.mapping.inference.work import Work
@@ -44,6 +45,15 @@ def test_stitched_is_the_whole_image(
     assert scene["probability"].dtype == np.float32
     np.testing.assert_allclose(scene["probability"], wanted, atol=1e-5)
     assert np.isnan(wanted).sum() == 8 * 37  # and no data where the input has none
+
+
+def test_chips_that_do_not_overlap_need_no_seam(small_cube: str, mapped: Mapped) -> None:
+    scene = mapped(small_cube, chip_size=32, overlap=0)
+    wanted = whole_image(local_model(2), composite(small_cube))
+    y, x = np.arange(HEIGHT) % 32, np.arange(WIDTH) % 32
+    y[HEIGHT - 32 :], x[WIDTH - 32 :] = 0, 0  # there the last chip lies over the one before
+    inside = ((y > 1) & (y < 30))[:, None] & ((x > 1) & (x < 30))  # what a network of 5 x 5 sees
+    np.testing.assert_allclose(scene["probability"].to_numpy()[inside], wanted[inside], atol=1e-5)
 
 
 def test_a_scene_smaller_than_a_chip_is_mapped(small_cube: str, mapped: Mapped) -> None:
@@ -223,6 +233,37 @@ def test_two_runs_at_one_map_do_not_touch_each_others_arrays(
     second.work.remove()
     with pytest.raises(FileNotFoundError, match=r"another run has finished this map"):
         rows.map_seam(first, 0)
+
+
+def test_what_is_of_another_map_counts_for_nothing(small_cube: str, job_of: MakeJob) -> None:
+    whole = map_scene(job_of(small_cube, name="whole")).load()
+    job = job_of(small_cube, name="both")
+    late = dataclasses.replace(job, work=Work(job.work.address, "of another model"))
+    assert list(rows.map_strips(late, [0])) == [0]  # and its map was finished meanwhile
+    assert job.work.record(strip_name(0)) is None
+    np.testing.assert_array_equal(map_scene(job)["probability"], whole["probability"])
+
+
+def test_a_worker_that_does_not_reach_the_work_store_says_so_at_once(
+    small_cube: str, job_of: MakeJob, tmp_path: Path
+) -> None:
+    job = job_of(small_cube)
+    elsewhere = dataclasses.replace(job, work=Work(f"{tmp_path}/of-another-machine"))
+    with pytest.raises(FileNotFoundError, match=r"a worker finds no map begun at .*--work"):
+        map_scene(elsewhere, Elsewhere())
+    assert not Path(elsewhere.work.address).exists()
+
+
+def test_a_device_without_memory_for_a_batch_is_one_line(
+    small_cube: str, job_of: MakeJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    job = job_of(small_cube)
+    monkeypatch.setattr(Model, "logits", full)
+    with pytest.raises(OSError, match="no memory for batches of 8 chips: give a smaller --batch"):
+        map_scene(job)
 
 
 def test_several_models_give_a_mean_and_a_spread(small_cube: str, mapped: Mapped) -> None:

@@ -108,7 +108,14 @@ def map_strips(job: Job, numbers: Sequence[int]) -> Iterator[int]:
 
 
 def map_strip(job: Job, number: int) -> int:
-    """Map one strip, wherever this is called; return its number."""
+    """Map one strip, wherever this is called; return its number.
+
+    Raises
+    ------
+    FileNotFoundError
+        Where no map has begun at the work store, as this process sees it.
+    """
+    job.work.require_begun()
     (done,) = map_strips(job, [number])
     return done
 
@@ -121,8 +128,11 @@ def map_seam(job: Job, number: int) -> int:
     ValueError, OSError
         Where a model or the work store cannot be read or written.
     """
-    models, device = _ready(job)
     seam, name = job.plan.seams[number], seam_name(number)
+    if not seam.chips:  # as where chips that do not overlap end where the strip does
+        job.work.finish(name, {"chips": 0, "valid": 0})
+        return number
+    models, device = _ready(job)
     out = _outputs(job, name, seam.rows)
 
     def write(done: Finished) -> int:
@@ -156,19 +166,27 @@ def _run(
     waiting: deque[Future[int]] = deque()
     threads = job.threads or torch.get_num_threads()
     with threads_of(threads), ThreadPoolExecutor(1, "write") as pool:
-        for finished in sweep(
+        batch_size = job.batch_size or BATCH[device.type]
+        swept = sweep(
             arriving,
             models,
             rows,
             across,
             width=job.plan.shape[1],
-            batch_size=job.batch_size or BATCH[device.type],
+            batch_size=batch_size,
             device=device,
-        ):
-            chips += finished.chips
-            if len(waiting) == WRITES:
-                valid += waiting.popleft().result()
-            waiting.append(pool.submit(write, finished))
+        )
+        try:
+            for finished in swept:
+                chips += finished.chips
+                if len(waiting) == WRITES:
+                    valid += waiting.popleft().result()
+                waiting.append(pool.submit(write, finished))
+        except torch.OutOfMemoryError:
+            raise OSError(
+                f"{device_name(device)} has no memory for batches of {batch_size} chips: "
+                "give a smaller --batch-size"
+            ) from None
         valid += sum(each.result() for each in waiting)
     return chips, valid
 

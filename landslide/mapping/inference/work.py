@@ -33,6 +33,8 @@ class Work:
     """Where a map grows; picklable, and used by each process that maps."""
 
     address: str
+    plan: str = ""
+    """Digest of the map that grows here: what is of another one counts for nothing."""
     run: str = field(default_factory=lambda: uuid.uuid4().hex[:8])
     """Whoever maps here at the same time has another."""
 
@@ -60,6 +62,16 @@ class Work:
     def begin(self, plan: Mapping[str, Any]) -> None:
         """Say which map begins here."""
         write_whole(f"{self.address}/{PLAN}", json.dumps(plan).encode())
+
+    def require_begun(self) -> None:
+        """Raise a FileNotFoundError where no map has begun here."""
+        try:
+            read_bytes(f"{self.address}/{PLAN}")
+        except (FileNotFoundError, NotADirectoryError):
+            raise FileNotFoundError(
+                f"a worker finds no map begun at {self.address}: name a place that all workers "
+                "reach as OUT, or with --work"
+            ) from None
 
     def create(
         self, piece: str, name: str, shape: tuple[int, ...], dtype: str = "float32"
@@ -98,15 +110,19 @@ class Work:
 
     def finish(self, piece: str, record: Mapping[str, Any]) -> None:
         """Say that a strip or a seam is done, once all that it wrote is there."""
-        said = dict(record) | {"run": self.run}
+        said = dict(record) | {"plan": self.plan, "run": self.run}
         write_whole(f"{self.address}/{piece}.json", json.dumps(said).encode())
 
     def record(self, piece: str) -> dict[str, Any] | None:
-        """Return the record of a strip or a seam that is done, else None."""
+        """Return the record of a strip or a seam that is done, else None.
+
+        One of another map is none: a run that ends late may leave it where the next has begun.
+        """
         try:
-            return dict(json.loads(read_bytes(f"{self.address}/{piece}.json")))
+            found = dict(json.loads(read_bytes(f"{self.address}/{piece}.json")))
         except FileNotFoundError:
             return None
+        return found if found.get("plan") == self.plan else None
 
     def scene(self, pieces: Mapping[tuple[int, int], str], names: list[str]) -> xr.Dataset:
         """Return the whole scene, lazily, given the name of what wrote each run of rows."""

@@ -140,7 +140,7 @@ def pixel_areas(ground: Ground, rows: slice, columns: slice) -> NDArray[np.float
     """Return the area of a block's pixels (y, 1), row by row, in its middle column.
 
     In the equal-area projection, where there is one: a pixel of degrees shrinks towards the pole,
-    and one of a UTM zone is up to 0.1 % off. Along a row of a block it changes by less.
+    and one of a UTM zone is up to 0.2 % off. Along a row of a block it changes by less.
     """
     count = rows.stop - rows.start
     if ground.crs is None:

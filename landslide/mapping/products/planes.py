@@ -18,7 +18,6 @@ from landslide.mapping.products.rasters import (
     PROBABILITY,
     SPREAD,
     plane_writer,
-    statement_tags,
     write_block,
 )
 from landslide.mapping.products.reading import read_plane
@@ -84,7 +83,6 @@ def write_planes(
     ValueError
         Where the scene has no valid pixel, or values that are no probabilities.
     """
-    tags = statement_tags(facts)
     wanted: dict[str, Any] = {"probability": PROBABILITY, "mask": MASK, "landslide": ONE_OR_NONE}
     if "spread" in scene:
         wanted["spread"] = SPREAD
@@ -94,7 +92,7 @@ def write_planes(
     seen, unlabelled = 0, None
     with ExitStack() as opened:
         rasters = {
-            name: opened.enter_context(plane_writer(paths[name], kind, ground, **tags))
+            name: opened.enter_context(plane_writer(paths[name], kind, ground))
             for name, kind in wanted.items()
         }
         for rows, columns in blocks_of(ground.shape):

@@ -105,8 +105,8 @@ def large_enough(pixels: NDArray[Any], ground: Ground, smallest: float) -> pd.Da
         `id`, `area`, and `pixels`, the outline in pixels.
     """
     areas = planimetric_areas(pixels, ground)
-    # A pixel is of the size that it is meant to be up to rounding.
-    kept = np.flatnonzero(areas >= smallest * (1 - 1e-3))
+    # So many pixels are what is meant, and at the edge of a UTM zone they are 0.2 % smaller.
+    kept = np.flatnonzero(areas >= smallest * (1 - 3e-3))
     order = kept[np.argsort(-areas[kept], kind="stable")]
     return pd.DataFrame(
         {"id": np.arange(1, order.size + 1), "area": areas[order], "pixels": pixels[order]}

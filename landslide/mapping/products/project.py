@@ -63,7 +63,7 @@ def write_rasters(
     coarse = str(folder / "cells.tif")
     whole = slice(0, values.shape[0]), slice(0, values.shape[1])
     plane = [(*whole, values)]
-    write_plane(coarse, kind, cells_ground(ground), plane, **statement_tags(facts))
+    write_plane(coarse, kind, cells_ground(ground), plane)
     largest = float(np.nanmax(values, initial=0))
     made: dict[str, tuple[str | None, RasterKind, str]] = {
         "probability": (planes.probability, PROBABILITY, ramp_style(PROBABILITY_STOPS)),
@@ -76,7 +76,7 @@ def write_rasters(
         if path is None:
             continue
         product = folder / "products" / f"{name}.tif"
-        to_cog(path, str(product), raster)
+        to_cog(path, str(product), raster, statement_tags(facts))
         product.with_suffix(".qml").write_text(style, encoding="utf-8")
         files += [product.name, f"{name}.qml"]
     return files

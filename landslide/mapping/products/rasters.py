@@ -88,7 +88,7 @@ def gdal_within_bounds() -> Iterator[None]:
 
 
 @contextmanager
-def plane_writer(path: str, kind: RasterKind, ground: Ground, **tags: str) -> Iterator[Any]:
+def plane_writer(path: str, kind: RasterKind, ground: Ground) -> Iterator[Any]:
     """Give a GeoTIFF on disk to write windows into; `to_cog` makes the product of it."""
     with rasterio.open(
         path,
@@ -108,7 +108,6 @@ def plane_writer(path: str, kind: RasterKind, ground: Ground, **tags: str) -> It
         zlevel=1,
         bigtiff="IF_SAFER",
     ) as raster:
-        raster.update_tags(**tags)
         raster.set_band_description(1, kind.title)
         raster.set_band_unit(1, kind.unit)
         if kind.colours:
@@ -126,8 +125,10 @@ def read_block(raster: Any, rows: slice, columns: slice) -> NDArray[Any]:
     return raster.read(1, window=Window.from_slices(rows, columns))
 
 
-def to_cog(path: str, cog: str, kind: RasterKind) -> None:
-    """Make a Cloud Optimized GeoTIFF, with overviews and statistics, of a plain one."""
+def to_cog(path: str, cog: str, kind: RasterKind, tags: Mapping[str, str]) -> None:
+    """Make a Cloud Optimized GeoTIFF, with tags, overviews and statistics, of a plain one."""
+    with rasterio.open(path, "r+") as raster:
+        raster.update_tags(**tags)
     rasterio.shutil.copy(
         path,
         cog,
@@ -146,9 +147,8 @@ def write_plane(
     kind: RasterKind,
     ground: Ground,
     blocks: Iterable[tuple[slice, slice, NDArray[Any]]],
-    **tags: str,
 ) -> None:
     """Write a plane's blocks to a GeoTIFF on disk."""
-    with plane_writer(path, kind, ground, **tags) as raster:
+    with plane_writer(path, kind, ground) as raster:
         for rows, columns, values in blocks:
             write_block(raster, values, rows, columns)
