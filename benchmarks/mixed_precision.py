@@ -17,21 +17,21 @@ from landslide.chips.loading import load_chips
 from landslide.chips.stream import plan_stream
 from landslide.cube.events import find_event
 from landslide.cube.store import open_cube
+from landslide.options import seed
 from landslide.results.claims import seeds_interval
 from landslide.training import train as training
 from landslide.training.config import PRESETS, TrainingConfig, training_config
 
 HALVES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
+PRECISIONS = {"float32": torch.float32} | HALVES
 
 
-def auprc(chips: xr.Dataset, config: TrainingConfig, half: str | None) -> float:
-    """Train, in a half precision or float32, and return the score."""
-    if half is None:
-        return training.train(chips, config).auprc
-    with patch.object(training, "working_precision", lambda *_: HALVES[half]):
+def auprc(chips: xr.Dataset, config: TrainingConfig, wanted: str) -> float:
+    """Train in a precision, whatever the device's own is, and return the score."""
+    with patch.object(training, "working_precision", lambda *_: PRECISIONS[wanted]):
         trained = training.train(chips, config)
-    if trained.precision != half:
-        raise RuntimeError(f"trained in {trained.precision}, not in {half}")
+    if trained.precision != wanted:
+        raise RuntimeError(f"trained in {trained.precision}, not in {wanted}")
     return trained.auprc
 
 
@@ -40,7 +40,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
     parser.add_argument("cube")
     parser.add_argument("--halves", nargs="+", choices=HALVES, default=["bfloat16"])
-    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--seeds", nargs="+", type=seed, default=[0, 1, 2])
     parser.add_argument("--preset", choices=PRESETS, default="quick")
     parser.add_argument("--inputs", default="vv+vh")
     parser.add_argument("--timesteps", type=int, default=2)
@@ -56,9 +56,8 @@ def main() -> None:
         plan_stream(cube, find_event(cube), inputs=args.inputs, timesteps=[args.timesteps])
     )
     scores = {}
-    for half in (None, *args.halves):
-        name = half or "float32"
-        scores[name] = [auprc(chips, replace(config, seed=seed), half) for seed in args.seeds]
+    for name in ("float32", *args.halves):
+        scores[name] = [auprc(chips, replace(config, seed=each), name) for each in args.seeds]
         print(name, *(f"{score:.3f}" for score in scores[name]), flush=True)
     whole = np.array(scores["float32"])
     apart = float(whole.std(ddof=1))

@@ -29,7 +29,7 @@ from landslide.cube.events import Event, event_to_attribute
 from landslide.cube.labels import NO_DATA, read_labels
 from landslide.cube.opening import AS_NO_DATA
 from landslide.results.histograms import class_histograms
-from landslide.results.row import Row
+from landslide.results.row import SCHEMA, Row
 from landslide.results.table import write_row
 from landslide.retries import patiently
 from landslide.storage import read_bytes
@@ -41,6 +41,8 @@ from landslide.training.start import keep_weights
 from landslide.training.train import Trained, train
 
 PACKAGES = ("torch", "segmentation-models-pytorch", "xarray", "zarr", "xbatcher", "dask", "ray")
+
+_COLUMNS = {*SCHEMA.names, "start"}
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ class Experiment:
     @property
     def chips_digest(self) -> str:
         """Digest of the chips themselves: what was cut of which cube, and divided how."""
-        return hashlib.sha256(json.dumps(self.determined, sort_keys=True).encode()).hexdigest()
+        return _digest(self.determined)
 
     @property
     def determined(self) -> dict[str, Any]:
@@ -87,8 +89,13 @@ class Experiment:
             "split": self.split_digest,  # of protocol, chip size, corners and parts
             "mask": self.mask,
         }
+        blocks = {"blocks": (self.chipping.block_size, self.chipping.block_offset)}
         others = {"sources": self.sources, "without_own": self.without_own}
-        return known | (others if self.sources else {})
+        return (
+            known
+            | (blocks if self.chipping.protocol == "blocked" else {})  # the intervals' units
+            | (others if self.sources else {})
+        )
 
     @property
     def chip_store(self) -> str:
@@ -212,8 +219,21 @@ def row_key(
         training["encoder_weights"] = hashlib.sha256(weights).hexdigest()
     if config.start != "none":
         training["start"] = start or start_digest(config.start)
-    determined = experiment.determined | {"training": training}
-    return hashlib.sha256(json.dumps(determined, sort_keys=True).encode()).hexdigest()[:32]
+    return _digest(experiment.determined | {"training": training})[:32]
+
+
+def setup_digest(experiment: Experiment, config: TrainingConfig) -> str:
+    """Digest what rows must share to be compared: all that determines a score but what they vary.
+
+    That are inputs, timesteps and seed, and weights to begin with, which are others for each seed.
+    Settings with a column of their own are compared there.
+    """
+    training = {name: value for name, value in determining(config).items() if name not in _COLUMNS}
+    return _digest(experiment.determined | {"training": training})[:12]
+
+
+def _digest(determined: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(determined, sort_keys=True).encode()).hexdigest()
 
 
 def start_digest(address: str) -> str:
@@ -325,6 +345,8 @@ def _identity(experiment: Experiment, config: TrainingConfig, key: str) -> dict[
         "origin": config.origin or None,
         # Of this cube's labels none is used where other cubes' chips take their place.
         "labelled_chips": 0 if experiment.without_own else config.labelled_chips,
+        "orbit": experiment.orbit,
+        "setup": setup_digest(experiment, config),
     }
 
 

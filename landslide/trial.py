@@ -103,8 +103,8 @@ def train_bundle(
     )
     require_network(config, inputs, chipping.chip_size)
     if table is not None:
-        check_writable(table)
         table = absolute(table)
+        check_writable(table)
     require_writable(
         out, f"to the bundle's folder {out}", "name a folder that you may write to with --out"
     )

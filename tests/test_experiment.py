@@ -26,6 +26,7 @@ from landslide.experiment import (
     plan_experiment,
     row_key,
     run_trial,
+    setup_digest,
     versions,
     with_baseline,
 )
@@ -218,6 +219,40 @@ class TestRowKey:
             start = replace(SMALL, start=str(tmp_path / name))
             keys.add(row_key(experiment, start, "float32"))
         assert len(keys | {row_key(experiment, SMALL, "float32")}) == 3
+
+    def test_under_blocked_it_changes_with_the_blocks_that_intervals_draw(
+        self, experiment: Experiment
+    ) -> None:
+        keys = set()
+        for size, offset in ((64, 0), (128, 0), (64, 32)):
+            blocked = replace(CHIPPING, protocol="blocked", block_size=size, block_offset=offset)
+            keys.add(row_key(replace(experiment, chipping=blocked), SMALL, "float32"))
+        assert len(keys) == 3
+
+    @pytest.mark.parametrize(
+        "changes", [{"inputs": "vh"}, {"timesteps": 2}, {"seed": 7}, {"start": "w"}, {"threads": 3}]
+    )
+    def test_rows_of_one_section_share_their_setup(
+        self, changes: dict[str, Any], experiment: Experiment
+    ) -> None:
+        here = setup_digest(experiment, SMALL)
+        assert setup_digest(experiment, replace(SMALL, **changes)) == here
+
+    @pytest.mark.parametrize(
+        "other",
+        [
+            {"orbit": "any"},
+            {"event": replace(EVENT, end=INSTANT + np.timedelta64(1, "D"))},
+            {"sources": ("other",)},
+            {"chipping": replace(CHIPPING, protocol="blocked", block_size=96)},
+        ],
+    )
+    def test_what_has_no_column_of_its_own_makes_another_setup(
+        self, other: dict[str, Any], experiment: Experiment
+    ) -> None:
+        here = setup_digest(experiment, SMALL)
+        assert setup_digest(replace(experiment, **other), SMALL) != here
+        assert setup_digest(experiment, replace(SMALL, weight_decay=0.5)) != here
 
     def test_it_changes_with_the_arithmetic_not_with_how_it_was_asked_for(
         self, experiment: Experiment

@@ -63,10 +63,15 @@ def compare(table: pd.DataFrame, first: str, second: str, form: Form = "text") -
     Raises
     ------
     ValueError
-        Where an input is not known, no section holds both, they share no seed, or their rows
-        have no histograms.
+        Where an input is not known, both are the same, no section holds both, they share no seed,
+        or their rows have no histograms.
     """
-    wanted = _parse(first), _parse(second)
+    wanted = (inputs, one), (others, other) = _parse(first), _parse(second)
+    if inputs == others and (one == other or None in {one, other}):
+        raise ValueError(
+            f"{first} and {second} are the same inputs: name two timestep counts, such as "
+            f"{inputs}@1 and {inputs}@4"
+        )
     found = [(section, pairs) for section in sections(table) if (pairs := _pairs(section, *wanted))]
     if not found:
         known = ", ".join(dict.fromkeys(table["inputs"]))

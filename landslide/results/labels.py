@@ -15,7 +15,7 @@ AT_RANDOM = "at random"
 """The name of what began at random."""
 # A curve has few labels and many, and so other epochs and rates from point to point; a failed trial
 # does not know its arithmetic.
-_VARIES = ("origin", "labelled_chips", "epochs", "learning_rate", "precision")
+_VARIES = ("origin", "labelled_chips", "epochs", "learning_rate", "precision", "setup")
 _COMMON = (*(name for name in SECTION if name not in _VARIES), "inputs", "timesteps")
 
 

@@ -24,6 +24,8 @@ SECTION = (
     "mask",
     "origin",
     "labelled_chips",
+    "orbit",
+    "setup",
 )
 
 MIXED = "mixed"

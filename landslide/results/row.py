@@ -74,7 +74,7 @@ class Row:
     test_chips: Annotated[int | None, pa.int32(), "Chips tested on"] = None
     train_pixels: Annotated[int | None, pa.int64(), "Valid pixels trained on"] = None
     test_pixels: Annotated[int | None, pa.int64(), "Valid pixels tested on"] = None
-    seconds: Annotated[float | None, pa.float64(), "Duration of the trial [s]"] = None
+    seconds: Annotated[float | None, pa.float64(), "Time that its epochs took [s]"] = None
     chips_per_second: Annotated[float | None, pa.float64(), "Chips trained on a second"] = None
     device: Annotated[str | None, pa.string(), "Device of the training"] = None
     versions: Annotated[str | None, pa.string(), "Versions of the libraries, as JSON"] = None
@@ -98,6 +98,10 @@ class Row:
     ] = None
     labelled_chips: Annotated[
         int | None, pa.int32(), "Training chips whose labels were used, where not all were"
+    ] = None
+    orbit: Annotated[str | None, pa.string(), "The orbit asked for, if any was"] = None
+    setup: Annotated[
+        str | None, pa.string(), "Digest of what else all comparable rows have in common"
     ] = None
 
     def __post_init__(self) -> None:
@@ -156,7 +160,7 @@ def _schema() -> pa.Schema:
     return pa.schema(columns)
 
 
-LATER = ("test_blocks", "origin", "labelled_chips")
+LATER = ("test_blocks", "origin", "labelled_chips", "orbit", "setup")
 """Columns that rows of earlier versions lack, and that are null there."""
 
 SCHEMA: pa.Schema = _schema()

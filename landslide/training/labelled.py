@@ -46,29 +46,21 @@ def training_chips(chips: xr.Dataset, config: TrainingConfig) -> NDArray[np.int6
 def with_labels(config: TrainingConfig, labelled: int | None, chips: int) -> TrainingConfig:
     """Return a configuration that trains on some of `chips` labels, in as many optimiser steps.
 
-    Fewer chips are fewer steps an epoch, so there are more epochs, and the learning rate waits
-    for more of them before it falls. Without any label nothing is trained.
+    As many as whole epochs allow, see `with_steps_of`. Without any label nothing is trained.
     """
     if labelled is None:
         return config
     if labelled == 0:
         return replace(config, labelled_chips=0, epochs=0)
-    steps = -(-chips // config.batch_size)
-    longer = -(-steps // -(-labelled // config.batch_size))
-    return replace(
-        config,
-        labelled_chips=labelled,
-        epochs=config.epochs * longer,
-        plateau_patience=(config.plateau_patience + 1) * longer - 1,
-        checkpoint_every=config.checkpoint_every * longer,
-    )
+    return replace(with_steps_of(config, chips, labelled), labelled_chips=labelled)
 
 
 def with_steps_of(config: TrainingConfig, others: int, chips: int) -> TrainingConfig:
     """Return a configuration that makes as many optimiser steps on `chips` as it does on `others`.
 
     As many as whole epochs allow, so that two sets of chips are trained on alike. Where a pass is
-    more steps there are fewer epochs, and the learning rate waits for fewer before it falls.
+    more steps there are fewer epochs, and the learning rate waits for fewer before it falls; where
+    it is fewer steps, more.
 
     Parameters
     ----------

@@ -68,5 +68,5 @@ def pinned(x: torch.Tensor) -> torch.Tensor:
 
 
 def to_device(x: torch.Tensor, device: torch.device) -> torch.Tensor:
-    """Send what is pinned to the device, which computes meanwhile."""
+    """Send what is pinned to the device; the host goes on meanwhile."""
     return x.to(device, non_blocking=True)

@@ -197,7 +197,7 @@ class Run:
             return
         device = next(self.network.parameters()).device
         state: dict[str, Any] = torch.load(io.BytesIO(data), map_location=device, weights_only=True)
-        if state["config"] != determining(self.config):
+        if _but_threads(state["config"]) != _but_threads(determining(self.config)):
             raise ValueError(
                 f"the checkpoint {address} is of another configuration: remove it, or name another"
             )
@@ -219,6 +219,11 @@ class Run:
             setattr(self, name, value)
 
 
+def _but_threads(settings: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what a run may go on with less or more of, as the next machine has them."""
+    return {name: value for name, value in settings.items() if name != "threads"}
+
+
 @torch.no_grad()
 def predict(
     network: torch.nn.Module, x: torch.Tensor, batch_size: int, precision: torch.dtype
@@ -233,18 +238,23 @@ def predict(
     return torch.cat(scores)
 
 
+_tapping = threading.Lock()  # another thread may score with the same network, and be overheard
+
+
 def _logits(network: torch.nn.Module, x: torch.Tensor, precision: torch.dtype) -> torch.Tensor:
     """Return a network's logits, those of its last layer in float32: rounded, scores would tie."""
     if precision == torch.float32:
         return network(x)
     head, given = network.segmentation_head, list[torch.Tensor]()
     assert isinstance(head, torch.nn.Module)
-    with (
-        head.register_forward_pre_hook(lambda _, features: given.extend(features)),
-        torch.autocast(x.device.type, precision),
-    ):
-        network(x)
-    return head(given[0].float())
+    with _tapping:
+        with (
+            head.register_forward_pre_hook(lambda _, features: given.extend(features)),
+            torch.autocast(x.device.type, precision),
+        ):
+            network(x)
+        with whole_float32(torch.float32):
+            return head(given[0].float())
 
 
 def working_precision(wanted: str, device: torch.device) -> torch.dtype:

@@ -85,7 +85,8 @@ def room_on(device: torch.device) -> float:
     """Return how many bytes of chips a device may hold: the network needs the rest."""
     if device.type != "cuda":
         return math.inf  # they are in its memory already
-    return DEVICE_SHARE * torch.cuda.mem_get_info(device)[0]
+    cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return DEVICE_SHARE * (torch.cuda.mem_get_info(device)[0] + cached)
 
 
 def _taker(planes: Planes, chosen: NDArray[np.int64]) -> Callable[[torch.Tensor], torch.Tensor]:

@@ -70,12 +70,12 @@ def train(
     chips : Dataset or ChipStream
         As `stream_chips` or `load_chips` gives them, which live on the device; as `open_chip_store`
         does, which are read from the store as they are wanted; or the stream itself, to pass over
-        the cube in every epoch. All train to the same result where the last is small enough to be
-        shuffled whole.
+        the cube in every epoch. On a CPU all train to the same result where the last is small
+        enough to be shuffled whole.
     config : TrainingConfig
     checkpoint : str, optional
         An address that holds the run's state from time to time; where it exists, training goes on
-        from it, to the same result.
+        from it, to the same result; on a GPU to about the same, whose sums come in no order.
     report : callable, optional
         Told each epoch's record.
 
@@ -89,6 +89,7 @@ def train(
     require_landslides(known)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     precision = working_precision(config.precision, device)
+    torch.backends.cudnn.benchmark = True  # shapes are few: the fastest of its algorithms is sought
     with threads_of(config.threads):
         torch.manual_seed(config.seed)
         channels = len(parse_inputs(config.inputs).channels)

@@ -57,6 +57,13 @@ def test_equal_inputs_are_undecided(table_of, rows):
     assert compare(table, "vv", "vh").splitlines()[-1].endswith("undecided")
 
 
+@pytest.mark.parametrize("second", ["vv", "vv@1"])
+def test_the_same_inputs_are_compared_at_two_timestep_counts_or_not_at_all(table_of, rows, second):
+    table = table_of([*rows("vv", 1, 1), *rows("vv", 2, 2)])
+    with pytest.raises(ValueError, match="are the same inputs: name two timestep counts"):
+        compare(table, "vv", second)
+
+
 def test_every_shared_timestep_count_and_all_together_stand_in_the_table(table_of, rows):
     made = [row for n in (1, 2, 3) for row in rows("vv", 1 + n / 2, n)]
     made += [row for n in (2, 3, 4) for row in rows("vh", 1, n)]
@@ -105,7 +112,7 @@ def test_rows_of_two_splits_are_never_paired(table_of, rows):
         (("vv", "hh"), "unknown input 'hh'"),
         (("vv", "vh@x"), "is not INPUTS or INPUTS@TIMESTEPS"),
         (("vv", "vh"), "no part of the table has scores of both"),
-        (("vv", "vv"), "no part of the table has scores of both"),
+        (("vv", "vv"), "are the same inputs"),
     ],
 )
 def test_what_cannot_be_compared_is_one_line(table_of, rows, pair, said):

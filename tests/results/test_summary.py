@@ -82,6 +82,8 @@ def test_claims_that_no_row_speaks_of_are_one_line(table_of, make_row, form):
         {"epochs": 5},
         {"split_digest": "0dd"},
         {"cube_digest": "beef", "key": "ab"},
+        {"orbit": "descending", "key": "ab"},
+        {"setup": "c0ffee", "key": "ab"},
     ],
 )
 def test_rows_that_differ_in_what_matters_are_never_averaged(table_of, make_row, other):

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import fsspec
@@ -165,6 +166,15 @@ def test_a_run_that_ended_is_scored_again_without_training(
 def test_checkpoints_change_no_result(checkpoint: str, make_chips: MakeChips, small: Small) -> None:
     config = small(epochs=3, checkpoint_every=1)
     assert_same(train(make_chips(), config, checkpoint=checkpoint), train(make_chips(), config))
+
+
+def test_a_run_goes_on_with_as_many_threads_as_the_next_machine_has(
+    checkpoint: str, make_chips: MakeChips, small: Small
+) -> None:
+    config = small(epochs=2, threads=1)
+    first = train(make_chips(), config, checkpoint=checkpoint)
+    again = train(make_chips(), replace(config, threads=2), checkpoint=checkpoint)
+    assert again.history == first.history
 
 
 @pytest.mark.parametrize("changes", [{"seed": 1}, {"timesteps": 1}, {"epochs": 9}])

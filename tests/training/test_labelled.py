@@ -12,7 +12,7 @@ import xarray as xr
 from safetensors.torch import save_file
 
 from landslide.chips.split import TRAIN
-from landslide.training.config import TrainingConfig, determining
+from landslide.training.config import PRESETS, TrainingConfig, determining
 from landslide.training.labelled import training_chips, with_labels, with_steps_of
 from landslide.training.network import build_network
 from landslide.training.sources import feed_parts
@@ -66,17 +66,18 @@ def test_few_labels_leave_statistics_and_test_part_alone_and_validate_nothing(
     assert torch.equal(fewer_parts["test"].labels, parts["test"].labels)
 
 
-@pytest.mark.parametrize(("labelled", "chips"), [(1, 216), (2, 69), (10, 69), (64, 216), (8, 8)])
-def test_few_labels_are_trained_on_in_as_many_steps(labelled: int, chips: int) -> None:
-    base = TrainingConfig(epochs=20, batch_size=8, plateau_patience=3)
-    few = with_labels(base, labelled, chips)
-
+@pytest.mark.parametrize("labelled", [1, 2, 10, 40, 50, 64, 68])
+@pytest.mark.parametrize("base", PRESETS.values(), ids=PRESETS)
+def test_few_labels_are_trained_on_in_as_many_steps(base: TrainingConfig, labelled: int) -> None:
     def steps(config: TrainingConfig, count: int) -> int:
         return config.epochs * -(-count // config.batch_size)
 
-    assert steps(few, labelled) >= steps(base, chips)
-    assert steps(few, labelled) < steps(base, chips) + 20 * -(-labelled // 8)
-    assert (few.plateau_patience + 1) * base.epochs == (base.plateau_patience + 1) * few.epochs
+    few = with_labels(base, labelled, 68)
+    assert few.labelled_chips == labelled
+    half_an_epoch = -(-labelled // base.batch_size) / 2
+    assert abs(steps(few, labelled) - steps(base, 68)) <= half_an_epoch
+    stays = few.epochs / base.epochs  # of a rate that waits as many steps before it falls
+    assert few.plateau_patience + 1 == pytest.approx((base.plateau_patience + 1) * stays, abs=1)
 
 
 def test_without_any_label_nothing_is_trained(

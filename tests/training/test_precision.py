@@ -1,6 +1,7 @@
 """The arithmetic of training: which type a device computes in, and what the loss counts."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -175,6 +176,17 @@ def test_a_run_in_float32_convolves_in_nothing_less(
     assert {when for when, _ in seen} == {"forward True", "forward False", "backward"}
     assert {setting for _, setting in seen} == expected
     assert convolutions.fp32_precision == "tf32"  # as torch has it
+
+
+def test_threads_that_score_with_one_network_do_not_hear_each_other() -> None:
+    torch.manual_seed(0)
+    network = build_network("quick", 2)
+    batches = torch.randn(8, 3, 2, 32, 64)
+    alone = [predict(network, x, 1, torch.bfloat16) for x in batches]
+    with ThreadPoolExecutor(4) as threads:
+        together = threads.map(lambda x: predict(network, x, 1, torch.bfloat16), [*batches] * 4)
+        for found, expected in zip(together, alone * 4, strict=True):
+            assert torch.equal(found, expected)
 
 
 def test_of_threads_that_convolve_at_once_the_last_gives_back_what_the_first_found() -> None:
