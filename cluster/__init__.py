@@ -12,7 +12,9 @@ def in_job() -> bool:
 
 
 # Ray reads these when it is imported, by whichever module here comes first. A Ray that listens
-# without a token lets anyone run code; in a job it is the cluster that says whether there are any.
+# without a token lets anyone run code; what asks for no GPU would see all of them. In a job it is
+# the cluster that says what holds.
 if not in_job():
     os.environ.setdefault("RAY_AUTH_MODE", "token")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "1")

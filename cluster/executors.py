@@ -1,44 +1,46 @@
 """Ray actors as an executor of `concurrent.futures`."""
 
+import logging
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from queue import SimpleQueue
 from typing import Any
 
 import ray
-from ray.exceptions import RayActorError, RayTaskError
+from ray.exceptions import RayError, RayTaskError
 
 from cluster.resources import Resources
 
 AGAIN = 3
-"""How often a task is given again to an actor that died at it."""
+"""How often a task is begun again whose actor died at it."""
+
+log = logging.getLogger(__name__)
 
 
 class RayActors(ThreadPoolExecutor):
-    """Runs tasks on a fixed number of actors, each one task after another, on whichever is free.
+    """Runs tasks on a number of actors, each one task after another, on whichever is free.
 
-    An actor keeps its process, and what it has loaded, such as a model, from task to task. One that
-    is killed, or whose node goes, is started again, elsewhere if need be, with the task that it was
-    at: tasks must bear to be run again.
+    An actor keeps its process, and what it has loaded, such as a model, from task to task. It is
+    given tasks once it runs: where there is room for some of them alone, those do the work. For one
+    that is killed, or whose node goes, another is asked for, and its task is begun again by
+    whichever is free: tasks must bear to be run again.
 
     Parameters
     ----------
     actors : int
+        As many as are asked for.
     resources : Resources
         Of each actor.
     """
 
     def __init__(self, actors: int, resources: Resources) -> None:
         super().__init__(max_workers=actors)  # a thread waits for each
-        kind = ray.remote(_Worker).options(
-            **resources.options(),
-            max_restarts=-1,  # any number in its life
-            max_task_retries=AGAIN,
-        )
-        self._actors: list[Any] = [kind.remote() for _ in range(actors)]
+        self._kind: Any = ray.remote(_Worker).options(**resources.options())
+        self._actors = set[Any]()
         self._free = SimpleQueue[Any]()
-        for actor in self._actors:
-            self._free.put(actor)
+        self._ended = False
+        for _ in range(actors):
+            self._start()
 
     def submit[**Parameters, Result](
         self,
@@ -49,30 +51,46 @@ class RayActors(ThreadPoolExecutor):
     ) -> Future[Result]:
         """Give a task to the next actor that is free; what it raises there is raised here.
 
-        Where its process dies again and again, that is an `OSError`.
+        Where actors die at it again and again, that is an `OSError`.
         """
         return super().submit(self._run, function, *args, **kwargs)
-
-    def _run(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-        actor = self._free.get()
-        try:
-            return ray.get(actor.run.remote(function, *args, **kwargs))
-        except RayTaskError as error:  # which wraps what a task has raised, its traceback as text
-            raise (error.cause or error) from None
-        except RayActorError:
-            raise OSError(
-                "the process of a Ray actor died at one task again and again: run again to go on, "
-                "with more memory or fewer actors on a node, or see Ray's logs"
-            ) from None
-        finally:
-            self._free.put(actor)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002
         """End the actors, and what they are at; what waits for one is cancelled."""
         super().shutdown(wait=False, cancel_futures=True)
-        for actor in self._actors:
+        self._ended = True
+        for actor in tuple(self._actors):
             ray.kill(actor)
+            self._free.put(actor)  # whoever waits for one finds it dead
         super().shutdown(wait=wait)
+
+    def _start(self) -> None:
+        """Ask for an actor, which is free as soon as it runs, or has died before it did."""
+        actor = self._kind.remote()
+        self._actors.add(actor)
+        actor.run.remote(bool).future().add_done_callback(lambda _: self._free.put(actor))
+
+    def _run(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        for _ in range(1 + AGAIN):
+            actor = self._free.get()
+            try:
+                found = ray.get(actor.run.remote(function, *args, **kwargs))
+            except RayTaskError as error:  # wraps what a task has raised, its traceback as text
+                self._free.put(actor)
+                raise (error.cause or error) from None
+            except RayError as error:
+                log.info("an actor died: %s", error)
+                self._actors.discard(actor)
+                if self._ended:
+                    break
+                self._start()
+            else:
+                self._free.put(actor)
+                return found
+        raise OSError(
+            "the process of a Ray actor died at one task again and again: run again to go on, "
+            "with more memory or fewer actors on a node, or see Ray's logs"
+        )
 
 
 class _Worker:

@@ -20,7 +20,7 @@ from landslide.chips.split import TRAIN
 from landslide.command import run_command
 from landslide.cube.events import published_name
 from landslide.cube.fetch import fetch_cube
-from landslide.options import Parser
+from landslide.options import Parser, cube_address
 from landslide.results.table import results_table
 from landslide.retries import patiently
 from landslide.training.labelled import with_steps_of
@@ -57,6 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
     check_page(args.results)
     if args.cube and published_name(args.cube) and not Path(args.cube).exists():
         args.cube = str(fetch_cube(args.cube, args.download_to))
+    args.cube = cube_address(args)  # a worker's folder is another
     planned = plan_protocols(args)
     with ray_cluster(args.address):
         first = next(iter(planned.values()))
@@ -66,10 +67,10 @@ def main(arguments: list[str] | None = None) -> int:
         keys = {key for sweep in planned.values() for key in sweep.keyed(resources)}
         rows = patiently(lambda: results_table(first.table))
         rows = rows[rows["key"].isin(keys)]
-        model = example_model(args, first, rows, resources)
+        model = example_model(args, planned, rows, resources)
     write_page(args, planned, rows, model, shlex.join(["sweeps/experiment.py", *given]))
     print(f"page:   {args.results}")
-    return code
+    return max(code, int(model is None))
 
 
 def plan_protocols(args: argparse.Namespace) -> dict[str, Sweep]:

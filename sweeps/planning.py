@@ -149,7 +149,7 @@ def table_of(args: argparse.Namespace) -> tuple[str, str]:
     ValueError
         Where the table is a whole bucket.
     """
-    table = absolute(args.table or "table")
+    table = absolute("table" if args.table is None else args.table)
     beside = table.rsplit("/", 1)[0]
     if beside.endswith(":/"):
         raise ValueError(f"the table {table} is a whole bucket: name a folder in it")
@@ -202,7 +202,7 @@ def plan_sweep(args: argparse.Namespace) -> Sweep:
         seeds=tuple(args.seeds),
         table=table,
         beside=beside,
-        runs=absolute(args.storage or f"{beside}/runs"),
+        runs=absolute(f"{beside}/runs" if args.storage is None else args.storage),
     )
 
 

@@ -158,6 +158,7 @@ def pretrained(
 
     experiment, chips = unlabelled
     epochs = args.pretraining_epochs or sweep.base.epochs
+    origin = ORIGIN if args.pretraining_epochs is None else f"{ORIGIN} for {epochs} epochs"
     print(
         f"pretraining on {chips.sizes['chip']} chips without labels: {HIDDEN:.0%} of the squares "
         f"of {SQUARE} pixels are hidden",
@@ -167,7 +168,7 @@ def pretrained(
     for config in sweep.keyed(resources).values():
         key = row_key(experiment, replace(config, epochs=epochs), config.precision)
         address = f"{sweep.runs}/{ORIGIN.split(maxsplit=1)[0]}-{key}.safetensors"
-        begun.append(replace(config, start=address, origin=ORIGIN))
+        begun.append(replace(config, start=address, origin=origin))
         if not exists(address):
             lacking.append((config, address))
     if not lacking:

@@ -1,6 +1,7 @@
 """What the page of an experiment shows beside its rows: two figures and the exact detector."""
 
 import argparse
+import sys
 from collections import Counter
 from collections.abc import Mapping
 
@@ -46,23 +47,35 @@ def _folder(results: str) -> str:
 
 
 def example_model(
-    args: argparse.Namespace, sweep: Sweep, rows: pd.DataFrame, resources: Resources
-) -> str:
+    args: argparse.Namespace,
+    planned: Mapping[str, Sweep],
+    rows: pd.DataFrame,
+    resources: Resources,
+) -> str | None:
     """Train the best configuration once more where Ray says, to keep; return its bundle's folder.
 
-    The best is the one of the highest mean AUPRC over seeds; of its seeds the first is trained.
-    What is there already is not trained again.
+    The best is the one of the highest mean AUPRC over seeds, of the first protocol that has any; of
+    its seeds the first is trained. What is there already is not trained again. Where training
+    fails, as where that node cannot read the cube, that is said, and there is None.
 
     Raises
     ------
     ValueError
         Where no row has a score.
     """
+    scored = rows[rows["auprc"].notna()]
+    for sweep in planned.values():
+        of_sweep = scored[scored["split_digest"] == sweep.experiment.split_digest]
+        if len(of_sweep):
+            return _best_model(args, sweep, of_sweep, resources)
+    raise ValueError("no row of the table has a score: every trial failed")
+
+
+def _best_model(
+    args: argparse.Namespace, sweep: Sweep, scored: pd.DataFrame, resources: Resources
+) -> str | None:
     import ray  # noqa: PLC0415 - after cluster.ray, which sets what it reads when imported
 
-    scored = rows[rows["auprc"].notna() & (rows["split_digest"] == sweep.experiment.split_digest)]
-    if not len(scored):
-        raise ValueError(f"no row of the table {sweep.table} has a score: every trial failed")
     best = scored.groupby(["inputs", "timesteps"])["auprc"].mean().idxmax()
     key, config = next(
         (key, config)
@@ -74,7 +87,12 @@ def example_model(
         await_node(resources, args.deadline)
         print(f"training {config.inputs}, timesteps {config.timesteps}, for Figure 5", flush=True)
         task = ray.remote(**resources.options())(_train)
-        ray.get(task.remote(args, sweep, config, folder))
+        try:
+            ray.get(task.remote(args, sweep, config, folder))
+        except ray.exceptions.RayError as error:
+            reason = str(error).strip().splitlines()[-1]
+            print(f"no model for Figure 5, the page goes without: {reason}", file=sys.stderr)
+            return None
     return folder
 
 
@@ -96,7 +114,7 @@ def write_page(
     args: argparse.Namespace,
     planned: Mapping[str, Sweep],
     rows: pd.DataFrame,
-    model: str,
+    model: str | None,
     command: str,
 ) -> None:
     """Draw an experiment's figures and write its page.
@@ -110,7 +128,7 @@ def write_page(
     rows : DataFrame
         Theirs alone.
     model : str
-        Folder of the bundle to draw Figure 5 with.
+        Folder of the bundle to draw Figure 5 with, if there is one.
     command : str
         What was run.
     """
@@ -120,24 +138,24 @@ def write_page(
     stem = page.rpartition("/")[2].partition(".")[0].lower()
     ablation, predicted = (f"{FIGURES}/{stem}-figure{number}.png" for number in (4, 5))
     figure4(rows, f"{_folder(page)}/{ablation}")
-    chips = predict_chips(model, cube, event)
-    figure5(
-        list(chips.probability),
-        list(chips.label),
-        f"{_folder(page)}/{predicted}",
-        names=chips.names,
-        title=chips.title,
-        simulated=bool(cube.attrs.get("simulated", False)),
-    )
+    figures = {"Figure 4: AUPRC over timesteps": ablation}
+    if model is not None:
+        chips = predict_chips(model, cube, event)
+        figure5(
+            list(chips.probability),
+            list(chips.label),
+            f"{_folder(page)}/{predicted}",
+            names=chips.names,
+            title=chips.title,
+            simulated=bool(cube.attrs.get("simulated", False)),
+        )
+        figures[f"Figure 5: predicted above mapped ({chips.title})"] = predicted
     setting = Setting(
         command=command,
         shape=(cube.sizes["y"], cube.sizes["x"]),
         images=cube.sizes["timestep"],
         chips={name: _parts(sweep) for name, sweep in planned.items()},
-        figures={
-            "Figure 4: AUPRC over timesteps": ablation,
-            f"Figure 5: predicted above mapped ({chips.title})": predicted,
-        },
+        figures=figures,
         detector=detector_scores(cube, planned, args.orbit),
     )
     earlier = read_bytes(page).decode() if exists(page) else ""

@@ -2,8 +2,9 @@
 """Transfer: trained on one event or several, scored on another.
 
 The target's test chips score what was trained on the sources as it is (zero-shot), with the
-target's own statistics of its channels, which need no labels, fine-tuned on a few labelled chips
-of the target, and trained on all cubes together; beside what begins at random on as many labels.
+target's own statistics of its channels, fine-tuned on a few labelled chips of the target, and
+trained on all cubes together; beside what begins at random on as many labels. Statistics need no
+labels, but under the `paper` protocol it is labels that say which chips there are.
 
     sweeps/transfer.py TARGET --from SOURCE [SOURCE …] --inputs vv+vh --timesteps 2 --seeds 0 1 2
 """
@@ -25,7 +26,7 @@ from landslide.chips.split import TEST, TRAIN
 from landslide.chips.survey import known_of
 from landslide.command import run_command
 from landslide.experiment import Experiment
-from landslide.options import Parser
+from landslide.options import Parser, positive
 from landslide.results.table import check_writable
 from landslide.storage import exists
 from landslide.training.config import TrainingConfig
@@ -59,7 +60,9 @@ def options(arguments: list[str] | None) -> argparse.Namespace:
         help="labelled chips of the target to fine-tune on; those that it lacks are left out",
     )  # fmt: skip
     transfer.add_argument(
-        "--fine-tuning-rate", type=float, help="initial learning rate; default: a tenth of the rest"
+        "--fine-tuning-rate",
+        type=positive,
+        help="initial learning rate; default: a tenth of the rest",
     )
     parser.set_defaults(timesteps=[4])
     args = parsed(parser, arguments)
@@ -170,19 +173,25 @@ def joint_stages(
     All but the last is trained on none of the target's labels, and scored on it zero-shot.
     """
     everyone = list(range(len(sources)))
-    groups = [[number] for number in everyone] + [everyone] * (len(sources) > 1)
     stages = []
-    for group in groups:
-        together = "+".join(names[number] for number in group)
-        trained_on = [others[number] for number in group]
+    for group in [[number] for number in everyone] + [everyone] * (len(sources) > 1):
         digests = tuple(sources[number].experiment.chips_digest for number in group)
-        alone = replace(target.experiment, sources=digests, without_own=True)
-        zero_shot = [replace(c, origin=f"zero-shot from {together}") for c in target.configs]
-        chips = join_cubes(own.isel(chip=(own["part"] == TEST).to_numpy()), trained_on)
-        stages.append(Stage(alone, chips, zero_shot, keep=True))
-    everything = replace(target.experiment, sources=digests)
-    with_own = [replace(c, origin=f"with {together}") for c in target.configs]
-    return [*stages, Stage(everything, join_cubes(own, trained_on), with_own)]
+        origin = f"zero-shot from {'+'.join(names[number] for number in group)}"
+        chips = join_cubes(
+            own.isel(chip=(own["part"] == TEST).to_numpy()), [others[number] for number in group]
+        )
+        stages.append(
+            Stage(
+                replace(target.experiment, sources=digests, without_own=True),
+                chips,
+                [replace(config, origin=origin) for config in target.configs],
+                keep=True,
+            )
+        )
+    digests = tuple(source.experiment.chips_digest for source in sources)
+    with_own = [replace(config, origin=f"with {'+'.join(names)}") for config in target.configs]
+    together = replace(target.experiment, sources=digests)
+    return [*stages, Stage(together, join_cubes(own, others), with_own)]
 
 
 def few_labels(

@@ -86,6 +86,27 @@ def test_a_model_for_the_figure_that_no_node_could_train_is_an_error(
     assert said.err.splitlines()[-1].startswith("error: no node has CPU 1, GPU 64, as one trial")
 
 
+def test_where_the_model_for_the_figure_fails_the_page_goes_without(
+    ran: Path, cube: str, ray: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (model,) = ran.glob("runs/model-*")
+    (tmp_path / model.name).write_text("a file, where a folder is to be")
+    page = tmp_path / "without.md"
+    assert main(line(cube, ran, "--storage", str(tmp_path), "--results", str(page))) == 1
+    assert "no model for Figure 5, the page goes without: " in capsys.readouterr().err
+    assert "Figure 4: AUPRC over timesteps" in page.read_text()
+    assert "Figure 5: predicted" not in page.read_text()
+
+
+def test_a_cube_named_from_here_is_the_same_on_every_node(
+    ran: Path, cube: str, ray: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(Path(cube).parent)
+    more = ["--storage", str(tmp_path), "--results", str(tmp_path / "RESULTS.md")]
+    assert main(line(Path(cube).name, ran, *more)) == 0
+    assert len(list(tmp_path.glob("model-*/weights.safetensors"))) == 1
+
+
 def test_one_protocol_alone_has_the_rows_that_it_has_beside_the_other(
     ran: Path, cube: str, ray: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

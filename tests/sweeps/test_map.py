@@ -125,6 +125,18 @@ def test_a_killed_actor_begins_its_task_again(ray: None, tmp_path: Path) -> None
         assert actors.submit(killed, 0, "d").result() == "d after 0"
 
 
+def test_actors_for_which_there_is_no_room_hold_up_nothing(ray: None) -> None:
+    from cluster.executors import RayActors
+    from cluster.resources import Resources
+
+    with RayActors(3, Resources(1)) as actors:  # of a Ray that has two CPUs
+        each = [actors.submit(os.getpid) for _ in range(6)]
+        assert 1 <= len({one.result(timeout=120) for one in each}) <= 2
+    with RayActors(1, Resources(64)) as actors:
+        waiting = actors.submit(os.getpid)
+    assert waiting.cancelled() or isinstance(waiting.exception(), OSError)
+
+
 def test_a_free_actor_does_not_wait_for_a_busy_one(ray: None, tmp_path: Path) -> None:
     from cluster.executors import RayActors
     from cluster.resources import Resources
