@@ -128,3 +128,10 @@ def test_epochs_that_a_trial_repeats_are_counted_once() -> None:
         counted.append(bar.bar.n)
     bar.on_experiment_end([])
     assert counted == [2, 4, 4, 4, 6]
+
+
+def test_what_asks_for_no_gpu_sees_none(ray: None) -> None:
+    import ray as running
+
+    seen = running.remote(num_cpus=1)(os.getenv).remote("CUDA_VISIBLE_DEVICES")
+    assert running.get(seen) == ""
