@@ -9,18 +9,21 @@ more than twice as fine as the grid, a pixel gets the mean of the samples in it.
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import rasterio
 import shapely
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
+from pyproj import Transformer
 from rasterio.enums import Resampling
 
 from landslide.build.access import shown
 from landslide.build.rasters import (
     Raster,
     describe_raster,
+    extent,
     outline,
     resample,
     touches,
@@ -35,23 +38,57 @@ ROUNDING = 1e-6  # share of the area that the corners of a reprojected outline m
 KERNEL = 4  # samples beyond a block that cubic convolution may want
 
 
+@dataclass(frozen=True)
+class Dem:
+    """The pieces of a DEM, and how one that is laid together of them is read."""
+
+    pieces: tuple[Raster, ...]
+    """Where they overlap, the first counts."""
+    finest: Raster
+    """The piece on whose pixels the others are laid."""
+    pixel_m: float
+    """Side of its pixel [m], the same for all blocks: they must not differ in their resampling."""
+
+
 def pixel_metres(raster: Raster, grid: GeoBox) -> float:
-    """Return the side [m] of a raster's pixel at the middle of the grid's area."""
-    area = outline(raster.geobox, grid.crs).area
-    return float(area / math.prod(raster.geobox.shape)) ** 0.5
+    """Return the side [m] of a raster's pixel at the middle of a grid.
+
+    It is infinite where the raster's CRS cannot show that place.
+    """
+    base, box = raster.geobox, grid.boundingbox
+    to = Transformer.from_crs(str(base.crs), str(grid.crs), always_xy=True)
+    middle = (box.left + box.right) / 2, (box.bottom + box.top) / 2
+    there = to.transform(*middle, direction="INVERSE")
+    if not np.isfinite(there).all():
+        return math.inf
+    column, row = (math.floor(at) for at in base.wld2pix(*there))
+    corners = [base.affine @ at for at in ((column, row), (column + 1, row), (column, row + 1))]
+    corner, right, below = np.stack(to.transform(*np.transpose(corners)), axis=1)
+    return math.sqrt(abs(np.linalg.det([right - corner, below - corner])))
 
 
 def covered_share(pieces: Sequence[Raster], grid: GeoBox) -> float:
-    """Return how much of the grid's area, 0 to 1, lies under any of the pieces."""
-    area = shapely.box(*grid.boundingbox)
-    under = shapely.union_all([outline(piece.geobox, grid.crs) for piece in pieces])
-    return float(under.intersection(area).area / area.area)
+    """Return how much of the grid's area, 0 to 1, lies under any of the pieces.
+
+    The grid is laid on the pieces' plane, and what they leave free of it brought back.
+    """
+    area = free = shapely.box(*grid.boundingbox)
+    for crs in {str(piece.geobox.crs) for piece in pieces}:
+        there = outline(grid, crs)
+        if there.is_empty:  # a plane that cannot show the grid has no piece over it
+            continue
+        under = [extent(one.geobox, there) for one in pieces if str(one.geobox.crs) == crs]
+        rest = shapely.segmentize(there.difference(shapely.union_all(under)), there.length / 128)
+        back = Transformer.from_crs(crs, str(grid.crs), always_xy=True)
+        rest = shapely.transform(rest, back.transform, interleaved=False)
+        free = free.intersection(shapely.make_valid(rest))
+    return float(1 - free.area / area.area)
 
 
 def described_dem(
     sources: Sequence[str], grid: GeoBox, least_cover: float = 1.0, sign: Signer = unsigned
-) -> tuple[tuple[Raster, ...], Raster]:
-    """Return the pieces of a DEM as they describe themselves, and the finest of them.
+) -> Dem:
+    """Return the pieces of a DEM as they describe themselves.
 
     `sign` makes an address one that can be read, whenever it is.
 
@@ -76,26 +113,26 @@ def described_dem(
             f"(given: {', '.join(shown(source) for source in sources[:3])}"
             f"{', ...' if len(sources) > 3 else ''})"
         )
-    return pieces, min(pieces, key=lambda piece: pixel_metres(piece, grid))
+    pixels_m = [pixel_metres(piece, grid) for piece in pieces]
+    pixel_m = min(pixels_m)
+    return Dem(pieces, pieces[pixels_m.index(pixel_m)], pixel_m)
 
 
-def read_elevation(
-    block: GeoBox, pieces: tuple[Raster, ...], finest: Raster
-) -> NDArray[np.float32]:
+def read_elevation(block: GeoBox, dem: Dem) -> NDArray[np.float32]:
     """Return the elevation [m] on a block's grid (y, x), NaN in gaps; the first piece wins.
 
-    The pieces are laid side by side on the grid of the `finest` of them before anything is
+    The pieces are laid side by side on the grid of the finest of them before anything is
     interpolated, so that no seam shows where they meet.
     """
-    near = [piece for piece in pieces if touches(piece, block)]
+    near = [piece for piece in dem.pieces if touches(piece, block)]
     if not near:
         return np.full(block.shape, np.nan, np.float32)
     step = abs(block.resolution.x)
-    if pixel_metres(finest, block) < step / 2:
+    if dem.pixel_m < step / 2:
         return _laid(near, block, Resampling.average)
     # A grid coarser than the samples widens the kernel.
-    margin = KERNEL * max(1, round(step / pixel_metres(finest, block)))
-    samples = window_over(finest.geobox, block, margin)
+    margin = KERNEL * max(1, round(step / dem.pixel_m))
+    samples = window_over(dem.finest.geobox, block, margin)
     return resample(
         _laid(near, samples, Resampling.bilinear), block, Resampling.cubic, source=samples
     )

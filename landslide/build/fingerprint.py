@@ -4,25 +4,49 @@ import re
 from pathlib import Path
 from typing import Any
 
+import requests
+
 from landslide.build.access import shown
 
 PARTS = (".shx", ".dbf", ".prj", ".cpg", ".tfw")
 """Endings of the files beside a shapefile or a GeoTIFF that say more of it."""
 
 
-def fingerprint(address: str) -> list[Any]:
+VERSION = ("ETag", "Last-Modified", "Content-Length")
+"""What web servers say of a file that changes with it."""
+PATIENCE_SECONDS = 20
+
+
+def fingerprint(address: str, *, ask: bool = False) -> list[Any]:
     """Return what tells a file, a folder or a remote object from a changed one.
 
     On a disk that is the size and the time: of all files of a folder, of the parts of a shapefile,
-    of the archive that a file lies in. What lies elsewhere has its address.
+    of the archive that a file lies in. What lies elsewhere has its address, and at https://, where
+    we `ask` for it, what its server says of its version; an archive's files have a name for each.
     """
     packed = re.fullmatch(r"zip://(.+)!/.+", address)
     path = Path(packed[1] if packed else address)
     if not path.exists():
-        return [shown(address)]
+        return [shown(address), *(_version(address) if ask else ())]
     if path.is_dir():
         files = [one for one in path.rglob("*") if one.is_file()]
     else:
         beside = [path.with_suffix(end) for end in (*PARTS, *map(str.upper, PARTS))]
         files = [path, *(one for one in beside if one.is_file() and one != path)]
     return sorted([one.name, one.stat().st_size, one.stat().st_mtime_ns] for one in files)
+
+
+def _version(address: str) -> list[str]:
+    """Return what a web server says of a file's version; nothing where it says nothing."""
+    if not address.startswith(("http://", "https://")):
+        return []
+    try:
+        answer = requests.head(
+            address,
+            allow_redirects=True,
+            headers={"Accept-Encoding": "identity"},  # the size of the file, not of its answer
+            timeout=PATIENCE_SECONDS,
+        )
+    except requests.RequestException:  # who reads the file will say it better
+        return []
+    return [answer.headers[one] for one in VERSION if answer.ok and one in answer.headers]

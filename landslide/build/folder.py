@@ -124,13 +124,14 @@ def _scene(files: dict[str, File]) -> Scene:
     file, first = files[min(files)], headers[min(files)]
     footprint, name = _outline(first), file.name
     stem = PurePosixPath(file.address).name.rpartition(".")[0]
+    product, rest = re.split(rf"_{name.polarisation}(?=_|$)", stem, maxsplit=1, flags=re.IGNORECASE)
     return Scene(
-        name=re.sub(rf"_{name.polarisation}(?=_|$)", "", stem, flags=re.IGNORECASE),
+        name=product + rest,
         piece=name.piece,
         produced=name.produced,
         start=name.start.astype("datetime64[ns]"),
         platform=name.platform,
-        relative_orbit=name.relative_orbit or _track_beside(file.beside),
+        relative_orbit=name.relative_orbit or _track_beside(file.beside, product),
         orbit_state=orbit_state_at(name.start, footprint.centroid.x),
         footprint=footprint,
         addresses={key: one.address for key, one in sorted(files.items())},
@@ -201,12 +202,20 @@ def _in_degrees(outline: BaseGeometry, crs: str) -> BaseGeometry:
     return shapely.transform(dense, along.transform, interleaved=False)
 
 
-def _track_beside(beside: Path) -> int | None:
-    """Return the relative orbit of the granule that a product's own texts name, or None."""
+def _track_beside(beside: Path, product: str) -> int | None:
+    """Return the relative orbit of the granule that a product's own texts name, or None.
+
+    A folder may hold other products' texts, too, unless it has this one's name.
+    """
     if beside.suffix.lower() == ".zip":
         with zipfile.ZipFile(beside) as archive:
             texts = [archive.read(one) for one in archive.namelist() if README.search(one)]
     else:
-        texts = [one.read_bytes() for one in beside.iterdir() if README.search(one.name)]
+        own = "" if beside.name.startswith(product) else product
+        texts = [
+            one.read_bytes()
+            for one in beside.iterdir()
+            if one.name.startswith(own) and README.search(one.name)
+        ]
     tracks = {granule_track(text.decode(errors="replace")) for text in texts} - {None}
     return tracks.pop() if len(tracks) == 1 else None

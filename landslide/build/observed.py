@@ -15,7 +15,7 @@ from odc.geo.geobox import GeoBox
 from rasterio.enums import Resampling
 
 from landslide.build.blocks import BLOCK_PIXELS, by_block, metric_grid, plane
-from landslide.build.elevation import covered_share, described_dem, read_elevation
+from landslide.build.elevation import Dem, covered_share, described_dem, read_elevation
 from landslide.build.labels import burn
 from landslide.build.polygons import read_polygons
 from landslide.build.rasters import Raster, describe_raster, resample, touches
@@ -97,7 +97,7 @@ def _seen(
     block_pixels: int,
     sign: Signer,
 ) -> list[da.Array]:
-    pieces, finest = described_dem(dem, grid, least_cover, sign)
+    described = described_dem(dem, grid, least_cover, sign)
     box = grid.boundingbox
     middle = (box.left + box.right) / 2, (box.bottom + box.top) / 2
     aside = math.hypot(box.span_x, box.span_y) / 2
@@ -111,27 +111,21 @@ def _seen(
             view=view,
             halo=math.ceil(view.reach(relief_m, aside) / abs(grid.resolution.x)) + 1,
             middle=middle,
-            pieces=pieces,
-            finest=finest,
+            dem=described,
         )
         for view in views
     ]
 
 
 def see(
-    block: GeoBox,
-    view: View,
-    halo: int,
-    middle: tuple[float, float],
-    pieces: tuple[Raster, ...],
-    finest: Raster,
+    block: GeoBox, view: View, halo: int, middle: tuple[float, float], dem: Dem
 ) -> NDArray[np.bool_]:
     """Return which (y, x) pixels of a block a view shows, looking `halo` pixels beyond it.
 
     `middle` is where the view's incidence angle holds, x and y [m].
     """
     around = block.pad(halo)
-    elevation = read_elevation(around, pieces, finest)
+    elevation = read_elevation(around, dem)
     beyond = distance_along(around, view.look_degrees, middle)
     inside = slice(halo, -halo)
     return ~hidden(elevation, view, abs(block.resolution.x), beyond)[inside, inside]

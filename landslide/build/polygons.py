@@ -12,12 +12,16 @@ from odc.geo.geobox import GeoBox
 from pyogrio.errors import DataLayerError, DataSourceError
 from pyproj import CRS, Transformer
 from pyproj.exceptions import CRSError
+from shapely.affinity import translate
 
 from landslide.build.access import shown, unknown
-from landslide.build.rasters import outline
+from landslide.build.grid import LONGITUDE_LATITUDE, STEP_DEGREES
+from landslide.build.rasters import TURN, outline
 
 type Polygons = NDArray[np.object_]
 
+STEP_METRES = 1000.0
+"""Sides of polygons in metres are followed in steps as small when they are projected."""
 AREAS = ("Polygon", "MultiPolygon", "GeometryCollection")
 
 
@@ -63,19 +67,18 @@ def read_polygons(
         raise ValueError(f"the {what} {name} is empty: it must hold polygons")
     _refuse_points_and_lines(geometries, what, name)
     origin = _origin(declared, crs, what, name, keys)
-    polygons = _onto(_repaired(geometries, what, name), origin, str(grid.crs), what, name)
-    area = shapely.box(*grid.boundingbox)
-    inside = polygons[shapely.intersects(polygons, area)]
-    if must_lie_there and not inside.size:
-        west, south, east, north = outline(grid, "EPSG:4326").bounds
-        there = shapely.total_bounds(
-            _onto(polygons, CRS.from_user_input(str(grid.crs)), "EPSG:4326", what, name)
-        )
-        raise ValueError(
-            f"none of the {polygons.size} polygons of the {what} {name} lies in the area "
-            f"({west:.4f}, {south:.4f}, {east:.4f}, {north:.4f}): they span "
-            f"({', '.join(f'{edge:.4f}' for edge in there)}); see that area, file and CRS fit"
-        )
+    polygons = _repaired(geometries, what, name)
+    moved = _onto(grid, _about(grid, polygons, origin), origin, what, name)
+    inside = moved[shapely.intersects(moved, shapely.box(*grid.boundingbox))]
+    if not inside.size:
+        there = _span(polygons, origin, what, name)
+        if must_lie_there:
+            west, south, east, north = outline(grid, LONGITUDE_LATITUDE).bounds
+            raise ValueError(
+                f"none of the {polygons.size} polygons of the {what} {name} lies in the area "
+                f"({west:.4f}, {south:.4f}, {east:.4f}, {north:.4f}): they span "
+                f"({', '.join(f'{edge:.4f}' for edge in there)}); see that area, file and CRS fit"
+            )
     return np.asarray(inside)
 
 
@@ -160,23 +163,61 @@ def _repaired(geometries: Polygons, what: str, name: str) -> Polygons:
             stacklevel=2,
         )
         flat[wrong] = shapely.make_valid(flat[wrong])
-    parts = shapely.get_parts(shapely.get_parts(flat))  # of collections that hold multi-polygons
-    areas = parts[shapely.get_dimensions(parts) == 2]
+    areas = _areas(flat)
     if not areas.size:
         raise ValueError(f"no geometry of the {what} {name} encloses an area: see its outlines")
     return np.asarray(areas)
 
 
-def _onto(polygons: Polygons, origin: CRS, goal: str, what: str, name: str) -> Polygons:
-    """Return polygons in another reference system; those that it cannot show go."""
-    to = Transformer.from_crs(origin, goal, always_xy=True)
-    moved = shapely.transform(polygons, to.transform, interleaved=False)
-    moved = moved[np.isfinite(shapely.bounds(moved)).all(axis=1)]
-    if not moved.size:
+def _areas(geometries: Polygons) -> Polygons:
+    """Return the polygons that geometries are made of."""
+    parts = shapely.get_parts(shapely.get_parts(geometries))  # collections hold multi-polygons
+    return np.asarray(parts[shapely.get_dimensions(parts) == 2])
+
+
+def _about(grid: GeoBox, polygons: Polygons, origin: CRS) -> Polygons:
+    """Return what of the polygons lies on a grid or near it, still in their own CRS.
+
+    The grid's plane cannot show what lies far away: of a polygon as large as the world only this.
+    """
+    around = outline(grid.pad(max(grid.shape) // 32 + 8), str(origin))
+    if origin.is_geographic:
+        around = shapely.union_all([translate(around, turn) for turn in (-TURN, 0, TURN)])
+    shapely.prepare(around)
+    near = polygons[shapely.intersects(around, polygons)]
+    cut = ~shapely.covers(around, near)
+    return np.concatenate([near[~cut], _areas(shapely.intersection(near[cut], around))])
+
+
+def _onto(grid: GeoBox, polygons: Polygons, origin: CRS, what: str, name: str) -> Polygons:
+    """Return polygons near a grid on its plane, where their sides, straight in their own, bend."""
+    dense = shapely.segmentize(polygons, STEP_DEGREES if origin.is_geographic else STEP_METRES)
+    to = Transformer.from_crs(origin, str(grid.crs), always_xy=True)
+    moved = shapely.transform(dense, to.transform, interleaved=False)
+    if lost := int((~np.isfinite(shapely.bounds(moved)).all(axis=1)).sum()):
         raise ValueError(
-            f"the {what} {name} lies outside what {goal} can show: see that its coordinates are "
-            f"in its CRS, {origin.name}"
+            f"{lost} of the polygons of the {what} {name} that lie near the area cannot be shown "
+            f"in {grid.crs}: choose another `crs` under [build]"
         )
     bent = ~shapely.is_valid(moved)
     moved[bent] = shapely.make_valid(moved[bent])
     return np.asarray(moved)
+
+
+def _span(polygons: Polygons, origin: CRS, what: str, name: str) -> NDArray[np.float64]:
+    """Return from where to where polygons lie: west, south, east, north [degrees].
+
+    Raises
+    ------
+    ValueError
+        Where that is no place on the Earth.
+    """
+    to = Transformer.from_crs(origin, LONGITUDE_LATITUDE, always_xy=True)
+    bounds = shapely.bounds(shapely.transform(polygons, to.transform, interleaved=False))
+    there = bounds[np.isfinite(bounds).all(axis=1) & (abs(bounds[:, [1, 3]]) <= 90).all(axis=1)]
+    if not there.size:
+        raise ValueError(
+            f"the {what} {name} lies outside the Earth: see that its coordinates are in its CRS, "
+            f"{origin.name}"
+        )
+    return np.concatenate([there[:, :2].min(axis=0), there[:, 2:].max(axis=0)])

@@ -14,14 +14,18 @@ import shapely
 from affine import Affine
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
-from pyproj import Transformer
+from pyproj import CRS, Transformer
 from rasterio.enums import Resampling
 from rasterio.errors import NotGeoreferencedWarning
 from rasterio.warp import reproject
+from shapely.affinity import translate
 
 from landslide.build.access import gdal_options, raster_errors, require_place, signed
 from landslide.build.headers import require_whole
 from landslide.build.signing import Signer, unsigned
+
+TURN = 360.0
+"""Degrees of longitude."""
 
 # rasterio hushes this one about its arrays in memory, in a way that threads undo for each other.
 warnings.filterwarnings("ignore", "Dataset has no geotransform", NotGeoreferencedWarning)
@@ -98,19 +102,41 @@ def describe_raster(
 
 
 def outline(geobox: GeoBox, crs: Any) -> shapely.Polygon:
-    """Return the outline of a grid in another CRS, its sides followed at 32 points each."""
+    """Return the outline of a grid in another CRS, its sides followed at 32 points each.
+
+    It is for what is small on the Earth, as a cube's grid is, and not for a raster that may be a
+    hemisphere's. Longitudes go on beyond 180 degrees where it crosses them; it is empty where the
+    CRS cannot show it.
+    """
     west, south, east, north = geobox.boundingbox
     box = shapely.segmentize(
         shapely.box(west, south, east, north), max(east - west, north - south) / 32
     )
     to = Transformer.from_crs(str(geobox.crs), str(crs), always_xy=True)
-    return shapely.transform(box, to.transform, interleaved=False)
+    x, y = to.transform(*shapely.get_coordinates(box).T)
+    if not (np.isfinite(x).all() and np.isfinite(y).all()):
+        return shapely.Polygon()
+    if CRS.from_user_input(str(crs)).is_geographic:
+        x = x - TURN * np.round((x - x[0]) / TURN)
+    return shapely.Polygon(np.stack([x, y], axis=1))
+
+
+def extent(raster: GeoBox, near: shapely.Polygon) -> shapely.Polygon:
+    """Return a raster's extent on its own plane, in the longitudes of an outline that lies there.
+
+    What is 190 degrees east to one is 170 west to another.
+    """
+    box = shapely.box(*raster.boundingbox)
+    if near.is_empty or raster.crs is None or not raster.crs.geographic:
+        return box
+    turns = round((near.centroid.x - box.centroid.x) / TURN)
+    return translate(box, turns * TURN)
 
 
 def touches(raster: Raster, block: GeoBox) -> bool:
     """Say whether a raster and a block may share ground; a few pixels more count as shared."""
-    here = shapely.box(*block.pad(4).boundingbox)
-    return bool(outline(raster.geobox.pad(4), block.crs).intersects(here))
+    here = outline(block.pad(4), raster.geobox.crs)
+    return bool(here.intersects(extent(raster.geobox.pad(4), here)))
 
 
 def window_over(base: GeoBox, block: GeoBox, margin: int) -> GeoBox:

@@ -117,7 +117,9 @@ def scene_of(item: pystac.Item) -> Scene | None:
     if when is None or item.geometry is None:
         lacks = "date" if when is None else "outline"
         raise ValueError(f"the STAC item {item.id} has no {lacks}: report it to its archive")
-    start = np.datetime64(when.astimezone(dt.UTC).replace(tzinfo=None), "ns")
+    if when.tzinfo is not None:  # else it is UTC, as everywhere in the house
+        when = when.astimezone(dt.UTC).replace(tzinfo=None)
+    start = np.datetime64(when, "ns")
     footprint = shapely.geometry.shape(item.geometry)
     opera = opera_name(item.id)
     track: int | None = opera.relative_orbit if opera else None

@@ -107,7 +107,8 @@ def _terrain(plan: BuildPlan, block_pixels: int) -> Stage:
     source = plan.recipe.terrain
     assert source is not None
     items, addresses, licence = _elevation(source, plan.grid)
-    about = {"items": items, "files": [fingerprint(address) for address in addresses]}
+    ask = not _of_archive(source)
+    about = {"items": items, "files": [fingerprint(address, ask=ask) for address in addresses]}
     told = {
         "source": [shown(one) for one in _several(source.source)],
         "licences": [licence] if licence else [],
@@ -126,7 +127,7 @@ def _terrain(plan: BuildPlan, block_pixels: int) -> Stage:
 
 
 def _elevation(source: TerrainSource, grid: GeoBox) -> tuple[list[str], list[str], str]:
-    if isinstance(source.source, str) and "://" in source.source:
+    if isinstance(source.source, str) and _of_archive(source):
         along = Transformer.from_crs(str(grid.crs), "EPSG:4326", always_xy=True)
         outline = shapely.segmentize(
             shapely.box(*grid.boundingbox), max(grid.boundingbox.span_x, 1) / 16
@@ -135,6 +136,11 @@ def _elevation(source: TerrainSource, grid: GeoBox) -> tuple[list[str], list[str
         return search_elevation(source.source, source.collection, area, source.asset)
     files = _several(source.source)
     return [Path(file).name for file in files], list(files), ""
+
+
+def _of_archive(source: TerrainSource) -> bool:
+    """Return whether a DEM is looked for in a STAC API; else its files are named."""
+    return isinstance(source.source, str) and "://" in source.source
 
 
 def _several(source: str | tuple[str, ...]) -> tuple[str, ...]:
@@ -173,12 +179,16 @@ def _observed(plan: BuildPlan, block_pixels: int) -> Stage:
         states = sorted({one.orbit_state for one in plan.choice.passes})
         incidence = {state: source.incidence_of(state) for state in states}
     water = [source.water] if isinstance(source.water, str) else list(source.water or ())
+    ask = terrain is not None and not _of_archive(terrain)
     about = {
         "incidence_degrees": incidence,
         "water_values": source.water_values,
         "water_above": source.water_above,
         "items": items,
-        "files": [fingerprint(file) for file in (*dem, *water)],
+        "files": [
+            *(fingerprint(file, ask=ask) for file in dem),
+            *(fingerprint(file, ask=True) for file in water),
+        ],
     }
     told = {"water": [shown(file) for file in water], "licences": [licence] if licence else []}
 
@@ -212,7 +222,7 @@ def _labels(plan: BuildPlan, block_pixels: int) -> Stage:
     }
     about = {
         **{key: value for key, value in asdict(source).items() if key not in told},
-        "files": [fingerprint(file) for file in files],
+        "files": [fingerprint(file, ask=True) for file in files],
     }
 
     def load() -> xr.Dataset:

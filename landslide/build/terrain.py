@@ -31,7 +31,8 @@ def terrain_layers(
     Slope and aspect are Horn's (1981, doi:10.1109/PROC.1981.11918: differences over three rows,
     weighted 1, 2, 1), curvature that of Zevenbergen and Thorne (1987,
     doi:10.1002/esp.3290120107), -2 (D + E) x 100, positive on ridges. All as xarray-spatial
-    computes them. The elevation reaches one pixel beyond the grid, so neither a block's border
+    computes them; the aspect counts from the grid's own north, as that of the published cubes
+    does. The elevation reaches one pixel beyond the grid, so neither a block's border
     nor, where the DEM goes on, the grid's own shows. Next to a gap there is no slope.
 
     Parameters
@@ -52,8 +53,8 @@ def terrain_layers(
     Returns
     -------
     xr.Dataset
-        `dem` [m], `dem_slope_radians`, `dem_aspect` [degrees clockwise from north, NaN on flat
-        ground] and `dem_curvature` [1/100 m], float32 (y, x).
+        `dem` [m], `dem_slope_radians`, `dem_aspect` [degrees clockwise from grid north, NaN
+        on flat ground] and `dem_curvature` [1/100 m], float32 (y, x).
 
     Raises
     ------
@@ -65,7 +66,7 @@ def terrain_layers(
         Where a source cannot be read.
     """
     grid = metric_grid(geobox)
-    pieces, finest = described_dem(sources, grid, least_cover, sign)
+    dem = described_dem(sources, grid, least_cover, sign)
     height, width = grid.shape
     elevation = by_block(
         read_elevation,
@@ -76,8 +77,7 @@ def terrain_layers(
             _with_halo(block_sizes(height, block_pixels)),
             _with_halo(block_sizes(width, block_pixels)),
         ),
-        pieces=pieces,
-        finest=finest,
+        dem=dem,
     )
     if not any(np.isfinite(block).any() for block in _computed(elevation)):
         raise ValueError(
@@ -113,7 +113,9 @@ def _derived(elevation: da.Array, pixel_m: float) -> dict[str, tuple[da.Array, s
     ground and does not look at the pixel itself, which may be a gap; of its curvature a lazy array
     would claim to be float64.
     """
-    raster = xr.DataArray(elevation, dims=("y", "x"), attrs={"res": (pixel_m, pixel_m)})
+    # Without units it would read the elevation in five places, four times, to guess them.
+    about = {"res": (pixel_m, pixel_m), "units": "m"}
+    raster = xr.DataArray(elevation, dims=("y", "x"), attrs=about)
     slope = xrspatial.slope(raster).data * np.float32(np.pi / 180)
     aspect = xrspatial.aspect(raster).data
     aspect = da.where((aspect >= 0) & da.isfinite(elevation), aspect, np.float32(np.nan))
@@ -122,6 +124,9 @@ def _derived(elevation: da.Array, pixel_m: float) -> dict[str, tuple[da.Array, s
     return {
         "dem": (elevation[inside], "elevation"),
         "dem_slope_radians": (slope[inside], "steepest slope, Horn (1981)"),
-        "dem_aspect": (aspect[inside], "downslope direction, clockwise from north; NaN if flat"),
+        "dem_aspect": (
+            aspect[inside],
+            "downslope direction, clockwise from grid north; NaN if flat",
+        ),
         "dem_curvature": (curvature[inside], "curvature after Zevenbergen and Thorne (1987)"),
     }

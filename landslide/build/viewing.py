@@ -46,7 +46,9 @@ class View:
                 "vertical, 5 to 85"
             )
         if not math.isfinite(self.look_degrees):
-            raise ValueError("the look direction is no number: give degrees clockwise from north")
+            raise ValueError(
+                "the look direction is no number: give degrees clockwise from grid north"
+            )
 
     def reach(self, relief: float, aside_m: float = 0.0) -> float:
         """Return the distance [m] over which ground that is `relief` [m] higher can hide other.

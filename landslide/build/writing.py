@@ -142,7 +142,8 @@ def _blocks(
         turned = turned.isel(timestep=list(order))
     data = turned.data.rechunk(stored.shards)
     edges = [np.cumsum([0, *sizes]).tolist() for sizes in data.chunks]
-    blocks = data.to_delayed()
+    # Optimised one by one, variables would read what feeds them all each for itself.
+    blocks = data.to_delayed(optimize_graph=False)
     found = []
     for place in np.ndindex(*blocks.shape):
         start = tuple(along[index] for along, index in zip(edges, place, strict=True))

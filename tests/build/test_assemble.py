@@ -15,11 +15,14 @@ import rioxarray  # noqa: F401 - the accessor
 import shapely
 import xarray as xr
 import zarr
+from odc.geo.geobox import GeoBox
 from pyproj import CRS
 
-from landslide.build import writing
+from landslide.build import terrain, writing
 from landslide.build.access import shown
+from landslide.build.elevation import Dem
 from landslide.build.fingerprint import fingerprint
+from landslide.chips.optimize.layout import Layout
 from landslide.cli import main
 from landslide.cube.events import find_event
 from landslide.cube.store import open_cube, stored_chunks
@@ -191,6 +194,25 @@ def test_blocks_that_were_written_are_not_read_again(
     assert len(set(written)) == len(written) == 4  # two stacks, two shards each
     samples = json.loads(cube.attrs["build"])["layers"]["sar"]["samples"]
     assert set(samples) == {"vv", "vh"}
+
+
+def test_what_several_layers_are_made_of_is_read_once(
+    event: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Elevation, slope, aspect and curvature of the places of one batch; they are all one here."""
+    whole, read = terrain.read_elevation, list[GeoBox]()
+
+    def counted(block: GeoBox, dem: Dem) -> Any:
+        read.append(block)
+        return whole(block, dem)
+
+    monkeypatch.setattr(terrain, "read_elevation", counted)
+    layout = Layout(chip_size=32, shard_pixels=64)
+    cube, _ = build(event, tmp_path / "quake.zarr", until="terrain", layout=layout)
+    places = -(-cube.sizes["y"] // 64) * -(-cube.sizes["x"] // 64)
+    assert places > 4
+    assert len(set(read)) == places
+    assert len(read) == places + 1  # the first was looked at for voids before
 
 
 def elsewhere(graph: Any, keys: Any, **_: object) -> Any:

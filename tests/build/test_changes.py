@@ -64,6 +64,25 @@ def test_a_changed_source_rebuilds_what_it_feeds(
     assert float(cube["x"][1] - cube["x"][0]) == 20
 
 
+def test_an_inventory_that_changes_at_its_web_address_is_noticed(
+    event: Path, tmp_path: Path, http_folder: tuple[str, Path]
+) -> None:
+    address, folder = http_folder
+    changed(event, ("slides.geojson", f"{address}/slides.geojson"))
+    write_slides(folder)
+    build(event, tmp_path / "quake.zarr", until="labels")
+    _, said = build(event, tmp_path / "quake.zarr")
+    assert said[-1] == "labels: is there"
+    write_slides(folder, 0.0025)
+    _, said = build(event, tmp_path / "quake.zarr")
+    assert said[-1] == "labels: is built anew: its files changed"
+
+
+def test_a_server_that_does_not_answer_says_nothing_of_a_version() -> None:
+    address = "http://127.0.0.1:1/slides.geojson"
+    assert fingerprint(address, ask=True) == [address]
+
+
 def test_what_lies_beside_a_source_is_none_of_it(event: Path, tmp_path: Path) -> None:
     """An inventory QUAKE.geojson, built into QUAKE.zarr: its STAC item QUAKE.stac.json changes."""
     (tmp_path / "slides.geojson").rename(tmp_path / "quake.geojson")

@@ -53,6 +53,17 @@ def test_asfs_product_says_its_track_in_its_readme(tmp_path: Path, write_tif: An
     assert (scene.nodata, scene.platform) == (0, "sentinel-1a")
 
 
+def test_the_readme_of_one_product_says_nothing_of_another(tmp_path: Path, write_tif: Any) -> None:
+    """Unpacked into one flat folder."""
+    stems = [f"S1A_IW_20200103T23355{n}_DVP_RTC10_G_gpuned_12A{n}" for n in (5, 6)]
+    for stem in stems:
+        write_tif(tmp_path / f"{stem}_VV.tif", VALUES, nodata=0)
+    granule = "S1A_IW_SLC__1SDV_20200103T233556_20200103T233621_030643_0382F7_C795"
+    (tmp_path / f"{stems[1]}.README.md.txt").write_text(f"made from {granule}.")
+    tracks = {scene.name: scene.relative_orbit for scene in folder_scenes(str(tmp_path))}
+    assert tracks == {stems[0]: None, stems[1]: 121}
+
+
 def test_a_product_is_read_from_its_archive(tmp_path: Path, burst: Path) -> None:
     (scene,) = folder_scenes(str(burst.parent))
     packed = tmp_path / "packed"

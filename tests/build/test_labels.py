@@ -13,7 +13,10 @@ from hypothesis import strategies as st
 from odc.geo.geobox import GeoBox
 from shapely import LineString, MultiPolygon, Point, Polygon, box
 
+from landslide.build.grid import area_grid, project
 from landslide.build.labels import any_pixel, burn, label_layers
+from landslide.build.polygons import read_polygons
+from landslide.build.rasters import outline
 from landslide.build.terrain import terrain_layers
 from landslide.cube.schema import house_schema
 
@@ -99,6 +102,42 @@ def test_unmapped_ground_is_no_data_and_not_no_landslide(tmp_path: Path) -> None
     assert set(np.unique(labels[:, :30])) == {0, 1}
     # The house reads it so.
     np.testing.assert_array_equal(house_schema(layers)["landslides"], labels)
+
+
+@pytest.mark.parametrize("crs", ["EPSG:4326", "EPSG:3857", "EPSG:8857"])
+def test_an_ocean_around_the_world_is_one_here_too(tmp_path: Path, crs: str) -> None:
+    """Its corners lie where no UTM zone reaches; an island lies in it, half on the grid."""
+    island = gpd.GeoSeries([at(-40, -40, 28, 80)], crs=UTM).to_crs("EPSG:4326")[0]
+    ocean = box(-179.9, -80, 179.9, 80) - island
+    if crs == "EPSG:8857":  # whose own outline bends
+        ocean = ocean.segmentize(1)
+    inventory = save(tmp_path / "ocean.gpkg", ocean, crs="EPSG:4326", to=crs)
+    labels = label_layers(inventory, HERE, block_pixels=16)["landslides"]
+    assert (labels[:, 28:] == 1).all()
+    assert (labels[:, :28] == 0).all()
+
+
+def test_a_side_that_is_straight_in_degrees_bends_on_the_grid(tmp_path: Path) -> None:
+    """A box of 0.8 by 0.4 degrees covers what the same box as the area of a cube does."""
+    degrees = box(141.6, 42.2, 142.4, 42.6)
+    here = area_grid(degrees, UTM, 20)
+    mapped = save(tmp_path / "a.geojson", degrees, crs="EPSG:4326")
+    (slides,) = read_polygons(mapped, here, "mapped area")
+    assert shapely.hausdorff_distance(slides, project(degrees, UTM)) < 0.05
+    assert slides.symmetric_difference(project(degrees, UTM)).area < 100
+
+
+def test_polygons_of_either_side_of_the_180th_meridian_are_shown(tmp_path: Path) -> None:
+    """However the file counts its longitudes."""
+    here = GeoBox((40, 56), Affine(100, 0, 743_000, 0, -100, 4_651_000), "EPSG:32660")
+    west, east = outline(here, "EPSG:4326").bounds[::2]
+    assert west < 180 < east
+    for number, parts in enumerate([
+        [box(170, 40, 180, 44), box(-180, 40, -170, 44)], [box(170, 40, 190, 44)],
+    ]):  # fmt: skip
+        file = save(tmp_path / f"{number}.geojson", *parts, crs="EPSG:4326")
+        labels = label_layers(file, here)["landslides"]
+        assert (labels == 1).mean() > 0.999
 
 
 def test_polygons_are_clipped_to_the_grid(tmp_path: Path) -> None:

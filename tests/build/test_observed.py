@@ -242,6 +242,17 @@ def test_water_is_not_observed(tmp_path: Path) -> None:
     np.testing.assert_array_equal(seen, cover != 80)
 
 
+def test_a_land_cover_of_the_world_says_where_water_is(tmp_path: Path) -> None:
+    wide = GeoBox((180, 360), Affine(1, 0, -180, 0, -1, 90), "EPSG:4326")
+    cover = np.full(wide.shape, 10, "u1")
+    cover[:, 321:] = 80  # east of 141 degrees, the grid's middle
+    here = GeoBox((40, 56), Affine(10, 0, 500_000 - 280, 0, -10, 4_700_000), UTM)
+    raster = write(tmp_path / "cover.tif", cover, wide)
+    seen = observed_layers(here, water=raster, water_values=[80], block_pixels=16)["observed"]
+    assert seen[:, :28].all()
+    assert not seen[:, 28:].any()
+
+
 def test_a_lake_elsewhere_hides_nothing(tmp_path: Path) -> None:
     vector = tmp_path / "lake.geojson"
     gpd.GeoDataFrame(geometry=[box(1, 1, 2, 2)], crs="EPSG:4326").to_file(vector)
@@ -264,7 +275,7 @@ def test_what_lacks_is_said_in_one_line(tmp_path: Path) -> None:
         observed_layers(HERE, dem=[dem])
     with pytest.raises(ValueError, match="from the vertical"):
         View(2.0, EAST)
-    with pytest.raises(ValueError, match="clockwise from north"):
+    with pytest.raises(ValueError, match="clockwise from grid north"):
         View(39.0, math.nan)
 
 

@@ -2,10 +2,12 @@
 
 import datetime as dt
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import dateutil.parser
 import numpy as np
 import pystac
 import pytest
@@ -144,6 +146,21 @@ def test_an_item_without_backscatter_is_none() -> None:
     item = pystac.Item("x", None, None, dt.datetime(2020, 1, 1, tzinfo=dt.UTC), {})
     item.add_asset("preview", pystac.Asset("https://example.org/preview_vv.png"))
     assert scene_of(item) is None
+
+
+def test_a_time_without_an_offset_is_utc(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a machine in Tokyo, too; one with an offset is turned to UTC."""
+    box = shapely.geometry.mapping(shapely.box(141, 42, 142, 43))
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        for text in ("2018-09-06T20:41:00", "2018-09-06T20:41:00Z", "2018-09-07T05:41:00+09:00"):
+            item = pystac.Item("x", box, [141, 42, 142, 43], dateutil.parser.isoparse(text), {})
+            item.add_asset("vv", pystac.Asset("https://example.org/x_vv.tif"))
+            scene = scene_of(item)
+            assert scene is not None
+            assert str(scene.start)[:19] == "2018-09-06T20:41:00"
+    time.tzset()
 
 
 def test_operas_items_say_their_track_in_their_name() -> None:

@@ -12,6 +12,9 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 from rasterio.warp import transform as transform_points
 
+from landslide.build.elevation import covered_share, pixel_metres
+from landslide.build.grid import north_on
+from landslide.build.rasters import Raster, touches
 from landslide.build.terrain import terrain_layers
 
 UTM = "EPSG:32654"
@@ -59,6 +62,17 @@ def test_a_plane_has_one_slope_one_aspect_and_no_curvature(tmp_path: Path) -> No
         assert abs(off).max() < 0.01
         assert abs(layers["dem_curvature"]).max() < 0.002
         assert layers["dem_slope_radians"].dtype == layers["dem_curvature"].dtype == np.float32
+
+
+def test_aspect_counts_from_the_grids_own_north(tmp_path: Path) -> None:
+    """At a zone's edge true north lies two degrees beside it."""
+    here = grid(20, 24, 10.0, LEFT + 240_000)
+    x, y = centres(here.pad(2))
+    dem = write(tmp_path / "dem.tif", (243_000 - x - 0.2 * y).astype("f4"), here.pad(2))
+    aspect = terrain_layers([dem], here)["dem_aspect"]
+    assert abs(north_on(here)) > 1.9
+    np.testing.assert_allclose(aspect, np.degrees(np.arctan2(1, 0.2)), atol=0.5)
+    assert "clockwise from grid north" in aspect.attrs["long_name"]
 
 
 def test_a_cone_falls_away_from_its_tip_everywhere(tmp_path: Path) -> None:
@@ -257,6 +271,87 @@ def test_a_second_piece_fills_the_gaps_of_the_first(tmp_path: Path) -> None:
     second = write(tmp_path / "b.tif", values, here.pad(2))
     layers = terrain_layers([first, second], here).compute()
     np.testing.assert_array_equal(layers["dem"], values[2:-2, 2:-2])
+
+
+WORLD = GeoBox((180, 360), Affine(1, 0, -180, 0, -1, 90), "EPSG:4326")
+ANYWHERE = {
+    "the whole world": WORLD,
+    "a quarter of it": WORLD[:90, 180:],
+    "the world in Mercator": GeoBox((400, 400), Affine(1e5, 0, -2e7, 0, -1e5, 2e7), "EPSG:3857"),
+    "the northern hemisphere, from above the pole": GeoBox(
+        (240, 240), Affine(1e5, 0, -1.2e7, 0, -1e5, 1.2e7), "EPSG:3413"
+    ),
+    "the next zone": GeoBox(
+        (900, 900), Affine(1e3, 0, 4e5, 0, -1e3, 5.1e6), "EPSG:32653"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("where", ANYWHERE)
+def test_a_dem_may_be_as_large_as_the_world(tmp_path: Path, where: str) -> None:
+    here, wide = grid(40, 56, 100.0), ANYWHERE[where]
+    lon, lat = transform_points(str(wide.crs), "EPSG:4326", *middles(wide))
+    heights = np.reshape(np.array(lat) * 20 + np.array(lon) * 5, wide.shape)
+    heights = np.where(np.isfinite(heights), heights, 0).astype("f4")
+    dem = write(tmp_path / "dem.tif", heights, wide)
+    lon, lat = transform_points(UTM, "EPSG:4326", *middles(here))
+    expected = np.reshape(np.array(lat) * 20 + np.array(lon) * 5, here.shape)
+    layers = terrain_layers([dem], here, block_pixels=32)
+    np.testing.assert_allclose(layers["dem"], expected, atol=1)
+
+
+def middles(geobox: GeoBox) -> tuple[list[float], list[float]]:
+    """Return x and y of the middles of the pixels of a grid, row by row."""
+    rows, columns = np.indices(geobox.shape) + 0.5
+    x, y = geobox.affine @ (columns.ravel(), rows.ravel())
+    return list(x), list(y)
+
+
+@pytest.mark.parametrize(
+    ("pieces", "zone"),
+    [
+        ([GeoBox((100, 100), Affine(0.01, 0, 140.8, 0, -0.01, 42.1), "EPSG:4326")], UTM),
+        ([GeoBox((100, 100), Affine(0.01, 0, a, 0, -0.01, 42.1), "EPSG:4326") for a in (140, 141)],
+         UTM),
+        ([GeoBox((60, 100), Affine(500, 0, 9.8e5, 0, -500, 4.695e6), "EPSG:32653"),
+          GeoBox((100, 30), Affine(500, 0, 4.9e5, 0, -500, 4.71e6), UTM)], UTM),
+        ([GeoBox((20, 20), Affine(1e3, 0, -1e6, 0, -1e3, 1e6), "EPSG:32618")], UTM),
+        # On either side of the 180th meridian; and of one that counts from 0 to 360 degrees.
+        ([GeoBox((100, 100), Affine(0.01, 0, a, 0, -0.01, 42.1), "EPSG:4326") for a in (179, -180)],
+         "EPSG:32660"),
+        ([GeoBox((180, 360), Affine(1, 0, 0, 0, -1, 90), "EPSG:4326")], "EPSG:32660"),
+    ],
+)  # fmt: skip
+def test_the_share_under_pieces_of_any_crs_is_that_of_the_pixels(
+    pieces: list[GeoBox], zone: str
+) -> None:
+    left = LEFT if zone == UTM else 7.4e5
+    here = GeoBox((130, 250), Affine(100, 0, left - 12_500, 0, -100, 4.66e6), zone)
+    under = np.zeros(here.shape[0] * here.shape[1], bool)
+    for piece in pieces:
+        box = piece.boundingbox
+        x, y = (np.array(each) for each in transform_points(zone, str(piece.crs), *middles(here)))
+        for turn in (-360, 0, 360) if piece.crs.geographic else (0,):
+            inside = (x + turn > box.left) & (x + turn < box.right)
+            under |= inside & (y > box.bottom) & (y < box.top)
+    rasters = [Raster(str(place), piece, None, "float32", 1) for place, piece in enumerate(pieces)]
+    assert covered_share(rasters, here) == pytest.approx(under.mean(), abs=2e-3)
+    assert any(touches(raster, here) for raster in rasters) == under.any()
+
+
+def test_a_pixels_side_is_measured_where_the_grid_lies() -> None:
+    here = grid(130, 250, 100.0)
+    sides = {
+        name: pixel_metres(Raster(name, each, None, "float32", 1), here)
+        for name, each in ANYWHERE.items()
+    }
+    # At 42.3 degrees north a square of a degree is 111.1 by 82.5 km, and Mercator's metre 0.74 m.
+    assert sides["the whole world"] == pytest.approx(95_700, rel=0.01)
+    assert sides["a quarter of it"] == sides["the whole world"]
+    assert sides["the world in Mercator"] == pytest.approx(1e5 * 0.74, rel=0.01)
+    assert sides["the next zone"] == pytest.approx(1000, rel=0.01)
+    far = Raster("far", GeoBox((2, 2), Affine(9, 0, 5e5, 0, -9, 0), "EPSG:32618"), None, "f4", 1)
+    assert pixel_metres(far, here) > 8
 
 
 def test_what_the_dem_leaves_uncovered_is_said_in_one_line(tmp_path: Path) -> None:

@@ -2,13 +2,17 @@
 
 import ast
 import functools
+import io
 import stat
 import sys
+import zipfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, override
 from xml.etree import ElementTree as ET
 
+import asf_search
 import numpy as np
 import pytest
 import s1_orbits.s1_orbits
@@ -135,6 +139,22 @@ def test_topsapp_is_run_where_it_is_installed_and_once(tmp_path: Path, monkeypat
     assert run_topsapp(a_run(tmp_path), folder) == pair
 
 
+def test_what_a_killed_run_left_is_processed_anew(tmp_path: Path, monkeypatch: Any) -> None:
+    """Its products are made before they are filled."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    folder = tmp_path / "20180106T004008_20180118T004008"
+    both = ("topophase.cor", "topophase.flat")
+    (folder / "merged").mkdir(parents=True)
+    for name in both:
+        (folder / "merged" / f"{name}.geo").write_text("half")
+    stand_in(tmp_path, 0, (), "makes nothing")
+    with pytest.raises(OSError, match=r"topsApp\.py failed"):
+        run_topsapp(a_run(tmp_path), folder)
+    stand_in(tmp_path, 0, both, "done")
+    run_topsapp(a_run(tmp_path), folder)
+    assert (folder / "merged" / f"{both[0]}.geo").read_text() == ""
+
+
 def test_a_run_needs_two_sides_and_an_area(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="either side"):
         TopsRun((), (tmp_path,), tmp_path, (0, 0, 1, 1))
@@ -212,6 +232,57 @@ def test_scenes_need_a_login_unless_they_are_there(tmp_path: Path, monkeypatch: 
     there = tmp_path / f"{SCENES[0]}.zip"
     there.write_bytes(b"")
     assert fetch_scenes(SCENES[:1], tmp_path) == [there]
+
+
+class Archive(QuietHandler):
+    """Sends an SLC archive, as far as `at_most` lets it."""
+
+    def __init__(self, *args: Any, content: bytes, at_most: list[int]) -> None:
+        self.content, self.at_most = content, at_most
+        super().__init__(*args)
+
+    @override
+    def do_GET(self) -> None:
+        if self.at_most[0] < 0:
+            self.answer(self.content)
+        else:  # and no word of how long it would be
+            self.answer(self.content[: self.at_most[0]])
+
+
+@dataclass
+class Found:
+    """A scene as ASF's client gives it, with the client's own download."""
+
+    address: str
+    properties: dict[str, str]
+
+    def download(self, path: str, filename: str, session: Any) -> None:
+        asf_search.download_url(self.address, path, filename, session)
+
+
+def test_a_scene_that_came_in_part_is_fetched_anew(tmp_path: Path, monkeypatch: Any) -> None:
+    """What a killed run left; and what a server sent half of, to its end as it seems."""
+    (tmp_path / "netrc").write_text("machine urs.earthdata.nasa.gov login me password word\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    whole = io.BytesIO()
+    with zipfile.ZipFile(whole, "w") as archive:
+        archive.writestr("manifest.safe", "x" * 5000)
+    at_most = [2000]
+    handler = functools.partial(Archive, content=whole.getvalue(), at_most=at_most)
+    unfinished, scene = tmp_path / "slc" / ".unfinished", SCENES[0]
+    unfinished.mkdir(parents=True)
+    (unfinished / f"{scene}.zip").write_bytes(whole.getvalue()[:900])
+    with serving(handler) as address:
+        about = {"sceneName": scene, "processingLevel": "SLC"}
+        found = [Found(f"{address}/scene.zip", about)]
+        monkeypatch.setattr(asf_search, "granule_search", lambda _: found)
+        with pytest.raises(OSError, match=rf"{scene}\.zip came in part: run again") as raised:
+            fetch_scenes([scene], tmp_path / "slc")
+        assert "\n" not in str(raised.value)
+        assert not (tmp_path / "slc" / f"{scene}.zip").exists()
+        at_most[0] = -1
+        (path,) = fetch_scenes([scene], tmp_path / "slc")
+    assert path.read_bytes() == whole.getvalue()
 
 
 class Orbits(QuietHandler):

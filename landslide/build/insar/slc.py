@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise, product
@@ -178,7 +179,7 @@ def fetch_scenes(scenes: Sequence[str], folder: Path, token: str | None = None) 
     ValueError
         Where there are no Earthdata credentials; nothing has been asked then.
     OSError
-        Where a scene cannot be fetched.
+        Where a scene cannot be fetched, or not whole.
     """
     token = token or os.environ.get("EARTHDATA_TOKEN")
     wanted = {scene: folder / f"{scene}.zip" for scene in scenes}
@@ -198,7 +199,11 @@ def fetch_scenes(scenes: Sequence[str], folder: Path, token: str | None = None) 
             for each in asf_search.granule_search(lacking):
                 name = f"{each.properties['sceneName']}.zip"
                 if each.properties["processingLevel"] == asf_search.PRODUCT_TYPE.SLC:
+                    # The client takes a file that is there for a whole one, and says nothing.
+                    (unfinished / name).unlink(missing_ok=True)
                     each.download(path=str(unfinished), filename=name, session=session)
+                    if not zipfile.is_zipfile(unfinished / name):  # its list of files is its end
+                        raise OSError(f"the SLC archive {name} came in part: run again to go on")
                     (unfinished / name).replace(folder / name)
     if missing := [scene for scene, path in wanted.items() if not path.exists()]:
         raise OSError(f"ASF has no SLC {missing[0]}: see its name")

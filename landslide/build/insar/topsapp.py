@@ -17,6 +17,8 @@ COMMAND = "topsApp.py"
 AZIMUTH_LOOKS, RANGE_LOOKS = 1, 5
 GEOCODED = ("merged/topophase.cor", "merged/topophase.flat")
 LOG = "topsApp.log"
+DONE = "topsApp.done"
+"""File that a run leaves which went well: its products are there long before they are whole."""
 MARGIN_DEGREES = 0.02  # bursts and products reach a little beyond the area
 
 
@@ -135,9 +137,11 @@ def run_topsapp(run: TopsRun, folder: Path) -> Pair:
         Where ISCE2 is not installed, or fails; the message is its last line.
     """
     outputs = [folder / f"{product}.geo" for product in GEOCODED]
-    if not all(path.exists() for path in outputs):
+    if not (folder / DONE).exists():
         command = require_isce()
         write_inputs(run, folder)
+        for path in outputs:  # a broken run's must not pass for this one's
+            path.unlink(missing_ok=True)
         log = folder / LOG
         with log.open("w") as out:
             done = subprocess.run(  # noqa: S603 - the command is ISCE's own, found on the PATH
@@ -147,9 +151,7 @@ def run_topsapp(run: TopsRun, folder: Path) -> Pair:
         lines = log.read_text(errors="replace").split("\n")
         said = next((line.strip() for line in reversed(lines) if line.strip()), "nothing")
         if done.returncode or not all(path.exists() for path in outputs):
-            # What a failed run leaves must not pass for a finished one.
-            for path in outputs:
-                path.unlink(missing_ok=True)
             raise OSError(f"{COMMAND} failed in {folder} ({said[:200]}): see {log}")
+        (folder / DONE).touch()
     (pair,) = find_pairs(folder)
     return pair
