@@ -21,7 +21,7 @@ class Terrain:
     slope: Field
     """Steepest slope [radians]."""
     aspect: Field
-    """Direction the ground falls to [degrees clockwise from north], NaN where it is flat."""
+    """Direction the ground falls to [degrees clockwise from grid north], NaN where it is flat."""
     curvature: Field
     """Curvature after Zevenbergen and Thorne [1/100 m], positive on ridges."""
     east: Field
@@ -87,7 +87,7 @@ def gradient(height: Field, pixel_m: float) -> tuple[Field, Field]:
 
 
 def slope_aspect(east: Field, north: Field) -> tuple[Field, Field]:
-    """Return slope [radians] and aspect [degrees clockwise from north] of a gradient [m/m].
+    """Return slope [radians] and aspect [degrees clockwise from grid north] of a gradient [m/m].
 
     The aspect is where the ground falls to, against the gradient, and NaN where it is flat.
     """

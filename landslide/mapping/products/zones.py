@@ -61,7 +61,7 @@ def combine(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
     -------
     DataFrame
         By number: `pixels`, `probability_mean`, `probability_max`, `slope_mean_deg`,
-        `aspect_mean_deg` (clockwise from north, of the mean vector), `elevation_min_m`,
+        `aspect_mean_deg` (clockwise from grid north, of the mean vector), `elevation_min_m`,
         `elevation_max_m`, and `stretch`, by which the area along the slope exceeds the
         planimetric one: the mean of 1 / cos(slope). NaN where the cube does not say.
     """
