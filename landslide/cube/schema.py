@@ -45,7 +45,10 @@ VARIABLES: Mapping[str, CubeVariable] = MappingProxyType(
         "dem": CubeVariable(PLANE, np.float32, METRES, "elevation"),
         "dem_slope_radians": CubeVariable(PLANE, np.float32, RADIANS, "steepest slope"),
         "dem_aspect": CubeVariable(
-            PLANE, np.float32, DEGREES, "downslope direction, clockwise from grid north; NaN if flat"
+            PLANE,
+            np.float32,
+            DEGREES,
+            "downslope direction, clockwise from grid north; NaN if flat",
         ),
         "dem_curvature": CubeVariable(
             PLANE, np.float32, CURVATURE, "curvature after Zevenbergen and Thorne (1987)"
