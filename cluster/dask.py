@@ -61,12 +61,8 @@ def dask_client(
         threads of this process are to adapt.
     """
     way_out = "name another" if address else f"unset {ADDRESS}"
+    require_scalable(address, adapt)
     address = address or os.environ.get(ADDRESS) or None
-    if adapt is not None and address is None:
-        raise ValueError(
-            "threads of this process cannot be scaled: give the address of a Dask cluster, or "
-            f"{KUBERNETES}NAMESPACE/NAME"
-        )
     with contextlib.ExitStack() as opened:
         if address is None:
             target: Any = opened.enter_context(_local())
@@ -97,6 +93,15 @@ def dask_client(
             await_worker(client, deadline)
             require_same_versions(client)
         yield client
+
+
+def require_scalable(address: str | None, adapt: Sequence[int] | None) -> None:
+    """Raise a ValueError where workers are to adapt, and no address says of which cluster."""
+    if adapt is not None and not (address or os.environ.get(ADDRESS)):
+        raise ValueError(
+            "threads of this process cannot be scaled: give the address of a Dask cluster, or "
+            f"{KUBERNETES}NAMESPACE/NAME"
+        )
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 """Ray actors as an executor of `concurrent.futures`."""
 
 import logging
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from queue import SimpleQueue
@@ -38,7 +39,7 @@ class RayActors(ThreadPoolExecutor):
         self._kind: Any = ray.remote(_Worker).options(**resources.options())
         self._actors = set[Any]()
         self._free = SimpleQueue[Any]()
-        self._ended = False
+        self._starting, self._ended = threading.Lock(), False
         for _ in range(actors):
             self._start()
 
@@ -58,32 +59,26 @@ class RayActors(ThreadPoolExecutor):
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002
         """End the actors, and what they are at; what waits for one is cancelled."""
         super().shutdown(wait=False, cancel_futures=True)
-        self._ended = True
-        for actor in tuple(self._actors):
+        with self._starting:
+            self._ended = True
+        for actor in self._actors:
             ray.kill(actor)
             self._free.put(actor)  # whoever waits for one finds it dead
         super().shutdown(wait=wait)
 
-    def _start(self) -> None:
-        """Ask for an actor, which is free as soon as it runs, or has died before it did."""
-        actor = self._kind.remote()
-        self._actors.add(actor)
-        actor.run.remote(bool).future().add_done_callback(lambda _: self._free.put(actor))
-
     def _run(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         for _ in range(1 + AGAIN):
-            actor = self._free.get()
+            actor = self._answering()
             try:
                 found = ray.get(actor.run.remote(function, *args, **kwargs))
             except RayTaskError as error:  # wraps what a task has raised, its traceback as text
                 self._free.put(actor)
                 raise (error.cause or error) from None
             except RayError as error:
-                log.info("an actor died: %s", error)
-                self._actors.discard(actor)
-                if self._ended:
-                    break
-                self._start()
+                self._replace(actor, error)
+            except BaseException:
+                self._free.put(actor)
+                raise
             else:
                 self._free.put(actor)
                 return found
@@ -91,6 +86,36 @@ class RayActors(ThreadPoolExecutor):
             "the process of a Ray actor died at one task again and again: run again to go on, "
             "with more memory or fewer actors on a node, or see Ray's logs"
         )
+
+    def _answering(self) -> Any:
+        """Wait for a free actor, and see that it has not died while it had nothing to do."""
+        for _ in range(self._max_workers + 1 + AGAIN):
+            actor = self._free.get()
+            try:
+                ray.get(actor.run.remote(bool))
+            except RayError as error:
+                self._replace(actor, error)
+            else:
+                return actor
+        raise OSError(
+            "Ray's actors die before they are given a task: see Ray's logs, and run again to go on"
+        )
+
+    def _replace(self, actor: Any, error: RayError) -> None:
+        """Ask for another actor in the place of one that died, or is out of reach."""
+        log.info("an actor died: %s", error)
+        with self._starting:
+            if self._ended:
+                raise OSError("the Ray actors were ended before this task was done")
+            self._actors.discard(actor)
+            ray.kill(actor)  # if it lives, it would keep its place
+            self._start()
+
+    def _start(self) -> None:
+        """Ask for an actor, which is free as soon as it runs, or has died before it did."""
+        actor = self._kind.remote()
+        self._actors.add(actor)
+        actor.run.remote(bool).future().add_done_callback(lambda _: self._free.put(actor))
 
 
 class _Worker:

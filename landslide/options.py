@@ -47,10 +47,10 @@ class Parser(argparse.ArgumentParser):
 
 
 def seed(text: str) -> int:
-    """Return the seed that `text` says, one that every generator takes."""
+    """Return the seed that `text` says, one that every generator takes, and a row."""
     number = int(text)
-    if not 0 <= number < 2**32:
-        raise argparse.ArgumentTypeError(f"{text} is not a seed: give 0 to {2**32 - 1}")
+    if not 0 <= number < 2**31:
+        raise argparse.ArgumentTypeError(f"{text} is not a seed: give 0 to {2**31 - 1}")
     return number
 
 
@@ -134,7 +134,8 @@ def add_experiment_options(parser: argparse.ArgumentParser) -> None:
     training.add_argument(
         "--precision",
         choices=("auto", "float32", "mixed"),
-        help="mixed: bfloat16, or float16 where a GPU has none; auto: mixed on a GPU",
+        help="mixed: bfloat16, or float16 where a GPU has none, and float32 without a GPU; "
+        "auto: mixed on a GPU",
     )
     training.add_argument(
         "--compile",
@@ -230,10 +231,11 @@ def split_text(args: argparse.Namespace) -> str | None:
     """
     if args.split is None:
         return None
+    address = absolute(args.split)
     try:
-        return read_bytes(args.split).decode()
+        return read_bytes(address).decode()
     except (OSError, ValueError, ImportError) as error:
         reason = " ".join(str(error).split())
         raise ValueError(
-            f"cannot read the split {args.split} ({reason}): give the file that a sweep wrote"
+            f"cannot read the split {address} ({reason}): give the file that a sweep wrote"
         ) from error

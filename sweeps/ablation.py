@@ -90,8 +90,10 @@ def run(args: argparse.Namespace, planned: Sweep | None = None) -> int:
 
     rows = patiently(lambda: results_table(table))
     print(report(rows))
-    figure4(rows, f"{sweep.beside}/figure4.png")
-    print(f"table:  {table}\nfigure: {sweep.beside}/figure4.png\nsplit:  {split_address}")
+    print(f"table:  {table}\nsplit:  {split_address}")
+    if rows["auprc"].notna().any():
+        figure4(rows, f"{sweep.beside}/figure4.png")
+        print(f"figure: {sweep.beside}/figure4.png")
     return int(failures > 0)
 
 

@@ -3,9 +3,10 @@
 import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from cluster import in_job
-from cluster.dask import DEADLINE
+from cluster.dask import DEADLINE, require_scalable
 from cluster.resources import Resources, smallest_node_bytes, usual_gpus
 from landslide.chips.inputs import PAPER_INPUTS, PAPER_TIMESTEPS
 from landslide.chips.passing import ChipStream
@@ -86,10 +87,19 @@ def add_sweep_options(
 
 
 def parsed(parser: argparse.ArgumentParser, arguments: list[str] | None) -> argparse.Namespace:
-    """Read a command line; a submitted job, which has no folder of its own, must name its table."""
+    """Read a command line; a submitted job has no folder of its own that others would know."""
     args = parser.parse_args(arguments)
-    if args.table is None and in_job():
+    if not in_job():
+        return args
+    if args.table is None:
         parser.error("a submitted job needs --table, an address that every worker can reach")
+    for name in ("table", "storage", "results"):
+        given = getattr(args, name, None)
+        if given is not None and "://" not in given and not Path(given).is_absolute():
+            parser.error(
+                f"--{name} {given} would go with the job: give an address that every worker can "
+                "reach, or a path from / on"
+            )
     return args
 
 
@@ -167,6 +177,7 @@ def plan_sweep(args: argparse.Namespace) -> Sweep:
     if args.dask_workers and not 0 <= args.dask_workers[0] <= args.dask_workers[1]:
         least, most = args.dask_workers
         raise ValueError(f"--dask-workers {least} {most}: give the fewest and the most, in order")
+    require_scalable(args.dask, args.dask_workers)
     table, beside = table_of(args)
     cube = opened_cube(args)
     event = find_event(cube, args.event)

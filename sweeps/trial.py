@@ -7,6 +7,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -226,7 +227,8 @@ def run_trials(
             param_space={
                 "trial": tune.grid_search([{"key": k, "config": c} for k, c in configs.items()])
             },
-            tune_config=tune.TuneConfig(reuse_actors=True),
+            # By its folder a trial is known even where it never began, and nothing else is.
+            tune_config=tune.TuneConfig(reuse_actors=True, trial_dirname_creator=_key_of),
             run_config=tune.RunConfig(
                 storage_path=records,
                 failure_config=tune.FailureConfig(max_failures=MAX_FAILURES),
@@ -242,7 +244,13 @@ def run_trials(
         ended = [results[i] for i in range(len(results))]
     dead = [result for result in ended if result.error is not None]
     for result in dead:
-        key = (result.config or {})["trial"]["key"]
-        reason = str(result.error).strip().splitlines()[-1]
+        key = Path(result.path).name
+        said = str(result.error).strip() or type(result.error).__name__
+        reason = said.splitlines()[-1]
         write_failure(table, failed_row(experiment, configs[key], key, reason))
     return len(dead) + sum("error" in (result.metrics or {}) for result in ended)
+
+
+def _key_of(tuned: Any) -> str:
+    """Return the key of a Tune trial's row."""
+    return str(tuned.config["trial"]["key"])

@@ -19,7 +19,15 @@ from typing import Any
 from distributed import Client
 
 from cluster.dask import ADDRESS, dask_client
-from cluster.preflight.checks import Check, Place, examine, one_line, same_versions, versions
+from cluster.preflight.checks import (
+    Check,
+    Place,
+    examine,
+    marked,
+    one_line,
+    same_versions,
+    versions,
+)
 from cluster.preflight.estimate import (
     beside_network,
     decoded_bytes,
@@ -74,6 +82,7 @@ def checked(args: argparse.Namespace) -> list[Check]:
         here = examine(*order_of(args, sweep))
         checks += _told(DRIVER, here, versions(), trains=True)
         with ExitStack() as opened:
+            marks = opened.enter_context(marked(writable_of(sweep, here)))
             trying = ("Ray", "cluster")
             opened.enter_context(ray_cluster(args.address))
             trying, client = ("Dask", "cluster"), None
@@ -85,7 +94,7 @@ def checked(args: argparse.Namespace) -> list[Check]:
             require_worth(args, sweep, checks)
             resources = resources_of(args, sweep.base)
             await_node(resources, args.deadline)
-            for check in check_places(args, sweep, resources, client, here):
+            for check in check_places(args, sweep, resources, client, here, marks):
                 checks.append(check)
     except (ValueError, OSError, ImportError) as error:
         checks.append(Check(*trying, passed=False, said=one_line(error)))
@@ -100,11 +109,16 @@ def require_worth(args: argparse.Namespace, sweep: Sweep, checks: list[Check]) -
 
 
 def check_places(
-    args: argparse.Namespace, sweep: Sweep, resources: Resources, client: Client | None, here: Place
+    args: argparse.Namespace,
+    sweep: Sweep,
+    resources: Resources,
+    client: Client | None,
+    here: Place,
+    marks: dict[str, str],
 ) -> Iterator[Check]:
     """Try all other places; what a trial needs may add nodes, which are then tried too."""
     trial, step = check_trial(args, sweep, resources)
-    order = order_of(args, sweep)
+    order = (*order_of(args, sweep), marks)
     known = nodes()
     found = on_nodes(examine, dict.fromkeys(known, order), seconds=args.deadline)
     for node, place in found.items():
@@ -119,7 +133,8 @@ def check_places(
     for node, answer in tried.items():
         told = (("GPUs", False, answer),) if isinstance(answer, str) else answer
         yield from (Check(f"node {known[node].name}", *each) for each in told)
-    workers = on_workers(client, examine, *order, seconds=args.deadline) if client else {}
+    reading = order_of(args, sweep)  # with chips in memory, Dask's workers may write elsewhere
+    workers = on_workers(client, examine, *reading, seconds=args.deadline) if client else {}
     if client is not None and not workers:
         yield Check("Dask", "workers", passed=True, said="none now: they come with the work")
     for name, place in workers.items():
@@ -140,8 +155,18 @@ def _told(where: str, place: Place | str, here: Any, *, trains: bool) -> Iterato
 
 def order_of(args: argparse.Namespace, sweep: Sweep) -> tuple[str, str, str, dict[str, str]]:
     """Return what every place is to examine: the cube, how it is read, and what is written to."""
-    folders = {"table": sweep.table, "storage": sweep.runs}
-    return sweep.experiment.cube, args.reader, args.missing, folders
+    return sweep.experiment.cube, args.reader, args.missing, folders_of(sweep)
+
+
+def folders_of(sweep: Sweep) -> dict[str, str]:
+    """Return the addresses that a sweep writes to, by the options that name them."""
+    return {"table": sweep.table, "storage": sweep.runs}
+
+
+def writable_of(sweep: Sweep, here: Place) -> dict[str, str]:
+    """Return those of them that the driver could write to."""
+    passed = {what for what, passed, _ in here.checks if passed}
+    return {name: folder for name, folder in folders_of(sweep).items() if name in passed}
 
 
 def step_of(sweep: Sweep) -> tuple[TrainingConfig, int]:

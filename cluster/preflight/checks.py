@@ -1,11 +1,14 @@
 """What is tried at every place: whatever is wrong there is an answer, and not raised."""
 
+import contextlib
 import math
 import platform
 import time
-from collections.abc import Mapping
+import uuid
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +16,7 @@ from numpy.typing import NDArray
 from landslide.chips.inputs import POLARISATIONS
 from landslide.cube.layers import readable
 from landslide.cube.store import open_cube
-from landslide.storage import probe_folder
+from landslide.storage import probe_folder, read_bytes, remove, write_whole
 
 TRAINING = ("torch", "torchvision", "segmentation-models-pytorch", "timm", "ray")
 """Packages that a Dask worker need not have."""
@@ -45,7 +48,13 @@ class Place:
     """Bytes of the cube decoded per second, NaN where none could be read."""
 
 
-def examine(cube: str, reader: str, missing: str, folders: Mapping[str, str]) -> Place:
+def examine(
+    cube: str,
+    reader: str,
+    missing: str,
+    folders: Mapping[str, str],
+    marks: Mapping[str, str] = MappingProxyType({}),
+) -> Place:
     """Try what any place of a sweep must be able to do.
 
     Parameters
@@ -54,6 +63,8 @@ def examine(cube: str, reader: str, missing: str, folders: Mapping[str, str]) ->
         As `open_cube` takes them.
     folders : mapping
         Addresses to write to, by what each is called.
+    marks : mapping
+        What the driver left in them, by the same names: who does not see it writes elsewhere.
     """
     checks, rate = [], math.nan
     try:
@@ -64,11 +75,32 @@ def examine(cube: str, reader: str, missing: str, folders: Mapping[str, str]) ->
     for name, folder in folders.items():
         try:
             probe_folder(folder)
+            if name in marks:
+                read_mark(marks[name])
             checks.append((name, True, f"{folder} written, read and removed"))
         except Exception as error:  # noqa: BLE001 - every store has errors of its own
             said = f"{folder}: {one_line(error)}: name a folder that every worker may write, "
             checks.append((name, False, f"{said}with --{name}"))
     return Place(tuple(checks), versions(), rate)
+
+
+def read_mark(mark: str) -> None:
+    """Raise an OSError where what the driver left in a folder is not there."""
+    try:
+        read_bytes(mark)
+    except FileNotFoundError:
+        raise OSError("here it is another folder than on the driver") from None
+
+
+@contextlib.contextmanager
+def marked(folders: Mapping[str, str]) -> Iterator[dict[str, str]]:
+    """Leave a mark in each folder for a while; give their addresses by the folders' names."""
+    marks = {name: f"{folder}/.probe-{uuid.uuid4().hex}" for name, folder in folders.items()}
+    with contextlib.ExitStack() as left:
+        for mark in marks.values():
+            write_whole(mark, b"")
+            left.callback(remove, mark)
+        yield marks
 
 
 def read_chunk(uri: str, reader: str, missing: str) -> tuple[str, float]:

@@ -17,7 +17,7 @@ import numpy as np
 import xarray as xr
 
 from landslide.cube.spelling import ORBIT_STATES, decode_orbit_state, read_window
-from landslide.storage import read_bytes
+from landslide.storage import absolute, read_bytes
 
 KEYS = ("name", "time", "start", "end", "orbit_state", "relative_orbit", "cube")
 BUILD = "build"
@@ -193,8 +193,9 @@ def load_event(name_or_file: str | os.PathLike[str]) -> Event:
     published = published_name(text)
     if published is not None:
         return PUBLISHED[published]
+    address = absolute(text)
     try:
-        content = read_bytes(text).decode()
+        content = read_bytes(address).decode()
     except (FileNotFoundError, IsADirectoryError) as error:
         if text.endswith(".toml"):
             raise FileNotFoundError(f"no event file {text}: check its name") from error

@@ -63,8 +63,8 @@ def compare(table: pd.DataFrame, first: str, second: str, form: Form = "text") -
     Raises
     ------
     ValueError
-        Where an input is not known, both are the same, no section holds both, they share no seed,
-        or their rows have no histograms.
+        Where an input is not known, both are the same, or no section holds both with histograms
+        and a seed that they share.
     """
     wanted = (inputs, one), (others, other) = _parse(first), _parse(second)
     if inputs == others and (one == other or None in {one, other}):
@@ -79,11 +79,20 @@ def compare(table: pd.DataFrame, first: str, second: str, form: Form = "text") -
             f"no part of the table has scores of both {first} and {second} to compare; it has "
             f"{known}: choose two of them, or train what is missing"
         )
-    results = [(section, _differences(section, pairs)) for section, pairs in found]
+    results, reasons = [], []
+    for section, pairs in found:
+        try:
+            results.append((section, _differences(section, pairs)))
+        except ValueError as error:
+            reasons.append((section, error))
+    if not results:
+        raise reasons[0][1]
     if form == "csv":
         return _csv(results)
     lines = _text if form == "text" else _markdown
-    return "\n\n".join("\n".join(lines(*each)) for each in results) + "\n"
+    parts = ["\n".join(lines(*each)) for each in results]
+    parts += [f"{title(section)}: not compared, {reason}" for section, reason in reasons]
+    return "\n\n".join(parts) + "\n"
 
 
 def differences(section: Section, first: str, second: str) -> list[Difference]:

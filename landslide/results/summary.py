@@ -92,7 +92,8 @@ def _cells(section: Section) -> list[list[str]]:
         mine = numbers[numbers["inputs"] == name].set_index("timesteps")
         # DEM alone knows no timesteps: the same number stands under each.
         places = [0 if n not in mine.index and 0 in mine.index else n for n in steps]
-        label = f"{name} only" if 0 in mine.index else name
+        trained = not name.startswith(tuple(UNTRAINED))
+        label = f"{name} only" if trained and 0 in mine.index else name
         rows.append([label, *(_cell(mine.loc[n]) if n in mine.index else "-" for n in places)])
     return rows
 

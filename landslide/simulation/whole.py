@@ -52,6 +52,10 @@ def written_whole(uri: str, *, overwrite: bool) -> Iterator[str]:
         if target.exists():
             target.rename(replaced)
         unfinished.rename(target)
+    except BaseException:
+        if replaced.exists() and not target.exists():
+            replaced.rename(target)
+        raise
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
         shutil.rmtree(replaced, ignore_errors=True)

@@ -10,6 +10,8 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
+from landslide.storage import absolute
+
 CLASSES = 2
 
 # 48,982,754 parameters with two channels, as the paper states: U-Net++, not the plain U-Net.
@@ -68,8 +70,9 @@ def build_network(
     path = Path(encoder_weights)
     from_file = encoder_weights != "none" and path.is_file()
     if not from_file and (path.suffix or "/" in encoder_weights):
+        place = absolute(encoder_weights)  # which tells no secret of it
         raise FileNotFoundError(
-            f"no encoder weights at {encoder_weights}: give the path of a file, imagenet or none"
+            f"no encoder weights at {place}: give the path of a file, imagenet or none"
         )
     named = None if encoder_weights == "none" or from_file else encoder_weights
     try:

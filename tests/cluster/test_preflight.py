@@ -5,7 +5,14 @@ from types import SimpleNamespace
 
 import pytest
 
-from cluster.preflight.checks import PACKAGES, TRAINING, same_versions, versions
+from cluster.preflight.checks import (
+    PACKAGES,
+    TRAINING,
+    examine,
+    marked,
+    same_versions,
+    versions,
+)
 from cluster.preflight.estimate import duration
 from cluster.preflight.gpus import gpus, has_kernels
 from cluster.preflight.step import Step, training_step
@@ -13,6 +20,20 @@ from landslide.training.config import TrainingConfig, training_config
 
 TORCH_2_10 = ["sm_70", "sm_75", "sm_80", "sm_86", "sm_90", "sm_100", "sm_120"]
 TORCH_2_11 = ["sm_75", "sm_80", "sm_86", "sm_90", "sm_100", "sm_120", "compute_120"]
+
+
+def test_a_node_that_writes_into_a_folder_of_its_own_is_found_out(tmp_path: Path) -> None:
+    here = {name: str(tmp_path / "driver" / name) for name in ("table", "storage")}
+    there = here | {"storage": str(tmp_path / "node" / "storage")}  # of the same name there
+    with marked(here) as marks:
+        seen = {n: marks[n].replace(here[n], there[n]) for n in marks}
+        found = examine("no-cube.zarr", "auto", "damage", there, seen)
+    told = {what: (passed, said) for what, passed, said in found.checks}
+    assert told["table"][0]
+    assert not told["storage"][0]
+    assert "it is another folder than on the driver" in told["storage"][1]
+    assert told["storage"][1].endswith("name a folder that every worker may write, with --storage")
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
 @pytest.mark.parametrize(

@@ -124,6 +124,19 @@ def test_what_is_below_the_minimum_area_is_dropped_and_the_largest_comes_first(
     assert len(large_enough(outlined(mask, tmp_path, where), where, 0)) == 3
 
 
+def test_the_smallest_are_as_many_pixels_at_the_edge_of_a_zone(tmp_path: Path) -> None:
+    mask = np.zeros((40, 56), bool)
+    mask[10:12, 10:12] = True
+    mask[20:30, 10:50] = True
+    cube = make_ground(mask.shape)
+    there = ground_of(cube.assign_coords(x=cube["x"] + 273_000, y=cube["y"] - 4_600_000))
+    found = outlined(mask, tmp_path, there)
+    areas = planimetric_areas(found, there)
+    assert areas.min() < 399.6
+    assert len(large_enough(found, there, 400)) == 2
+    assert len(large_enough(found, there, 40_000)) == 0  # 400 pixels of a little less
+
+
 @pytest.mark.parametrize(
     ("crs", "corners"),
     [

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import threading
 from concurrent.futures import Executor, Future
 from pathlib import Path
 from typing import Any
@@ -123,6 +124,22 @@ def test_a_killed_actor_begins_its_task_again(ray: None, tmp_path: Path) -> None
             actors.submit(killed, 99, "c").result()
         assert 1 < len(list(tmp_path.glob("c-*"))) <= AGAIN + 1
         assert actors.submit(killed, 0, "d").result() == "d after 0"
+
+
+def test_actors_that_died_with_nothing_to_do_cost_no_task_a_try(ray: None) -> None:
+    import ray as running
+
+    from cluster.executors import AGAIN, RayActors
+    from cluster.resources import Resources
+
+    with RayActors(AGAIN + 1, Resources(0.25)) as actors:
+        assert actors.submit(os.getpid).result(timeout=120)
+        for actor in actors._actors:  # as where their node goes
+            running.kill(actor)
+        assert actors.submit(os.getpid).result(timeout=120)
+        with pytest.raises(TypeError):  # which cannot be sent to an actor, and costs none
+            actors.submit(threading.Lock().acquire).result(timeout=120)
+        assert actors.submit(os.getpid).result(timeout=120)
 
 
 def test_actors_for_which_there_is_no_room_hold_up_nothing(ray: None) -> None:

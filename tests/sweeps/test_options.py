@@ -2,6 +2,7 @@
 
 import pytest
 
+from cluster import JOB
 from sweeps.ablation import options
 
 
@@ -22,6 +23,26 @@ def test_a_number_that_cannot_be_is_one_line(
         options(["cube.zarr", option, value])
     (line,) = capsys.readouterr().err.splitlines()
     assert said in line
+
+
+@pytest.mark.parametrize("option", ["table", "storage"])
+def test_a_submitted_job_writes_where_it_stays(
+    option: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(JOB, "{}")
+    for place in ("gs://bucket/place", "/shared/place"):
+        assert vars(options(["cube.zarr", "--table", "/t", f"--{option}", place]))[option] == place
+    with pytest.raises(SystemExit):
+        options(["cube.zarr", "--table", "/shared/table", f"--{option}", "auprc/place"])
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"--{option} auprc/place would go with the job" in line
+
+
+def test_a_seed_that_a_row_cannot_hold_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert options(["cube.zarr", "--seeds", str(2**31 - 1)]).seeds == [2**31 - 1]
+    with pytest.raises(SystemExit):
+        options(["cube.zarr", "--seeds", str(2**31)])
+    assert "2147483648 is not a seed: give 0 to 2147483647" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("gpus", ["0", "0.25", "1", "2"])

@@ -85,6 +85,37 @@ def test_epochs_are_told_seldom_but_the_first_and_the_last(
     assert told[-1]["auprc"] == 0.5
 
 
+class Ending:
+    """Ends the process that it is sent to: a node that cannot begin a trial."""
+
+    def __reduce__(self) -> Any:
+        return _end_elsewhere, (os.getpid(),)
+
+
+def _end_elsewhere(here: int) -> Ending:
+    if os.getpid() != here:
+        os._exit(3)
+    return Ending()
+
+
+def test_a_trial_that_never_begins_has_its_row(
+    ray: None, shared: dict[str, Any], tmp_path: Path
+) -> None:
+    ending = Ending()
+
+    def body(parameters: dict[str, Any], **given: Any) -> None:
+        raise AssertionError(f"{ending} was here")
+
+    key = row_key(shared["experiment"], CONFIG, "float32")
+    failed = trial.run_trials(
+        configs={key: CONFIG}, resources=Resources(1, 0, None), deadline=60, body=body, **shared
+    )
+    assert failed == 1
+    (row,) = results_table(shared["table"]).itertuples()
+    assert row.key == key
+    assert "was here" not in row.error
+
+
 @pytest.mark.long  # four processes begin, one after another
 def test_a_device_that_fails_costs_its_own_process_and_no_other_trial(
     ray: None, shared: dict[str, Any], tmp_path: Path

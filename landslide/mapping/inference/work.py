@@ -70,7 +70,7 @@ class Work:
         except (FileNotFoundError, NotADirectoryError):
             raise FileNotFoundError(
                 f"a worker finds no map begun at {self.address}: name a place that all workers "
-                "reach as OUT, or with --work"
+                "reach as OUT, or with --work; or another run has just finished it, see its OUT"
             ) from None
 
     def create(

@@ -16,6 +16,8 @@ from landslide.mapping.products.ground import ASSUMED_M2, Ground
 
 CONNECTIVITY = 4
 """Pixels that share a side are one landslide; those that touch at a corner are two."""
+SLACK = 0.05
+"""Of a pixel: four of 10 m are meant by 400 m2, and are 399 at the edge of a UTM zone."""
 AT_ONCE = 1024  # outlines that are projected together
 
 
@@ -105,8 +107,7 @@ def large_enough(pixels: NDArray[Any], ground: Ground, smallest: float) -> pd.Da
         `id`, `area`, and `pixels`, the outline in pixels.
     """
     areas = planimetric_areas(pixels, ground)
-    # So many pixels are what is meant, and at the edge of a UTM zone they are 0.2 % smaller.
-    kept = np.flatnonzero(areas >= smallest * (1 - 3e-3))
+    kept = np.flatnonzero(areas >= smallest - SLACK * ground.pixel[0] * ground.pixel[1])
     order = kept[np.argsort(-areas[kept], kind="stable")]
     return pd.DataFrame(
         {"id": np.arange(1, order.size + 1), "area": areas[order], "pixels": pixels[order]}
