@@ -3,8 +3,8 @@
 import importlib.metadata
 import json
 import logging
-from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from odc.geo.xr import xr_coords
 from landslide.build.access import without_secrets
 from landslide.build.catalogue import cube_item, item_address
 from landslide.build.changes import Change, changes, moved_layers
+from landslide.build.fingerprint import as_recorded
 from landslide.build.plan import BuildPlan
 from landslide.build.stages import LABELS, Stage, stages
 from landslide.build.target import PROGRESS, Target, target_at
@@ -147,10 +148,21 @@ def _compared(plan: BuildPlan, out: str, until: str, layout: Layout | None) -> _
     layout = layout or Layout(chip_size=min(CHIP_PIXELS, max(plan.grid.shape)))
     target = target_at(out)
     wanted = list(stages(plan, until, block_pixels=layout.shard_side))
-    digests = {one.name: _digest(one, plan.grid, layout) for one in wanted}
-    grid = grid_attributes(plan.grid)
-    found = list(changes(plan, target.layers(), wanted, digests, grid))
+    there = target.layers()
+    alike = [_as_recorded(one, there.get(one.name, {})) for one in wanted]
+    digests, compared = (
+        {one.name: _digest(one, plan.grid, layout) for one in each} for each in (wanted, alike)
+    )
+    found = list(changes(plan, there, alike, compared, grid_attributes(plan.grid)))
     return _Work(target, layout, {one.name: one for one in wanted}, digests, found)
+
+
+def _as_recorded(stage: Stage, about: Mapping[str, Any]) -> Stage:
+    """Return a stage as it is to be compared with what the layer that is there was built from."""
+    if "files" not in stage.about or "files" not in about:
+        return stage
+    files = as_recorded(stage.about["files"], about["files"])
+    return replace(stage, about={**stage.about, "files": files})
 
 
 def _open(wanted: Iterable[Stage]) -> dict[str, xr.Dataset]:

@@ -34,8 +34,11 @@ from landslide.build.signing import Signer, unsigned
 LOWEST, HIGHEST = -600.0, 9000.0
 """No ground is lower or higher [m]: such values are voids that the file does not declare."""
 USUAL_VOID = {"int16": -32768.0}  # SRTM's, declared or not
-ROUNDING = 1e-6  # share of the area that the corners of a reprojected outline may lose
+LOOKED_AT = 512  # rows, and columns, of a grid that are looked at for what covers it
 KERNEL = 4  # samples beyond a block that cubic convolution may want
+TORN = 8
+"""Where the DEM's plane ends within a block, as at a pole or in Mercator at 180 degrees, the window
+over the block is as many times as wide as it: too wide to lay pieces together."""
 
 
 @dataclass(frozen=True)
@@ -68,21 +71,22 @@ def pixel_metres(raster: Raster, grid: GeoBox) -> float:
 
 
 def covered_share(pieces: Sequence[Raster], grid: GeoBox) -> float:
-    """Return how much of the grid's area, 0 to 1, lies under any of the pieces.
+    """Return which share of the grid's pixels, 0 to 1, lies under any of the pieces.
 
-    The grid is laid on the pieces' plane, and what they leave free of it brought back.
+    Their middles count; of a large grid, those of so many rows and columns from edge to edge.
     """
-    area = free = shapely.box(*grid.boundingbox)
+    x, y = np.meshgrid(*(_some(grid.coordinates[axis].values) for axis in ("x", "y")))
+    under = np.zeros(x.shape, np.bool_)
     for crs in {str(piece.geobox.crs) for piece in pieces}:
-        there = outline(grid, crs)
-        if there.is_empty:  # a plane that cannot show the grid has no piece over it
-            continue
-        under = [extent(one.geobox, there) for one in pieces if str(one.geobox.crs) == crs]
-        rest = shapely.segmentize(there.difference(shapely.union_all(under)), there.length / 128)
-        back = Transformer.from_crs(crs, str(grid.crs), always_xy=True)
-        rest = shapely.transform(rest, back.transform, interleaved=False)
-        free = free.intersection(shapely.make_valid(rest))
-    return float(1 - free.area / area.area)
+        to = Transformer.from_crs(str(grid.crs), crs, always_xy=True)
+        there = [extent(piece.geobox) for piece in pieces if str(piece.geobox.crs) == crs]
+        under |= shapely.intersects_xy(shapely.union_all(there), *to.transform(x, y))
+    return float(under.mean())
+
+
+def _some(middles: NDArray[np.float64]) -> NDArray[np.float64]:
+    number = min(middles.size, LOOKED_AT)
+    return middles[np.linspace(0, middles.size - 1, number).round().astype(int)]
 
 
 def described_dem(
@@ -104,7 +108,7 @@ def described_dem(
         raise ValueError("no DEM is given: name its GeoTIFFs, or a collection that holds one")
     pieces = tuple(describe_raster(source, "DEM", sign=sign) for source in sources)
     share = covered_share(pieces, grid)
-    if share < least_cover - ROUNDING:
+    if share < least_cover:
         west, south, east, north = outline(grid, "EPSG:4326").bounds
         raise ValueError(
             f"the DEM covers {share:.1%} of the area ({west:.4f}, {south:.4f}, {east:.4f}, "
@@ -133,6 +137,8 @@ def read_elevation(block: GeoBox, dem: Dem) -> NDArray[np.float32]:
     # A grid coarser than the samples widens the kernel.
     margin = KERNEL * max(1, round(step / dem.pixel_m))
     samples = window_over(dem.finest.geobox, block, margin)
+    if max(samples.shape) > TORN * (sum(block.shape) + margin):
+        return _laid(near, block, Resampling.cubic)
     return resample(
         _laid(near, samples, Resampling.bilinear), block, Resampling.cubic, source=samples
     )

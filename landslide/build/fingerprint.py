@@ -36,8 +36,27 @@ def fingerprint(address: str, *, ask: bool = False) -> list[Any]:
     return sorted([one.name, one.stat().st_size, one.stat().st_mtime_ns] for one in files)
 
 
+def as_recorded(files: list[Any], recorded: list[Any]) -> list[Any]:
+    """Return fingerprints as they are to be compared with those that were recorded.
+
+    Of what a server says nothing now, or said nothing then, nobody knows that it changed: its
+    fingerprint is the recorded one.
+    """
+    if len(files) != len(recorded):
+        return files
+    return [
+        before if _unsaid(now, before) and now[:1] == before[:1] else now
+        for now, before in zip(files, recorded, strict=True)
+    ]
+
+
+def _unsaid(now: list[Any], before: list[Any]) -> bool:
+    """Return whether one of two fingerprints is an address alone."""
+    return any(len(one) == 1 and isinstance(one[0], str) for one in (now, before))
+
+
 def _version(address: str) -> list[str]:
-    """Return what a web server says of a file's version; nothing where it says nothing."""
+    """Return what a web server says of a file's version: nothing where it does not answer."""
     if not address.startswith(("http://", "https://")):
         return []
     try:

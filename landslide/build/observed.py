@@ -161,7 +161,7 @@ def _water(
         return burnt.astype(bool)
     pieces = tuple(describe_raster(file, "water raster") for file in files)
     share = covered_share(pieces, grid)
-    if share < 1 - 1e-6:
+    if share < 1:
         raise ValueError(
             f"the water raster covers {share:.1%} of the area: add the pieces that lack"
         )

@@ -12,11 +12,10 @@ from odc.geo.geobox import GeoBox
 from pyogrio.errors import DataLayerError, DataSourceError
 from pyproj import CRS, Transformer
 from pyproj.exceptions import CRSError
-from shapely.affinity import translate
 
 from landslide.build.access import shown, unknown
 from landslide.build.grid import LONGITUDE_LATITUDE, STEP_DEGREES
-from landslide.build.rasters import TURN, outline
+from landslide.build.rasters import all_turns, outline
 
 type Polygons = NDArray[np.object_]
 
@@ -182,7 +181,7 @@ def _about(grid: GeoBox, polygons: Polygons, origin: CRS) -> Polygons:
     """
     around = outline(grid.pad(max(grid.shape) // 32 + 8), str(origin))
     if origin.is_geographic:
-        around = shapely.union_all([translate(around, turn) for turn in (-TURN, 0, TURN)])
+        around = all_turns(around)
     shapely.prepare(around)
     near = polygons[shapely.intersects(around, polygons)]
     cut = ~shapely.covers(around, near)
@@ -201,7 +200,7 @@ def _onto(grid: GeoBox, polygons: Polygons, origin: CRS, what: str, name: str) -
         )
     bent = ~shapely.is_valid(moved)
     moved[bent] = shapely.make_valid(moved[bent])
-    return np.asarray(moved)
+    return _areas(moved)
 
 
 def _span(polygons: Polygons, origin: CRS, what: str, name: str) -> NDArray[np.float64]:

@@ -19,8 +19,10 @@ from rasterio.enums import Resampling
 from rasterio.errors import NotGeoreferencedWarning
 from rasterio.warp import reproject
 from shapely.affinity import translate
+from shapely.geometry.base import BaseGeometry
 
 from landslide.build.access import gdal_options, raster_errors, require_place, signed
+from landslide.build.grid import LONGITUDE_LATITUDE, STEP_DEGREES
 from landslide.build.headers import require_whole
 from landslide.build.signing import Signer, unsigned
 
@@ -101,42 +103,59 @@ def describe_raster(
         )
 
 
-def outline(geobox: GeoBox, crs: Any) -> shapely.Polygon:
+def outline(geobox: GeoBox, crs: Any) -> BaseGeometry:
     """Return the outline of a grid in another CRS, its sides followed at 32 points each.
 
     It is for what is small on the Earth, as a cube's grid is, and not for a raster that may be a
-    hemisphere's. Longitudes go on beyond 180 degrees where it crosses them; it is empty where the
-    CRS cannot show it.
+    hemisphere's. Where the grid crosses the 180th meridian, longitudes go on beyond 180 degrees,
+    and on a plane, which may end there, it is of two parts. It is empty where the CRS cannot show
+    it.
     """
     west, south, east, north = geobox.boundingbox
     box = shapely.segmentize(
         shapely.box(west, south, east, north), max(east - west, north - south) / 32
     )
-    to = Transformer.from_crs(str(geobox.crs), str(crs), always_xy=True)
+    base = str(crs) if CRS.from_user_input(str(crs)).is_geographic else LONGITUDE_LATITUDE
+    to = Transformer.from_crs(str(geobox.crs), base, always_xy=True)
     x, y = to.transform(*shapely.get_coordinates(box).T)
     if not (np.isfinite(x).all() and np.isfinite(y).all()):
         return shapely.Polygon()
-    if CRS.from_user_input(str(crs)).is_geographic:
-        x = x - TURN * np.round((x - x[0]) / TURN)
-    return shapely.Polygon(np.stack([x, y], axis=1))
+    x = np.unwrap(x, period=TURN)
+    if abs(x[-1] - x[0]) > TURN / 2:  # it goes around a pole, which belongs to it
+        x, y = np.append(x, [x[-1], x[0]]), np.append(y, [np.copysign(90, y[0])] * 2)
+    x[-1] = x[0]  # without the rounding of turns
+    around = shapely.Polygon(np.stack([x, y], axis=1))
+    return around if base == str(crs) else _on_plane(around, str(crs))
 
 
-def extent(raster: GeoBox, near: shapely.Polygon) -> shapely.Polygon:
-    """Return a raster's extent on its own plane, in the longitudes of an outline that lies there.
+def _on_plane(around: BaseGeometry, crs: str) -> BaseGeometry:
+    """Return an outline in degrees on a plane, cut at the 180th meridian; empty if not shown."""
+    half = shapely.box(-TURN / 2, -90, TURN / 2, 90)
+    parts = [translate(around, turn).intersection(half) for turn in (-TURN, 0, TURN)]
+    dense = shapely.segmentize(shapely.union_all(parts), STEP_DEGREES)
+    to = Transformer.from_crs(LONGITUDE_LATITUDE, crs, always_xy=True)
+    shown = shapely.transform(dense, to.transform, interleaved=False)
+    if not np.isfinite(shown.bounds).all():
+        return shapely.Polygon()
+    # Around a pole its two ends lie on each other.
+    return shapely.make_valid(shown, method="structure", keep_collapsed=False)
 
-    What is 190 degrees east to one is 170 west to another.
-    """
+
+def all_turns(shape: BaseGeometry) -> BaseGeometry:
+    """Return a shape in degrees of all turns: what is 190 east to one is 170 west to another."""
+    return shapely.union_all([translate(shape, turn) for turn in (-TURN, 0, TURN)])
+
+
+def extent(raster: GeoBox) -> BaseGeometry:
+    """Return a raster's extent on its own plane; in degrees, of all turns."""
     box = shapely.box(*raster.boundingbox)
-    if near.is_empty or raster.crs is None or not raster.crs.geographic:
-        return box
-    turns = round((near.centroid.x - box.centroid.x) / TURN)
-    return translate(box, turns * TURN)
+    return all_turns(box) if raster.crs is not None and raster.crs.geographic else box
 
 
 def touches(raster: Raster, block: GeoBox) -> bool:
     """Say whether a raster and a block may share ground; a few pixels more count as shared."""
     here = outline(block.pad(4), raster.geobox.crs)
-    return bool(here.intersects(extent(raster.geobox.pad(4), here)))
+    return bool(here.intersects(extent(raster.geobox.pad(4))))
 
 
 def window_over(base: GeoBox, block: GeoBox, margin: int) -> GeoBox:

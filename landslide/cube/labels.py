@@ -95,8 +95,8 @@ def read_labels(cube: xr.Dataset) -> NDArray[np.uint8]:
     height = labels.sizes["y"]
     kept = labels.chunks is None and labels.dtype == np.uint8
     plane = labels.to_numpy() if kept else np.empty(labels.shape, np.uint8)
-    # A band of rows at a time: what is made on the way is then small beside the plane, and no
-    # chunk is read for two of them.
+    # A band of rows at a time, and no chunk is read for two of them: what is made on the way is
+    # small beside the plane, unless the planes' chunks have no edge in common but the last.
     ends = _band_edges(cube) if labels.chunks else [*range(BAND, height, BAND), height]
     for start, stop in pairwise([0, *ends]):
         decoded = decode_label_values(labels[start:stop].to_numpy())

@@ -74,7 +74,7 @@ def make_layer(
         and conversion is as_is
         and name != "dem_aspect"  # a negative one means none
         and not any(_numbers(key, attrs, name).size for key in SCALING)
-        and not _fill_values(attrs, name).size
+        and not _fill_values(attrs, name, variable.dtype).size
     )
     layer = Layer(
         name=f"{name}-{stored.token}",
@@ -98,16 +98,19 @@ def _numbers(key: str, attrs: Mapping[str, Any], name: str) -> NDArray[Any]:
     return numbers
 
 
-def _fill_values(attrs: Mapping[str, Any], name: str) -> NDArray[Any]:
+def _fill_values(attrs: Mapping[str, Any], name: str, dtype: np.dtype[Any]) -> NDArray[Any]:
     """Return the values that mean no data, but for NaN, which says so itself."""
     values = np.concatenate([_numbers(key, attrs, name) for key in FILLS])
+    if dtype.kind == "f":  # JSON's -9999.9 is no float32: as stored it is the nearest one
+        with np.errstate(over="ignore"):
+            values = values.astype(dtype)
     return np.unique(values[~np.isnan(values)])
 
 
 def _decoded(name: str, variable: xr.Variable) -> xr.DataArray:
     for key in SCALING:
         _numbers(key, variable.attrs, name)
-    fills = _fill_values(variable.attrs, name)
+    fills = _fill_values(variable.attrs, name, variable.dtype)
     attrs = {key: value for key, value in variable.attrs.items() if key not in FILLS}
     if fills.size:  # xarray takes one, and warns of several
         attrs[FILLS[0]] = fills[0]

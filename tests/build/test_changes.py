@@ -11,6 +11,7 @@ import dask
 import dask.array as da
 import numpy as np
 import pytest
+import requests
 import xarray as xr
 import zarr
 from fsspec.implementations.local import LocalFileSystem
@@ -81,6 +82,50 @@ def test_an_inventory_that_changes_at_its_web_address_is_noticed(
 def test_a_server_that_does_not_answer_says_nothing_of_a_version() -> None:
     address = "http://127.0.0.1:1/slides.geojson"
     assert fingerprint(address, ask=True) == [address]
+
+
+@pytest.mark.parametrize("status", [None, 403, 429, 503])
+@pytest.mark.parametrize("when", ["then", "now"])
+def test_a_file_whose_server_does_not_answer_is_none_that_changed(
+    event: Path, tmp_path: Path, http_folder: tuple[str, Path], monkeypatch: pytest.MonkeyPatch,
+    status: int | None, when: str,
+) -> None:  # fmt: skip
+    """When the layer was built, or when the build is run again."""
+    address, folder = http_folder
+    changed(event, ("slides.geojson", f"{address}/slides.geojson"), GONE["terrain"])
+    write_slides(folder)
+    out = tmp_path / "quake.zarr"
+
+    def no_answer(*_: object, **__: object) -> requests.Response:
+        if status is None:
+            raise requests.ConnectionError
+        answer = requests.Response()
+        answer.status_code, answer.headers["Content-Length"] = status, "9"
+        return answer
+
+    for turn in ("then", "now"):
+        with monkeypatch.context() as patch:
+            if turn == when:
+                patch.setattr(requests, "head", no_answer)
+            _, said = build(event, out, until="labels")
+    assert said == ["sar: is there", "labels: is there"]
+
+
+def test_a_version_is_recorded_of_what_is_built_though_none_was_known(
+    event: Path, tmp_path: Path, http_folder: tuple[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address, folder = http_folder
+    changed(event, ("slides.geojson", f"{address}/slides.geojson"))
+    write_slides(folder)
+    with monkeypatch.context() as patch:
+        patch.setattr(stages, "fingerprint", lambda file, **_: fingerprint(file))
+        build(event, tmp_path / "quake.zarr")
+    changed(event, ('slides.geojson"', 'slides.geojson", all_touched = true'))
+    _, said = build(event, tmp_path / "quake.zarr")
+    assert said[-1] == "labels: is built anew: its all_touched changed"
+    write_slides(folder, 0.0025)
+    _, said = build(event, tmp_path / "quake.zarr")
+    assert said[-1] == "labels: is built anew: its files changed"
 
 
 def test_what_lies_beside_a_source_is_none_of_it(event: Path, tmp_path: Path) -> None:

@@ -127,17 +127,37 @@ def test_a_side_that_is_straight_in_degrees_bends_on_the_grid(tmp_path: Path) ->
     assert slides.symmetric_difference(project(degrees, UTM)).area < 100
 
 
-def test_polygons_of_either_side_of_the_180th_meridian_are_shown(tmp_path: Path) -> None:
-    """However the file counts its longitudes."""
+@pytest.mark.parametrize("crs", ["EPSG:4326", "EPSG:3857", "EPSG:8857"])
+def test_polygons_of_either_side_of_the_180th_meridian_are_shown(tmp_path: Path, crs: str) -> None:
+    """However the file counts its longitudes; planes of the whole world end there."""
     here = GeoBox((40, 56), Affine(100, 0, 743_000, 0, -100, 4_651_000), "EPSG:32660")
     west, east = outline(here, "EPSG:4326").bounds[::2]
     assert west < 180 < east
-    for number, parts in enumerate([
-        [box(170, 40, 180, 44), box(-180, 40, -170, 44)], [box(170, 40, 190, 44)],
-    ]):  # fmt: skip
-        file = save(tmp_path / f"{number}.geojson", *parts, crs="EPSG:4326")
+    ways = [[box(170, 40, 180, 44), box(-180, 40, -170, 44)]]
+    if crs == "EPSG:4326":
+        ways.append([box(170, 40, 190, 44)])
+    for number, parts in enumerate(ways):
+        dense = [part.segmentize(0.1) for part in parts]
+        file = save(tmp_path / f"{number}.gpkg", *dense, crs="EPSG:4326", to=crs)
         labels = label_layers(file, here)["landslides"]
         assert (labels == 1).mean() > 0.999
+        one_side = save(tmp_path / f"{number}w.gpkg", dense[0], crs="EPSG:4326", to=crs)
+        if len(parts) == 2:
+            share = (label_layers(one_side, here)["landslides"] == 1).mean()
+            assert share == pytest.approx((180 - west) / (east - west), abs=0.01)
+
+
+@pytest.mark.parametrize("crs", ["EPSG:4326", "EPSG:3413", "EPSG:3995", "EPSG:8857"])
+def test_polygons_around_a_pole_are_shown(tmp_path: Path, crs: str) -> None:
+    """Also one that holds the pole itself, in a CRS on whose plane that is a point."""
+    here = GeoBox((40, 56), Affine(1000, 0, -22_000, 0, -1000, 25_000), "EPSG:3413")
+    shapes = [box(9e3, 5e3, 20e3, 19e3), box(-17e3, -12e3, -11e3, -6e3)]
+    if crs in ("EPSG:3413", "EPSG:3995"):
+        shapes.append(box(-7e3, -4e3, 9e3, 3e3))
+    pixels = sum(shape.area for shape in shapes) / 1e6
+    dense = [shape.segmentize(50) for shape in shapes]
+    file = save(tmp_path / "a.gpkg", *dense, crs="EPSG:3413", to=crs)
+    assert label_layers(file, here)["landslides"].sum() == pixels
 
 
 def test_polygons_are_clipped_to_the_grid(tmp_path: Path) -> None:

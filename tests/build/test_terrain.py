@@ -274,6 +274,7 @@ def test_a_second_piece_fills_the_gaps_of_the_first(tmp_path: Path) -> None:
 
 
 WORLD = GeoBox((180, 360), Affine(1, 0, -180, 0, -1, 90), "EPSG:4326")
+MERCATOR_EAST = 20_037_508.342789244
 ANYWHERE = {
     "the whole world": WORLD,
     "a quarter of it": WORLD[:90, 180:],
@@ -320,6 +321,11 @@ def middles(geobox: GeoBox) -> tuple[list[float], list[float]]:
         ([GeoBox((100, 100), Affine(0.01, 0, a, 0, -0.01, 42.1), "EPSG:4326") for a in (179, -180)],
          "EPSG:32660"),
         ([GeoBox((180, 360), Affine(1, 0, 0, 0, -1, 90), "EPSG:4326")], "EPSG:32660"),
+        # Mercator's plane ends there.
+        ([GeoBox((100, 60), Affine(1e3, 0, MERCATOR_EAST - 6e4, 0, -1e3, 5.2e6), "EPSG:3857")],
+         "EPSG:32660"),
+        ([GeoBox((20, 60), Affine(1e3, 0, -MERCATOR_EAST, 0, -1e3, 5.16e6), "EPSG:3857")],
+         "EPSG:32660"),
     ],
 )  # fmt: skip
 def test_the_share_under_pieces_of_any_crs_is_that_of_the_pixels(
@@ -337,6 +343,48 @@ def test_the_share_under_pieces_of_any_crs_is_that_of_the_pixels(
     rasters = [Raster(str(place), piece, None, "float32", 1) for place, piece in enumerate(pieces)]
     assert covered_share(rasters, here) == pytest.approx(under.mean(), abs=2e-3)
     assert any(touches(raster, here) for raster in rasters) == under.any()
+
+
+WORLDS = {
+    "from -180 degrees": [WORLD],
+    "from 0 degrees": [GeoBox((180, 360), Affine(1, 0, 0, 0, -1, 90), "EPSG:4326")],
+    "in Mercator": [
+        GeoBox(
+            (400, 400), Affine(MERCATOR_EAST / 200, 0, -MERCATOR_EAST, 0, -1e5, 2e7), "EPSG:3857"
+        )
+    ],
+    "two pieces in Mercator": [
+        GeoBox((4000, 250), Affine(1e3, 0, MERCATOR_EAST - 2.5e5, 0, -1e3, 7e6), "EPSG:3857"),
+        GeoBox((4000, 250), Affine(1e3, 0, -MERCATOR_EAST, 0, -1e3, 7e6), "EPSG:3857"),
+    ],
+    "from above the pole": [
+        GeoBox((2000, 2000), Affine(1e4, 0, -1e7, 0, -1e4, 1e7), "EPSG:3995")
+    ],
+}  # fmt: skip
+EDGES = {
+    "over 180 degrees": GeoBox((40, 56), Affine(1e3, 0, 723_000, 0, -1e3, 4_651_000), "EPSG:32660"),
+    "over Greenwich": GeoBox((40, 56), Affine(1e3, 0, 280_000, 0, -1e3, 5_651_000), "EPSG:32631"),
+    "over 180 degrees, from above the pole": GeoBox(
+        (60, 50), Affine(1e3, 0, -530_000, 0, -1e3, 560_000), "EPSG:3413"
+    ),
+    "over the pole": GeoBox((40, 56), Affine(1e3, 0, -22_000, 0, -1e3, 25_000), "EPSG:3413"),
+}
+
+
+@pytest.mark.parametrize("where", EDGES)
+@pytest.mark.parametrize("world", WORLDS)
+def test_no_edge_of_a_dem_of_the_world_leaves_a_gap(tmp_path: Path, world: str, where: str) -> None:
+    here, pieces = EDGES[where], WORLDS[world]
+    if "Mercator" in world and "pole" in where:
+        pytest.skip("Mercator does not show it")
+    if "two" in world and "Greenwich" in where:
+        pytest.skip("it lies elsewhere")
+    dems = [
+        write(tmp_path / f"{place}.tif", np.full(piece.shape, 7, "f4"), piece)
+        for place, piece in enumerate(pieces)
+    ]
+    layers = terrain_layers(dems, here, block_pixels=32)
+    assert (layers["dem"] == 7).all()
 
 
 def test_a_pixels_side_is_measured_where_the_grid_lies() -> None:

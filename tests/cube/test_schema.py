@@ -244,6 +244,22 @@ class TestFillValues:
         wanted = np.where(np.isin(self.VALUES, none), np.nan, self.VALUES).astype(np.float32)
         np.testing.assert_array_equal(cube["dem"].to_numpy(), wanted, strict=True)
 
+    @pytest.mark.parametrize("none", [-9999.9, 1e20, -3.4028235e38])
+    @pytest.mark.parametrize("others", [[], [-8888.0]])
+    @pytest.mark.parametrize("dtype", ["float32", "float64"])
+    def test_they_are_of_the_type_of_what_is_stored(
+        self, none: float, others: list[float], dtype: str, tmp_path: Path
+    ) -> None:
+        """JSON says -9999.9, of which float32 holds -9999.900390625."""
+        values = np.array([[1, none, 2], [3, none, *(others or [4])]], dtype)
+        zarr.open_group(tmp_path / "c.zarr", mode="w", zarr_format=3).create_array(
+            "dem", shape=(2, 3), chunks=(2, 2), dtype=dtype, dimension_names=PLANE,
+            attributes={"missing_value": [none, *others] if others else none},
+        )[:] = values  # fmt: skip
+        wanted = np.where(np.isin(values, values.dtype.type([none, *others])), np.nan, values)
+        dem = open_cube(str(tmp_path / "c.zarr"))["dem"]
+        np.testing.assert_array_equal(dem, wanted.astype(np.float32))
+
     def test_they_mean_so_before_values_are_scaled(self, tmp_path: Path) -> None:
         cube = self.opened(
             tmp_path / "c.zarr",
