@@ -70,9 +70,9 @@ def build_network(
     path = Path(encoder_weights)
     from_file = encoder_weights != "none" and path.is_file()
     if not from_file and (path.suffix or "/" in encoder_weights):
-        place = absolute(encoder_weights)  # which tells no secret of it
+        absolute(encoder_weights)  # refuses what is not to be told
         raise FileNotFoundError(
-            f"no encoder weights at {place}: give the path of a file, imagenet or none"
+            f"no encoder weights at {encoder_weights}: give the path of a file, imagenet or none"
         )
     named = None if encoder_weights == "none" or from_file else encoder_weights
     try:
