@@ -89,13 +89,8 @@ class Experiment:
             "split": self.split_digest,  # of protocol, chip size, corners and parts
             "mask": self.mask,
         }
-        blocks = {"blocks": (self.chipping.block_size, self.chipping.block_offset)}
         others = {"sources": self.sources, "without_own": self.without_own}
-        return (
-            known
-            | (blocks if self.chipping.protocol == "blocked" else {})  # the intervals' units
-            | (others if self.sources else {})
-        )
+        return known | (others if self.sources else {})
 
     @property
     def chip_store(self) -> str:
@@ -226,10 +221,14 @@ def setup_digest(experiment: Experiment, config: TrainingConfig) -> str:
     """Digest what rows must share to be compared: all that determines a score but what they vary.
 
     That are inputs, timesteps and seed, and weights to begin with, which are others for each seed.
-    Settings with a column of their own are compared there.
+    Settings with a column of their own are compared there. The blocks that intervals draw, which
+    a saved split does not say, must be the same, too.
     """
     training = {name: value for name, value in determining(config).items() if name not in _COLUMNS}
-    return _digest(experiment.determined | {"training": training})[:12]
+    chipping = experiment.chipping
+    blocked = chipping.protocol == "blocked"
+    blocks = {"blocks": (chipping.block_size, chipping.block_offset)} if blocked else {}
+    return _digest(experiment.determined | blocks | {"training": training})[:12]
 
 
 def _digest(determined: dict[str, Any]) -> str:
