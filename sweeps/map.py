@@ -12,10 +12,9 @@ store, which lies in OUT unless --work says another place.
 import argparse
 import sys
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cluster import in_job
+from cluster import goes_with_job
 from cluster.dask import DEADLINE, dask_client, executor_of
 from cluster.executors import RayActors
 from cluster.ray import ray_cluster
@@ -59,7 +58,7 @@ def options(arguments: list[str] | None) -> argparse.Namespace:
         parser.error("give either --actors or --dask")
     if args.actors is not None and args.actors < 1:
         parser.error("--actors is at least 1")
-    if in_job() and "://" not in args.out and not Path(args.out).is_absolute():
+    if goes_with_job(args.out):
         parser.error("a submitted job needs an OUT that stays: an address, or a path from / on")
     return args
 

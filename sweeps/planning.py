@@ -3,9 +3,8 @@
 import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
-from cluster import in_job
+from cluster import goes_with_job, in_job
 from cluster.dask import DEADLINE, require_scalable
 from cluster.resources import Resources, smallest_node_bytes, usual_gpus
 from landslide.chips.inputs import PAPER_INPUTS, PAPER_TIMESTEPS
@@ -89,13 +88,11 @@ def add_sweep_options(
 def parsed(parser: argparse.ArgumentParser, arguments: list[str] | None) -> argparse.Namespace:
     """Read a command line; a submitted job has no folder of its own that others would know."""
     args = parser.parse_args(arguments)
-    if not in_job():
-        return args
-    if args.table is None:
+    if args.table is None and in_job():
         parser.error("a submitted job needs --table, an address that every worker can reach")
     for name in ("table", "storage", "results"):
         given = getattr(args, name, None)
-        if given is not None and "://" not in given and not Path(given).is_absolute():
+        if given is not None and goes_with_job(given):
             parser.error(
                 f"--{name} {given} would go with the job: give an address that every worker can "
                 "reach, or a path from / on"

@@ -127,7 +127,7 @@ def write_page(
         The sweeps by protocol.
     rows : DataFrame
         Theirs alone.
-    model : str
+    model : str or None
         Folder of the bundle to draw Figure 5 with, if there is one.
     command : str
         What was run.

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from landslide.chips.inputs import POLARISATIONS
 from landslide.cube.georeference import geobox_of
 from landslide.cube.labels import NO_DATA
 from landslide.mapping.area import fits
@@ -16,8 +17,6 @@ WITHOUT: dict[str, Any] = {"src_nodata": NO_DATA, "dst_nodata": NO_DATA}
 BLOCK = 1024  # pixels on a side of what Dask makes at once
 NEAREST = ("dem_aspect", "landslides", "mapped", "observed")
 """A direction has no mean, nor has a class."""
-POWER = ("vv", "vh")
-"""What is no data where it is 0."""
 EXACT = 1e-6
 """Of a pixel: less than that beyond the last one is an error of rounding."""
 
@@ -69,7 +68,7 @@ def resampled(cube: xr.Dataset, bundle: Bundle) -> tuple[xr.Dataset, list[str]]:
         at_hand.attrs = {k: v for k, v in array.attrs.items() if k != "grid_mapping"}
         at_hand.encoding = {}  # a layer no more: read through Dask
         lazy = at_hand.odc.assign_crs(geobox.crs)
-        if name in POWER:
+        if name in POLARISATIONS:  # power, of which 0 is no data
             lazy = lazy.where(np.isfinite(lazy) & (lazy > 0))
         classes = array.dtype.kind == "b" or (array.dtype.kind in "iu" and name in NEAREST)
         made = xr_reproject(
