@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from ray._common.usage.usage_constants import USAGE_STATS_ENABLED_ENV_VAR
 
 from .conftest import K8S
 
@@ -50,6 +51,12 @@ def test_images_start_from_the_pinned_ray_and_python() -> None:
 @pytest.mark.parametrize("name", IMAGES)
 def test_an_image_runs_as_nobody_in_particular(name: str) -> None:
     assert re.findall(r"^USER (\S+)$", dockerfile(name), re.MULTILINE)[-1] == "1000:100"
+
+
+def test_the_ray_image_asks_for_no_gpu_of_itself_and_reports_to_nobody() -> None:
+    text = dockerfile("ray")
+    assert "NVIDIA_VISIBLE_DEVICES" not in text  # it would show a node's GPUs to any pod on it
+    assert re.search(rf"^ENV {USAGE_STATS_ENABLED_ENV_VAR}=0$", text, re.MULTILINE)
 
 
 @pytest.mark.parametrize("name", IMAGES)

@@ -191,7 +191,10 @@ def test_whatever_is_named_is_defined(objects: Objects) -> None:
             mounts = [mount["name"] for mount in container.get("volumeMounts", [])]
             assert sorted(mounts) == sorted(volumes), where
             for source in container.get("envFrom", []):
-                assert ("ConfigMap", source["configMapRef"]["name"]) in objects, where
+                if "configMapRef" in source:
+                    assert ("ConfigMap", source["configMapRef"]["name"]) in objects, where
+                else:  # what no file holds may be missing
+                    assert source["secretRef"]["optional"], where
             assert not any("valueFrom" in each for each in container.get("env", [])), where
     selector = objects["RayJob", "ablation"]["spec"]["clusterSelector"]
     assert ("RayCluster", selector["ray.io/cluster"]) in objects
@@ -336,6 +339,22 @@ def test_tokens_are_on_and_no_secret_is_in_the_files(objects: Objects) -> None:
     assert named in ({}, {"AWS_ACCESS_KEY_ID": "nobody", "AWS_SECRET_ACCESS_KEY": "nothing"})
 
 
+def test_whoever_reads_a_store_may_be_given_its_keys(objects: Objects) -> None:
+    given = {
+        container["name"]: sources
+        for _, container in containers(objects)
+        if (sources := container.get("envFrom"))
+    }
+    assert {"ray-head", "ray-worker", "worker", "submitter"} <= set(given)
+    assert ("simulate" in given) == (("Deployment", "store") in objects)
+    wanted = [  # the last one counts
+        {"configMapRef": {"name": "settings"}},
+        {"secretRef": {"name": "storage", "optional": True}},
+    ]
+    assert all(sources == wanted for sources in given.values()), given
+    assert "-n landslide create secret generic storage " in (K8S / "README.md").read_text()
+
+
 def test_containers_run_as_nobody_in_particular_with_stated_resources(objects: Objects) -> None:
     for where, pod in pod_specs(objects):
         assert pod.get("hostNetwork") is None, where
@@ -362,6 +381,27 @@ def test_pods_of_ray_hold_shared_memory_for_its_object_store(objects: Objects) -
             pod["containers"][0]["resources"]["limits"]["memory"]
         )
         assert pod["restartPolicy"] == "Never"
+
+
+def test_ray_shares_out_no_more_memory_than_its_container_has(objects: Objects) -> None:
+    cluster = objects["RayCluster", "landslide"]
+    kinds = _derive_autoscaling_config_from_ray_cr(cluster)["available_node_types"]
+    groups = {"headgroup": cluster["spec"]["headGroupSpec"]} | {
+        group["groupName"]: group for group in cluster["spec"]["workerGroupSpecs"]
+    }
+    assert set(kinds) == set(groups)
+    for name, group in groups.items():
+        (container,) = group["template"]["spec"]["containers"]
+        shared = int(group["rayStartParams"]["object-store-memory"])
+        limit = quantity(container["resources"]["limits"]["memory"])
+        assert kinds[name]["resources"]["memory"] + shared == limit, name
+
+
+def test_no_platform_moves_what_the_sweep_cannot_lose(objects: Objects) -> None:
+    name = "cluster-autoscaler.kubernetes.io/safe-to-evict"
+    head = objects["RayCluster", "landslide"]["spec"]["headGroupSpec"]["template"]["metadata"]
+    scheduler = objects["DaskCluster", "landslide"]["spec"]["scheduler"]["metadata"]
+    assert head["annotations"][name] == scheduler["annotations"][name] == "false"
 
 
 def quantity(text: str) -> int:
