@@ -26,13 +26,14 @@ from landslide import simulate_cube
 from landslide.chips.split import Chipping
 from landslide.cube.store import open_cube
 from landslide.mapping.inference.arena import one_arena
-from landslide.mapping.inference.models import Model, map_device, models_at
+from landslide.mapping.inference.models import Model, models_at
 from landslide.mapping.inference.rows import BATCH, Job
 from landslide.mapping.inference.scene import map_scene, scene_counts
 from landslide.mapping.inference.work import Work
 from landslide.mapping.plan import plan_map
 from landslide.mapping.run import predict_scene, write_map
 from landslide.training.config import training_config
+from landslide.training.device import this_device
 from landslide.trial import train_bundle
 
 QUARTER = (2199, 2691)
@@ -167,7 +168,7 @@ def main() -> None:
     height, width = args.shape
     shapes = {"one": (height, width), "four times as large": (2 * height, 2 * width)}
     cubes = {name: scene(args.folder, shape) for name, shape in shapes.items()}
-    rows, ratios = [(f"device: {map_device()}", "", "")], {}
+    rows, ratios = [(f"device: {this_device()}", "", "")], {}
     # Without a GPU the paper's network takes minutes for a small scene, and hours for a large one.
     small = cubes["one"] if torch.cuda.is_available() else scene(args.folder, LEARNT)
     for preset, cube in (("quick", cubes["one"]), ("paper", small)):

@@ -21,6 +21,7 @@ from landslide.options import seed
 from landslide.results.claims import seeds_interval
 from landslide.training import train as training
 from landslide.training.config import PRESETS, TrainingConfig, training_config
+from landslide.training.device import this_device, working_precision
 
 HALVES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 PRECISIONS = {"float32": torch.float32} | HALVES
@@ -39,13 +40,16 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
     parser.add_argument("cube")
-    parser.add_argument("--halves", nargs="+", choices=HALVES, default=["bfloat16"])
+    parser.add_argument("--halves", nargs="+", choices=HALVES, help="default: the device's own")
     parser.add_argument("--seeds", nargs="+", type=seed, default=[0, 1, 2])
     parser.add_argument("--preset", choices=PRESETS, default="quick")
     parser.add_argument("--inputs", default="vv+vh")
     parser.add_argument("--timesteps", type=int, default=2)
     parser.add_argument("--epochs", type=int, help="default: the preset's")
     args = parser.parse_args()
+    # What a V100 emulates of bfloat16, cuDNN does not convolve.
+    own = working_precision("mixed", this_device())
+    halves = args.halves or ["float16" if own == torch.float16 else "bfloat16"]
     if len(args.seeds) < 2:
         parser.error("one seed has no spread: give two or more")
     cube = open_cube(args.cube)
@@ -56,7 +60,7 @@ def main() -> None:
         plan_stream(cube, find_event(cube), inputs=args.inputs, timesteps=[args.timesteps])
     )
     scores = {}
-    for name in ("float32", *args.halves):
+    for name in ("float32", *halves):
         scores[name] = [auprc(chips, replace(config, seed=each), name) for each in args.seeds]
         print(name, *(f"{score:.3f}" for score in scores[name]), flush=True)
     whole = np.array(scores["float32"])
@@ -66,7 +70,7 @@ def main() -> None:
         for name, found in scores.items()
     ]
     ratios = {}
-    for half in args.halves:
+    for half in halves:
         differences = np.array(scores[half]) - whole
         low, high = seeds_interval(differences)
         said = f"{differences.mean():+.3f} [{low:+.3f}, {high:+.3f}]"

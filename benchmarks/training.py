@@ -23,9 +23,10 @@ from landslide.chips.inputs import parse_inputs
 from landslide.chips.split import TEST, TRAIN, VALIDATION
 from landslide.training.compiling import compiled_for
 from landslide.training.config import TrainingConfig, training_config
+from landslide.training.device import threads_of, whole_float32, working_precision
 from landslide.training.feeding import Feed
 from landslide.training.network import CLASSES, build_network
-from landslide.training.run import Run, threads_of, whole_float32, working_precision
+from landslide.training.run import Run
 from landslide.training.sources import feed_parts
 
 TARGET, RATE_TARGET = 0.97, 0.30

@@ -17,10 +17,11 @@ from landslide.cube.opening import DAMAGE, MISSING
 from landslide.cube.readers import AUTO, READERS
 from landslide.cube.store import open_cube
 from landslide.storage import absolute, read_bytes
-from landslide.training.config import PRESETS, TrainingConfig, training_config
+from landslide.training.config import PRECISIONS, PRESETS, TrainingConfig, training_config
 
 INPUTS = f"one or more of {', '.join(TERMS)}, joined by +"
 CUBE = "address: a path, gs://, s3://, https://, .zip"
+EVENT = "a published event's name or a TOML file; default: the cube's own"
 
 
 class Help(argparse.HelpFormatter):
@@ -88,7 +89,7 @@ def add_experiment_options(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         help=f"{CUBE}; default: the event's",
     )
-    parser.add_argument("--event", help="a published event's name or a TOML file")
+    parser.add_argument("--event", help=EVENT)
     parser.add_argument(
         "--preset", choices=tuple(PRESETS), default="paper", help="of the network and its training"
     )
@@ -133,7 +134,7 @@ def add_experiment_options(parser: argparse.ArgumentParser) -> None:
     training.add_argument("--learning-rate", type=float, help="at first; lower on a plateau")
     training.add_argument(
         "--precision",
-        choices=("auto", "float32", "mixed"),
+        choices=PRECISIONS,
         help="mixed: bfloat16, or float16 where a GPU has none, and float32 without a GPU; "
         "auto: mixed on a GPU",
     )
@@ -141,8 +142,8 @@ def add_experiment_options(parser: argparse.ArgumentParser) -> None:
         "--compile",
         action="store_true",
         default=None,
-        help="compile the training steps, a minute or more for each trial; as it is where a "
-        "machine cannot",
+        help="compile the training steps, which takes a minute or more for each trial; where the "
+        "machine cannot, they run uncompiled",
     )
 
 
@@ -158,8 +159,8 @@ def add_reading_options(parser: argparse._ActionsContainer) -> None:
         "--missing",
         choices=MISSING,
         default=DAMAGE,
-        help="what a chunk is that the store lacks; no-data where the cube was written without "
-        "its empty chunks",
+        help="what a chunk counts as that the store lacks; no-data where the cube was written "
+        "without its empty chunks",
     )
 
 

@@ -28,6 +28,7 @@ from landslide.results.table import check_writable
 from landslide.storage import absolute, remove, require_writable
 from landslide.training.bundle import save_bundle
 from landslide.training.config import TrainingConfig, resolved_precision
+from landslide.training.device import telling_batch_size, this_device
 from landslide.training.network import build_network, require_fit
 from landslide.training.train import Trained
 
@@ -70,7 +71,7 @@ def train_bundle(
     ------
     ValueError, OSError
         Where the cube, the event, the options, or the addresses to write to are wrong: before
-        training starts.
+        training starts; or where the device fails.
     """
     found = find_event(cube, event)
     # Inputs without backscatter are the same for every timestep count: their row says 0.
@@ -114,7 +115,10 @@ def train_bundle(
     precision = resolved_precision(config.precision, gpu=torch.cuda.is_available())
     key = row_key(experiment, config, precision)
     # The delay, however short, hides the bar until an epoch ends: what is wrong comes before it.
-    with tqdm(total=config.epochs, desc="training", unit="epoch", delay=1e-3) as bar:
+    with (
+        tqdm(total=config.epochs, desc="training", unit="epoch", delay=1e-3) as bar,
+        telling_batch_size(this_device(), config.batch_size),
+    ):
 
         def show(record: dict[str, float]) -> None:
             bar.update(int(record["epoch"]) - bar.n)

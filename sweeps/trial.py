@@ -10,7 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import torch
 from ray import tune
 from ray.tune.execution import class_cache
 from ray.tune.logger import JsonLoggerCallback
@@ -23,6 +22,7 @@ from landslide.results.row import Row
 from landslide.results.table import is_scored, write_row
 from landslide.storage import remove
 from landslide.training.config import TrainingConfig
+from landslide.training.device import of_device
 from landslide.training.run import Report
 
 log = logging.getLogger(__name__)
@@ -67,8 +67,8 @@ def trial(
 
     Raises
     ------
-    torch.AcceleratorError, torch.OutOfMemoryError
-        Which end the process: no other trial could use its device.
+    RuntimeError
+        Of the device, which ends the process: no other trial could use it from there.
     """
     key: str = parameters["trial"]["key"]
     config: TrainingConfig = parameters["trial"]["config"]
@@ -84,9 +84,9 @@ def trial(
             weights=weights_of(runs, key) if keep else None,
             report=seldom(tune.report),
         )
-    except (torch.AcceleratorError, torch.OutOfMemoryError):
-        raise
     except Exception as error:  # whatever it is, the table says so and the others go on
+        if of_device(error):
+            raise
         log.exception("%s with %d timesteps failed", config.inputs, config.timesteps)
         reason = f"{type(error).__name__}: {error}"
         write_failure(table, failed_row(experiment, config, key, reason))

@@ -7,8 +7,14 @@ import torch
 
 from landslide.chips.inputs import parse_inputs
 from landslide.training.config import TrainingConfig
+from landslide.training.device import (
+    device_name,
+    fastest_convolutions,
+    this_device,
+    working_precision,
+)
 from landslide.training.network import build_network
-from landslide.training.run import Run, working_precision
+from landslide.training.run import Run
 from landslide.training.sources import room_on
 
 STEPS = 3  # after one to warm up
@@ -42,7 +48,7 @@ def training_step(config: TrainingConfig, chip_size: int, device: str | None = N
     Exception
         Whatever torch raises where it cannot train.
     """
-    place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    place = torch.device(device) if device else this_device()
     room = room_on(place)
     torch.set_num_threads(config.threads)
     precision = working_precision(config.precision, place)
@@ -54,14 +60,15 @@ def training_step(config: TrainingConfig, chip_size: int, device: str | None = N
     x = torch.randn(shape, device=place).contiguous(memory_format=torch.channels_last)
     y = torch.randint(2, (shape[0], *shape[2:]), dtype=torch.uint8, device=place)
     network.train()
-    for number in range(STEPS + 1):
-        if number == 1:
-            _wait(place)
-            start = time.perf_counter()
-        run.step(x, y)
-    _wait(place)
+    with fastest_convolutions():
+        for number in range(STEPS + 1):
+            if number == 1:
+                _wait(place)
+                start = time.perf_counter()
+            run.step(x, y)
+        _wait(place)
     return Step(
-        device=torch.cuda.get_device_name(place) if place.type == "cuda" else "cpu",
+        device=device_name(place),
         precision=str(precision).removeprefix("torch."),
         seconds=(time.perf_counter() - start) / STEPS,
         room=room,

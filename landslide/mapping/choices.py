@@ -4,6 +4,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from landslide.training.config import require_precision
+
 AUTO = "auto"
 """The threshold that maximised F1 on validation, which a bundle carries."""
 FORMATS = ("gpkg", "geojson", "parquet", "qgis", "report")
@@ -46,6 +48,8 @@ class MapChoices:
     """Chips that pass through a network together; None: as many as suit the device."""
     threads: int | None = None
     """CPU threads of the networks; None: torch's own number."""
+    precision: str | None = None
+    """What networks compute in, as for training; None: as each was trained."""
     skip_damaged: bool = False
     """Leave out what damaged chunks held, rather than stop."""
 
@@ -53,6 +57,8 @@ class MapChoices:
         require_products(self.formats, self.minimum_area)
         if any(number is not None and number < 1 for number in (self.batch_size, self.threads)):
             raise ValueError("the batch size and the threads are at least 1")
+        if self.precision is not None:
+            require_precision(self.precision)
 
 
 def require_products(formats: Sequence[str], minimum_area: float | None) -> None:

@@ -6,7 +6,8 @@ import xarray as xr
 
 from landslide.cube.store import open_cube
 from landslide.mapping.choices import AUTO, FORMATS, USUAL_AREA_M2, USUAL_FORMATS, MapChoices
-from landslide.options import CUBE, add_reading_options
+from landslide.options import CUBE, EVENT, add_reading_options
+from landslide.training.config import PRECISIONS
 
 
 def add_map_options(parser: argparse.ArgumentParser) -> None:
@@ -23,7 +24,7 @@ def add_map_options(parser: argparse.ArgumentParser) -> None:
         metavar="MODEL",
         help="more models, of other seeds: the map is the mean, and their spread a product",
     )
-    parser.add_argument("--event", help="a published event's name or a TOML file")
+    parser.add_argument("--event", help=EVENT)
     parser.add_argument("--orbit", help="a relative orbit, ascending, descending, or any (mixed)")
     parser.add_argument(
         "--bbox",
@@ -56,7 +57,7 @@ def add_map_options(parser: argparse.ArgumentParser) -> None:
         "--formats",
         nargs="+",
         default=USUAL_FORMATS,
-        help=f"some of {', '.join(FORMATS)}",
+        help=f"all that are wanted, of {', '.join(FORMATS)}",
     )
 
     passing = parser.add_argument_group("reading and passing")
@@ -65,8 +66,13 @@ def add_map_options(parser: argparse.ArgumentParser) -> None:
         "--skip-damaged", action="store_true", help="leave out what damaged chunks held"
     )
     passing.add_argument("--overlap", type=int, help="pixels that chips share; default half a chip")
-    passing.add_argument("--batch-size", type=int, help="chips that pass together")
-    passing.add_argument("--threads", type=int, help="CPU threads of the network")
+    passing.add_argument(
+        "--batch-size", type=int, help="chips that pass at once; default: 16 on a CPU, 64 on a GPU"
+    )
+    passing.add_argument(
+        "--precision", choices=PRECISIONS, help="as for training; default: as the model was trained"
+    )
+    passing.add_argument("--threads", type=int, help="CPU threads of the network; default: torch's")
 
 
 def map_choices(args: argparse.Namespace) -> MapChoices:
@@ -88,6 +94,7 @@ def map_choices(args: argparse.Namespace) -> MapChoices:
         orbit=args.orbit,
         overlap=args.overlap,
         batch_size=args.batch_size,
+        precision=args.precision,
         threads=args.threads,
         skip_damaged=args.skip_damaged,
     )

@@ -118,12 +118,13 @@ def plan_map(
     identity = _identity(bundles, digest, event, scene, overlap, resample=choices.resample)
     # A folder that work lies in may be moved with it; another one may hold what is not ours.
     identity |= {"out": folder} if work else {}
+    identity |= {"precision": choices.precision} if choices.precision else {}
     known = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
     place = Work(f"{absolute(work) if work else folder}/{FOLDER}", known)
     require_place(place, identity, folder)
     require_writable(out, f"to the map's folder {out}", "name one that you may write to")
     members = tuple((absolute(bundle.address), bundle.digest) for bundle in bundles)
-    job = Job(scene, members, place, choices.batch_size, choices.threads)
+    job = Job(scene, members, place, choices.batch_size, choices.threads, choices.precision)
     return MapPlan(
         out=out,
         choices=choices,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 import torch
 
 from landslide.training.config import TrainingConfig
+from landslide.training.device import whole_float32
 from landslide.training.feeding import Feed
 
 log = logging.getLogger(__name__)
@@ -72,9 +73,10 @@ def compiled(
             torch.compiler.reset()
             tried = torch.compile(copy.deepcopy(network).train(), dynamic=False)
             for sample in samples:
-                with torch.autocast(device.type, precision, precision != torch.float32):
-                    logits = tried(sample)
-                logits.float().sum().backward()
+                with whole_float32(precision):  # as in training: the compiler asks for it
+                    with torch.autocast(device.type, precision, precision != torch.float32):
+                        logits = tried(sample)
+                    logits.float().sum().backward()
         except Exception as error:  # noqa: BLE001 - compilers have errors of many kinds
             reason = " ".join(str(error).split())[:200] or type(error).__name__
             log.warning("the network is not compiled, and trains as it is: %s", reason)

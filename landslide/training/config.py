@@ -4,6 +4,8 @@ import math
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+PRECISIONS = ("auto", "float32", "mixed")
+
 
 @dataclass(frozen=True)
 class TrainingConfig:
@@ -83,9 +85,14 @@ def training_config(preset: str, **changes: Any) -> TrainingConfig:
         raise ValueError(
             f"a learning rate of {config.learning_rate} trains nothing: give e.g. 0.01"
         )
-    if config.precision not in {"auto", "float32", "mixed"}:
-        raise ValueError(f"unknown precision {config.precision!r}: choose auto, float32 or mixed")
+    require_precision(config.precision)
     return config
+
+
+def require_precision(name: str) -> None:
+    """Raise a ValueError for a precision that is none."""
+    if name not in PRECISIONS:
+        raise ValueError(f"unknown precision {name!r}: choose one of {', '.join(PRECISIONS)}")
 
 
 def resolved_precision(wanted: str, *, gpu: bool) -> str:

@@ -16,8 +16,14 @@ from landslide.chips.split import TRAIN, UNUSED, VALIDATION
 from landslide.cube.labels import NO_DATA
 from landslide.training.compiling import compiled_for
 from landslide.training.config import TrainingConfig
+from landslide.training.device import (
+    fastest_convolutions,
+    this_device,
+    threads_of,
+    working_precision,
+)
 from landslide.training.network import build_network
-from landslide.training.run import Report, Run, threads_of, working_precision
+from landslide.training.run import Report, Run
 from landslide.training.sources import feed_parts
 from landslide.training.start import keep_weights
 
@@ -89,7 +95,7 @@ def pretrain(
     """
     chips = without_labels(chips)
     channels = len(parse_inputs(config.inputs).channels)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = this_device()
     precision = working_precision(config.precision, device)
     with threads_of(config.threads):
         torch.manual_seed(config.seed)
@@ -100,7 +106,8 @@ def pretrain(
         _, parts = feed_parts(chips, config, device)
         forward = compiled_for(parts[TRAIN], network, channels, config, precision)
         run = Reconstruction(network, config, precision, device, forward)
-        run.complete(parts[TRAIN], parts[VALIDATION], checkpoint=checkpoint, report=report)
+        with fastest_convolutions():
+            run.complete(parts[TRAIN], parts[VALIDATION], checkpoint=checkpoint, report=report)
     keep_weights(network, address, head=False)
     return run.history[-1]["train_loss"]
 

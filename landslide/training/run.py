@@ -1,10 +1,9 @@
 """A training run in progress: one epoch after another, and the state that a checkpoint holds."""
 
-import contextlib
 import io
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from landslide.retries import patiently
 from landslide.storage import read_bytes, write_whole
 from landslide.training.compiling import Forward
 from landslide.training.config import TrainingConfig, determining
+from landslide.training.device import whole_float32
 from landslide.training.feeding import Feed
 from landslide.training.metrics import average_precision
 
@@ -90,7 +90,13 @@ class Run:
                 cost = saved - start
 
     def advance(self, chips: Feed, validation: Feed) -> dict[str, float]:
-        """Train one epoch over the training chips, and validate."""
+        """Train one epoch over the training chips, and validate.
+
+        Raises
+        ------
+        ValueError
+            Where the loss is no number.
+        """
         start = time.perf_counter()
         self.network.train()
         total = torch.zeros(2, dtype=torch.float64, device=chips.labels.device)  # loss, pixels
@@ -190,7 +196,13 @@ class Run:
         write_whole(address, buffer.getvalue())
 
     def resume(self, address: str) -> None:
-        """Take up the state that an address holds, if there is one."""
+        """Take up the state that an address holds, if there is one.
+
+        Raises
+        ------
+        ValueError
+            Where the state is of another configuration.
+        """
         try:
             data = patiently(lambda: read_bytes(address))
         except FileNotFoundError:
@@ -229,7 +241,8 @@ def predict(
     network: torch.nn.Module, x: torch.Tensor, batch_size: int, precision: torch.dtype
 ) -> torch.Tensor:
     """Return each pixel's logit of landslide over none: (chip, channel, y, x) to (chip, y, x)."""
-    network.eval()
+    if network.training:  # eval() walks over all layers, and a scene has many batches
+        network.eval()
     scores = []
     with whole_float32(precision):
         for batch in x.split(batch_size):
@@ -255,46 +268,3 @@ def _logits(network: torch.nn.Module, x: torch.Tensor, precision: torch.dtype) -
             network(x)
         with whole_float32(torch.float32):
             return head(given[0].float())
-
-
-def working_precision(wanted: str, device: torch.device) -> torch.dtype:
-    """Return the type that a device computes in: a V100 has float16 but no bfloat16."""
-    if wanted == "float32" or device.type == "cpu":
-        return torch.float32
-    ampere = torch.cuda.get_device_capability(device) >= (8, 0)
-    return torch.bfloat16 if ampere else torch.float16
-
-
-_inside, _settings = threading.Lock(), list[str]()  # one setting for each that is inside
-
-
-@contextlib.contextmanager
-def whole_float32(precision: torch.dtype) -> Iterator[None]:
-    """Convolve float32 as such for a while, where that is the precision.
-
-    From Ampere on torch would round it to TF32, of 10 bits; matrix products it leaves alone. The
-    setting is the process's: of several threads inside, the last out gives back what was before.
-    """
-    if precision != torch.float32:
-        yield
-        return
-    convolutions = torch.backends.cudnn.conv  # type: ignore[attr-defined]  # as documented
-    with _inside:
-        _settings.append(convolutions.fp32_precision)
-        convolutions.fp32_precision = "ieee"
-    try:
-        yield
-    finally:
-        with _inside:
-            convolutions.fp32_precision = _settings.pop()
-
-
-@contextlib.contextmanager
-def threads_of(count: int) -> Iterator[None]:
-    """Compute on so many CPU threads for a while."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

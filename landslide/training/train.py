@@ -14,10 +14,17 @@ from landslide.cube.labels import NO_DATA
 from landslide.training.calibration import Calibration, calibrate
 from landslide.training.compiling import compiled_for
 from landslide.training.config import TrainingConfig
+from landslide.training.device import (
+    device_name,
+    fastest_convolutions,
+    this_device,
+    threads_of,
+    working_precision,
+)
 from landslide.training.metrics import average_precision
 from landslide.training.network import build_network, count_parameters, require_fit
 from landslide.training.normalization import Normalization
-from landslide.training.run import Report, Run, threads_of, working_precision
+from landslide.training.run import Report, Run
 from landslide.training.sources import feed_parts
 from landslide.training.start import begin_with
 
@@ -68,9 +75,10 @@ def train(
     Parameters
     ----------
     chips : Dataset or ChipStream
-        As `stream_chips` or `load_chips` gives them, which live on the device; as `open_chip_store`
-        does, which are read from the store as they are wanted; or the stream itself, to pass over
-        the cube in every epoch. On a CPU all train to the same result where the last is small
+        As `stream_chips` or `load_chips` gives them, which live on the device, or in host memory
+        where they take more than half of what it has free; as `open_chip_store` does, which are
+        read from the store as they are wanted; or the stream itself, to pass over the cube in
+        every epoch. On a CPU all train to the same result where the last is small
         enough to be shuffled whole.
     config : TrainingConfig
     checkpoint : str, optional
@@ -87,9 +95,8 @@ def train(
     chips = load_chips(chips) if isinstance(chips, xr.Dataset) else survey(chips)
     known = known_of(chips)
     require_landslides(known)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = this_device()
     precision = working_precision(config.precision, device)
-    torch.backends.cudnn.benchmark = True  # shapes are few: the fastest of its algorithms is sought
     with threads_of(config.threads):
         torch.manual_seed(config.seed)
         channels = len(parse_inputs(config.inputs).channels)
@@ -102,7 +109,8 @@ def train(
         normalization, parts = feed_parts(chips, config, device)
         forward = compiled_for(parts[TRAIN], network, channels, config, precision)
         run = Run(network, config, precision, device, forward)
-        run.complete(parts[TRAIN], parts[VALIDATION], checkpoint=checkpoint, report=report)
+        with fastest_convolutions():
+            run.complete(parts[TRAIN], parts[VALIDATION], checkpoint=checkpoint, report=report)
         run.restore_best()
         validated = run.score(parts[VALIDATION]), parts[VALIDATION].labels
         scores, labels = run.score(parts[TEST]), parts[TEST].labels
@@ -118,7 +126,7 @@ def train(
             best_epoch=run.best_epoch or config.epochs,
             parameters=count_parameters(network),
             precision=str(precision).removeprefix("torch."),
-            device=torch.cuda.get_device_name() if device.type == "cuda" else "cpu",
+            device=device_name(device),
             seconds=run.seconds,
             calibration=calibrate(validated, (scores, labels)),
         )

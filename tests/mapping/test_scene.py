@@ -262,7 +262,21 @@ def test_a_device_without_memory_for_a_batch_is_one_line(
 
     job = job_of(small_cube)
     monkeypatch.setattr(Model, "logits", full)
-    with pytest.raises(OSError, match="no memory for batches of 8 chips: give a smaller --batch"):
+    with pytest.raises(
+        OSError, match=r"no memory for batches of 8 chips .*: give a smaller --batch"
+    ):
+        map_scene(job)
+
+
+def test_a_score_that_is_no_number_stops_a_map_rather_than_passing_for_no_data(
+    small_cube: str, job_of: MakeJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def overflown(_: Model, chips: torch.Tensor, *__: Any) -> torch.Tensor:
+        return torch.full((len(chips), *chips.shape[2:]), torch.inf)
+
+    job = job_of(small_cube)
+    monkeypatch.setattr(Model, "logits", overflown)
+    with pytest.raises(ValueError, match=r"is no number, .* in float32: give --precision float32"):
         map_scene(job)
 
 

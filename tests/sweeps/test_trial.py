@@ -13,7 +13,8 @@ from cluster.resources import Resources
 from landslide import open_cube, results_table
 from landslide.chips.split import Chipping
 from landslide.cube.events import find_event
-from landslide.experiment import Experiment, plan_experiment, row_key
+from landslide.experiment import Experiment, failed_row, plan_experiment, row_key
+from landslide.results.table import write_row
 from landslide.training.config import TrainingConfig, training_config
 from sweeps import trial
 
@@ -55,12 +56,31 @@ def test_what_is_wrong_with_a_trial_is_its_row(
     assert results_table(shared["table"])["error"].tolist() == ["ValueError: no such input"]
 
 
-@pytest.mark.parametrize("kind", [torch.AcceleratorError, torch.OutOfMemoryError])
-def test_what_is_wrong_with_its_device_is_left_to_tune(
-    kind: type[Exception], shared: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+def test_what_goes_wrong_in_a_rerun_leaves_the_score_that_was_earned(
+    shared: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(trial, "run_trial", raising(kind("CUDA error")))
-    with pytest.raises(kind, match="CUDA error"):
+    failed = failed_row(shared["experiment"], CONFIG, "ab", "lost")
+    write_row(shared["table"], replace(failed, error=None, auprc=0.5))
+    monkeypatch.setattr(trial.tune, "report", lambda _: None)
+    monkeypatch.setattr(trial, "run_trial", raising(ValueError("diverged")))
+    trial.trial({"trial": {"key": "ab", "config": CONFIG}}, **shared)
+    assert results_table(shared["table"])["auprc"].tolist() == [0.5]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.AcceleratorError("CUDA error"),
+        torch.OutOfMemoryError("CUDA out of memory"),
+        RuntimeError("FIND was unable to find an engine to execute this computation"),
+    ],
+    ids=str,
+)
+def test_what_is_wrong_with_its_device_is_left_to_tune(
+    error: Exception, shared: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trial, "run_trial", raising(error))
+    with pytest.raises(type(error), match=str(error)):
         trial.trial({"trial": {"key": "ab", "config": CONFIG}}, **shared)
     assert not Path(shared["table"]).exists()
 

@@ -12,9 +12,10 @@ import xarray as xr
 from landslide.cube.labels import NO_DATA
 from landslide.training import train as training
 from landslide.training.config import TrainingConfig
+from landslide.training.device import whole_float32, working_precision
 from landslide.training.feeding import Feed, Resident
 from landslide.training.network import build_network
-from landslide.training.run import Run, predict, whole_float32, working_precision
+from landslide.training.run import Run, predict
 from landslide.training.train import train
 
 MakeChips = Callable[..., xr.Dataset]
@@ -99,6 +100,32 @@ def test_pixels_without_data_pull_no_weight(small: Small) -> None:
     torch.autograd.backward(loss / pixels.clamp(min=1))
     assert (float(loss.detach()), int(pixels)) == (0, 0)
     assert all((p.grad == 0).all() for p in run.network.parameters() if p.grad is not None)
+
+
+def test_the_steps_are_adams_on_the_mean_loss_and_weight_decay(small: Small) -> None:
+    random, rate, decay = np.random.default_rng(0), 0.01, 0.1
+    torch.manual_seed(0)
+    network = torch.nn.Conv2d(2, 2, 1)
+    run = Run(network, small(learning_rate=rate, weight_decay=decay), torch.float32, CPU)
+
+    def weights() -> np.ndarray:
+        parts = network.weight.flatten(1), network.bias[:, None]
+        return torch.cat(parts, dim=1).detach().double().numpy()
+
+    expected, mean, square = weights(), np.zeros((2, 3)), np.zeros((2, 3))
+    for step in range(1, 4):
+        x = random.normal(size=(3, 2, 5, 7)).astype(np.float32)
+        y = random.choice([0, 1, NO_DATA], (3, 5, 7))
+        run.step(torch.from_numpy(x), torch.from_numpy(y))
+        counted = y != NO_DATA
+        pixels = np.column_stack([np.moveaxis(x, 1, -1)[counted], np.ones(counted.sum())])
+        odds = np.exp(pixels @ expected.T)
+        wrong = odds / odds.sum(axis=1, keepdims=True) - np.eye(2)[y[counted]]
+        slope = wrong.T @ pixels / len(pixels) + decay * expected
+        mean, square = 0.9 * mean + 0.1 * slope, 0.999 * square + 0.001 * slope**2
+        deviation = np.sqrt(square / (1 - 0.999**step))
+        expected -= rate * mean / (1 - 0.9**step) / (deviation + 1e-8)
+    np.testing.assert_allclose(weights(), expected, atol=1e-6)
 
 
 def test_the_validation_loss_is_the_mean_cross_entropy(small: Small) -> None:

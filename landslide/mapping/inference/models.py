@@ -1,14 +1,15 @@
 """Trained models on the device, and the logits that they give chips."""
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
 from landslide.training.bundle import Bundle, load_bundle
 from landslide.training.config import TrainingConfig
+from landslide.training.device import this_device, working_precision
 from landslide.training.normalization import Normalization
-from landslide.training.run import predict, working_precision
+from landslide.training.run import predict
 
 
 @dataclass(frozen=True)
@@ -36,16 +37,6 @@ class Model:
         torch.nan_to_num_(x, nan=0.0, posinf=0.0, neginf=0.0)
         x = x.contiguous(memory_format=torch.channels_last)
         return predict(self.network, x, batch_size, self.precision)
-
-
-def map_device() -> torch.device:
-    """Return the device that maps are made on: a GPU where there is one."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def device_name(device: torch.device) -> str:
-    """Return what a device is called."""
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
 def on_device(
@@ -81,8 +72,12 @@ def models_of(bundles: tuple[Bundle, ...], device: torch.device) -> tuple[Model,
 
 
 @functools.lru_cache(maxsize=2)
-def models_at(members: tuple[tuple[str, str], ...]) -> tuple[Model, ...]:
+def models_at(
+    members: tuple[tuple[str, str], ...], precision: str | None = None
+) -> tuple[Model, ...]:
     """Load models once in each process that maps, by address and digest of the weights.
+
+    They compute in the precision that is named, or each in its own.
 
     Raises
     ------
@@ -96,5 +91,7 @@ def models_at(members: tuple[tuple[str, str], ...]) -> tuple[Model, ...]:
             raise ValueError(
                 f"the model at {address} was replaced while the map was made: map anew"
             )
-        bundles.append(bundle)
-    return models_of(tuple(bundles), map_device())
+        config = bundle.config
+        wanted = replace(config, precision=precision or config.precision)
+        bundles.append(replace(bundle, config=wanted))
+    return models_of(tuple(bundles), this_device())

@@ -10,19 +10,19 @@ import torch
 from numpy.typing import NDArray
 
 from landslide.mapping.inference.arena import one_arena
-from landslide.mapping.inference.models import Model, device_name, map_device, models_at
+from landslide.mapping.inference.models import Model, models_at
 from landslide.mapping.inference.squares import Square, as_columns, read_strips
 from landslide.mapping.inference.strips import ScenePlan, Strip
 from landslide.mapping.inference.sweep import Columns, Finished, sweep
 from landslide.mapping.inference.work import COLUMNS, Rows, Work
+from landslide.training.device import device_name, telling_batch_size, this_device, threads_of
 from landslide.training.prefetch import read_ahead
-from landslide.training.run import threads_of
 
 BATCH = {"cpu": 16, "cuda": 64}
 """Chips that pass through a network together."""
 PROBABILITY, SPREAD = "probability", "spread"
 WRITES = 2  # finished columns that wait to be written, at most
-AHEAD = 2  # columns of a seam that are read in advance
+AHEAD = 2  # pieces of a seam that are read in advance
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,8 @@ class Job:
     """Chips that pass through a network together, at most; by default what suits the device."""
     threads: int | None
     """CPU threads of the networks; by default those of torch, where the strip is mapped."""
+    precision: str | None = None
+    """As a training configuration has it; by default each model's own."""
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -147,7 +149,13 @@ def map_seam(job: Job, number: int) -> int:
 def _ready(job: Job) -> tuple[tuple[Model, ...], torch.device]:
     """Make this process one that maps; return the models on its device."""
     one_arena()
-    return models_at(job.members), map_device()
+    device = this_device()
+    with telling_batch_size(device, _together(job, device)):
+        return models_at(job.members, job.precision), device
+
+
+def _together(job: Job, device: torch.device) -> int:
+    return job.batch_size or BATCH[device.type]
 
 
 def _run(
@@ -165,8 +173,12 @@ def _run(
     chips = valid = 0
     waiting: deque[Future[int]] = deque()
     threads = job.threads or torch.get_num_threads()
-    with threads_of(threads), ThreadPoolExecutor(1, "write") as pool:
-        batch_size = job.batch_size or BATCH[device.type]
+    batch_size = _together(job, device)
+    with (
+        threads_of(threads),
+        ThreadPoolExecutor(1, "write") as pool,
+        telling_batch_size(device, batch_size),
+    ):
         swept = sweep(
             arriving,
             models,
@@ -176,17 +188,11 @@ def _run(
             batch_size=batch_size,
             device=device,
         )
-        try:
-            for finished in swept:
-                chips += finished.chips
-                if len(waiting) == WRITES:
-                    valid += waiting.popleft().result()
-                waiting.append(pool.submit(write, finished))
-        except torch.OutOfMemoryError:
-            raise OSError(
-                f"{device_name(device)} has no memory for batches of {batch_size} chips: "
-                "give a smaller --batch-size"
-            ) from None
+        for finished in swept:
+            chips += finished.chips
+            if len(waiting) == WRITES:
+                valid += waiting.popleft().result()
+            waiting.append(pool.submit(write, finished))
         valid += sum(each.result() for each in waiting)
     return chips, valid
 
@@ -203,15 +209,21 @@ def _write_outputs(
     valid: NDArray[np.bool_],
 ) -> int:
     """Write mean and spread of the models' probabilities; return how many pixels have any."""
-    members = np.stack(
-        [
-            torch.sigmoid(torch.from_numpy(plane) / model.temperature).numpy()
-            for plane, model in zip(logits, models, strict=True)
-        ]
-    )
-    planes = {PROBABILITY: members.mean(axis=0), SPREAD: members.std(axis=0)}
+    if not np.isfinite(logits, where=valid, out=np.ones_like(logits, bool)).all():
+        raise ValueError(
+            "a model's score of a pixel that has data is no number, reckoned in "
+            f"{str(models[0].precision).removeprefix('torch.')}: give --precision float32"
+        )
+    members = [
+        torch.sigmoid(torch.from_numpy(plane) / model.temperature).numpy()
+        for plane, model in zip(logits, models, strict=True)
+    ]
     for name, rows in out.items():
-        rows.append(np.where(valid, planes[name], np.float32(np.nan)))
+        if name == SPREAD:
+            plane = np.std(members, axis=0)
+        else:
+            plane = members[0] if len(members) == 1 else np.mean(members, axis=0)
+        rows.append(np.where(valid, plane, np.float32(np.nan)))
     return int(valid.sum())
 
 
@@ -226,17 +238,21 @@ def _edges(job: Job, number: int) -> Iterator[Columns]:
     """Read the columns of a seam, ahead, from the edges of the strips that it lies between."""
     sides = ((strip_name(number), "below"), (strip_name(number + 1), "above"))
     width = job.plan.shape[1]
+    # As many columns as give the network a whole batch: a seam is seldom more than a row of chips.
+    across = job.plan.across[1]
+    step = across.starts[1] - across.starts[0] if len(across.starts) > 1 else across.size
+    columns_at_once = -(-_together(job, this_device()) * step // COLUMNS) * COLUMNS
     arrays = {
         what: [job.work.open(name, f"{side}-{what}") for name, side in sides]
         for what in ("channels", "logits", "valid")
     }
 
     def read(start: int) -> Columns:
-        columns = slice(start, min(start + COLUMNS, width))
+        columns = slice(start, min(start + columns_at_once, width))
         channels, logits, valid = (
             np.concatenate([np.asarray(array[:, :, columns]) for array in of], axis=1)
             for of in arrays.values()
         )
         return Columns(start, channels, valid[0], logits)
 
-    yield from read_ahead(read, range(0, width, COLUMNS), AHEAD)
+    yield from read_ahead(read, range(0, width, columns_at_once), AHEAD)

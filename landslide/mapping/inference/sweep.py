@@ -5,6 +5,7 @@ What is held is the columns that chips still need: a chip's width, and what was 
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import batched
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from landslide.mapping.inference.models import Model
 from landslide.mapping.inference.placing import Placing
+from landslide.training.prefetch import pinned, to_device
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +82,11 @@ def sweep(
     device : torch.device
     """
     window: _Window | None = None
+    # On the device once: what goes there from pageable memory makes the host wait for it.
+    weights = tuple(
+        torch.from_numpy(np.asarray(each)).to(device)
+        for each in ([weight for _, weight in rows], across.weights)
+    )
     following = 0  # the next chip along x
     size = across.size
     for columns in arriving:
@@ -94,7 +101,7 @@ def sweep(
             else count,
         )
         following = ready.stop
-        passed = _pass(window, models, rows, across, ready, batch_size)
+        passed = _pass(window, models, [y for y, _ in rows], across, weights, ready, batch_size)
         # Columns left of the next chip are finished.
         done = width if last else across.starts[following]
         yield from _finished(window, done, passed)
@@ -103,11 +110,11 @@ def sweep(
 def _extended(
     window: _Window | None, columns: Columns, models: int, device: torch.device
 ) -> _Window:
-    channels = torch.from_numpy(columns.channels).to(device, non_blocking=True)
+    channels = _sent(columns.channels, device)
     logits = (
         torch.zeros((models, *columns.valid.shape), device=device)
         if columns.logits is None
-        else torch.from_numpy(columns.logits).to(device)
+        else _sent(columns.logits, device)
     )
     if window is None:
         return _Window(columns.start, channels, columns.valid, logits, [columns])
@@ -118,34 +125,41 @@ def _extended(
     return window
 
 
+def _sent(values: NDArray[np.float32], device: torch.device) -> torch.Tensor:
+    return to_device(pinned(torch.from_numpy(values)), device)
+
+
 def _pass(
     window: _Window,
     models: Sequence[Model],
-    rows: Sequence[tuple[int, NDArray[np.float32]]],
+    tops: Sequence[int],
     across: Placing,
+    weights: Sequence[torch.Tensor],
     ready: range,
     batch_size: int,
 ) -> int:
-    """Pass the chips at some places along x through the networks; return how many."""
+    """Pass the chips at some places along x through the networks; return how many.
+
+    The weights are those of the rows of chips along y, and of the chips of a row along x.
+    """
     size, device = across.size, window.logits.device
-    corners = [
-        (y, across.starts[n] - window.start, weight, n)
+    places = [
+        (row, n)
         for n in ready
-        for y, weight in rows
+        for row, y in enumerate(tops)
         if window.valid[y : y + size, across.starts[n] - window.start :][:, :size].any()
     ]
-    for first in range(0, len(corners), batch_size):
-        batch = corners[first : first + batch_size]
-        chips = torch.stack([_cut(window.channels, y, x, size) for y, x, *_ in batch])
-        weights = torch.from_numpy(
-            np.stack([weight[:, None] * across.weights[n] for *_, weight, n in batch])
-        ).to(device, non_blocking=True)
+    for batch in batched(places, batch_size):
+        corners = [(tops[row], across.starts[n] - window.start) for row, n in batch]
+        chips = torch.stack([_cut(window.channels, y, x, size) for y, x in corners])
+        row, n = to_device(pinned(torch.tensor(batch).T.contiguous()), device)
+        weight = weights[0][row][:, :, None] * weights[1][n][:, None, :]
         for m, model in enumerate(models):
-            weighted = model.logits(chips, batch_size) * weights
-            for (y, x, *_), part in zip(batch, weighted, strict=True):
+            weighted = model.logits(chips, batch_size) * weight
+            for (y, x), part in zip(corners, weighted, strict=True):
                 room = window.logits[m, y : y + size, x : x + size]
                 room += part[: room.shape[0], : room.shape[1]]
-    return len(corners)
+    return len(places)
 
 
 def _cut(channels: torch.Tensor, y: int, x: int, size: int) -> torch.Tensor:

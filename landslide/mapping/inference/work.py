@@ -5,7 +5,6 @@ another, and says so in a record when one is done: what has no record is mapped 
 """
 
 import json
-import shutil
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,11 +15,10 @@ import fsspec
 import numpy as np
 import xarray as xr
 import zarr
-from fsspec.implementations.local import LocalFileSystem
 from numpy.typing import NDArray
 
 from landslide.cube.address import writable_store
-from landslide.storage import absolute, read_bytes, write_whole
+from landslide.storage import absolute, read_bytes, remove_all, write_whole
 
 FOLDER = ".landslide-map"
 """Of the work store in a map's folder."""
@@ -84,6 +82,7 @@ class Work:
             chunks=chunks,
             dtype=dtype,
             fill_value=np.nan if dtype == "float32" else 0,
+            compressors=None,  # scores hardly shrink, and a GPU would wait for what tries to
             overwrite=True,
             config={"write_empty_chunks": True},
         )
@@ -141,15 +140,12 @@ class Work:
         filesystem, path = fsspec.core.url_to_fs(self.address)
         listed = filesystem.find(path, withdirs=False)
         inside = [name.removeprefix(path).strip("/").split("/") for name in listed]
-        return all(parts[1] == self.run for parts in inside if len(parts) > 2)
+        # What a run wrote lies at strips/NUMBER/RUN/NAME; records lie above.
+        return all(parts[2] == self.run for parts in inside if len(parts) > 3)
 
     def remove(self) -> None:
         """Remove all of it."""
-        filesystem, path = fsspec.core.url_to_fs(self.address)
-        if isinstance(filesystem, LocalFileSystem):
-            shutil.rmtree(path, ignore_errors=True)
-        elif filesystem.exists(path):
-            filesystem.rm(path, recursive=True)
+        remove_all(self.address)
 
 
 @dataclass

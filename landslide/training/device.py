@@ -1,0 +1,106 @@
+"""Where networks compute here, how exactly, and what is said where that fails."""
+
+import contextlib
+import threading
+from collections.abc import Iterator
+
+import torch
+
+FAILURES = ("CUDA error", "CUBLAS_STATUS", "cuDNN error", "unable to find an engine")
+"""What a plain RuntimeError says where a device has failed; the last, where cuDNN had no memory."""
+
+
+def this_device() -> torch.device:
+    """Return the device that networks run on: a GPU where there is one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def device_name(device: torch.device) -> str:
+    """Return what a device is called."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
+def working_precision(wanted: str, device: torch.device) -> torch.dtype:
+    """Return the type that a device computes in: a V100 has float16 but no bfloat16."""
+    if wanted == "float32" or device.type == "cpu":
+        return torch.float32
+    ampere = torch.cuda.get_device_capability(device) >= (8, 0)
+    return torch.bfloat16 if ampere else torch.float16
+
+
+_inside, _settings = threading.Lock(), list[str]()  # one setting for each that is inside
+
+
+@contextlib.contextmanager
+def whole_float32(precision: torch.dtype) -> Iterator[None]:
+    """Convolve float32 as such for a while, where that is the precision.
+
+    From Ampere on torch would round it to TF32, of 10 bits; matrix products it leaves alone. The
+    setting is the process's: of several threads inside, the last out gives back what was before.
+    """
+    if precision != torch.float32:
+        yield
+        return
+    convolutions = torch.backends.cudnn.conv  # type: ignore[attr-defined]  # as documented
+    with _inside:
+        _settings.append(convolutions.fp32_precision)
+        convolutions.fp32_precision = "ieee"
+    try:
+        yield
+    finally:
+        with _inside:
+            convolutions.fp32_precision = _settings.pop()
+
+
+@contextlib.contextmanager
+def threads_of(count: int) -> Iterator[None]:
+    """Compute on so many CPU threads for a while."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def of_device(error: BaseException) -> bool:
+    """Return whether an error is the device's: it has no memory left, or has failed."""
+    if isinstance(error, torch.AcceleratorError | torch.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(sign in str(error) for sign in FAILURES)
+
+
+@contextlib.contextmanager
+def telling_batch_size(device: torch.device, batch_size: int) -> Iterator[None]:
+    """Say what to do where a device fails.
+
+    Raises
+    ------
+    OSError
+        In place of the device's error.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if not of_device(error):
+            raise
+        reason = str(error).split("\n", maxsplit=1)[0].strip(" .") or type(error).__name__
+        raise OSError(
+            f"{device_name(device)} has failed or has no memory for batches of {batch_size} chips "
+            f"({reason}): give a smaller --batch-size, or see what else runs there"
+        ) from error
+
+
+@contextlib.contextmanager
+def fastest_convolutions() -> Iterator[None]:
+    """Let cuDNN try its algorithms on each new shape for a while, and take the fastest.
+
+    Each thread tries anew, which takes as long as some steps: it pays where shapes are few, and
+    each comes often.
+    """
+    before = torch.backends.cudnn.benchmark
+    torch.backends.cudnn.benchmark = True
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.benchmark = before
