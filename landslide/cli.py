@@ -24,18 +24,18 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--verbose", action="store_true", help="say what is being done")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    fetch = commands.add_parser("fetch", help="download a published cube from Zenodo")
+    fetch = _command(commands, "fetch", "download a published cube from Zenodo")
     fetch.add_argument("event", help="hokkaido, kaikoura, puerto_rico or talakmau")
     fetch.add_argument("folder", help="where it is put; run again to go on")
     fetch.set_defaults(run=_fetch)
 
-    inspect = commands.add_parser("inspect", help="say what a cube holds; exit 1 if too little")
+    inspect = _command(commands, "inspect", "say what a cube holds; exit 1 if too little")
     inspect.add_argument("cube", help=options.CUBE)
-    inspect.add_argument("--event", help="a published event's name or a TOML file")
+    inspect.add_argument("--event", help=options.EVENT)
     options.add_reading_options(inspect)
     inspect.set_defaults(run=_inspect)
 
-    simulate = commands.add_parser("simulate", help="write a simulated cube with known truth")
+    simulate = _command(commands, "simulate", "write a simulated cube with known truth")
     simulate.add_argument("out", help="address of the cube")
     simulate.add_argument(
         "--shape", type=int, nargs=2, default=(1024, 1280), metavar=("Y", "X"), help="pixels"
@@ -62,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_build(commands)
     _add_optimize(commands)
 
-    train = commands.add_parser("train", help="train one model and save it as a bundle")
+    train = _command(commands, "train", "train one model and save it as a bundle")
     options.add_experiment_options(train)
     train.add_argument("--inputs", default="vv+vh", help=options.INPUTS)
     train.add_argument("--timesteps", type=int, default=4, help="images on either side")
@@ -72,11 +72,11 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--table", help="write the row into this table, too")
     train.set_defaults(run=_train, protocol="blocked")
 
-    mapped = commands.add_parser("map", help="map the landslides of a cube; run again to go on")
+    mapped = _command(commands, "map", "map the landslides of a cube; run again to go on")
     add_map_options(mapped)
     mapped.set_defaults(run=_map)
 
-    table = commands.add_parser("table", help="print the AUPRC table and the paper's claims")
+    table = _command(commands, "table", "print the AUPRC table and the paper's claims")
     table.add_argument("table", help="folder of the table")
     table.add_argument(
         "--format", choices=("text", "csv", "markdown"), default="text", help="of the print"
@@ -93,50 +93,54 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _command(commands: Any, name: str, what: str) -> Any:
+    return commands.add_parser(name, help=what, description=f"{what[0].upper()}{what[1:]}.")
+
+
 def _add_figures(commands: Any) -> None:
-    figure4 = commands.add_parser("figure4", help="draw AUPRC over timesteps from a table")
+    figure4 = _command(commands, "figure4", "draw AUPRC over timesteps from a table")
     figure4.add_argument("table", help="folder of the table")
     figure4.add_argument("out", help=PICTURE)
     figure4.set_defaults(run=_figure4)
 
-    figure1 = commands.add_parser("figure1", help="draw one chip's channels and labels")
+    figure1 = _command(commands, "figure1", "draw one chip's channels and labels")
     figure1.add_argument("cube", help=options.CUBE)
     figure1.add_argument("out", help=PICTURE)
-    figure1.add_argument("--event", help="a published event's name or a TOML file")
+    figure1.add_argument("--event", help=options.EVENT)
     figure1.add_argument(
         "--chip", type=int, help="which chip with landslides; default: the fullest"
     )
     options.add_reading_options(figure1)
     figure1.set_defaults(run=_figure1)
 
-    figure2 = commands.add_parser("figure2", help="draw a cube's place, images, labels, elevation")
+    figure2 = _command(commands, "figure2", "draw a cube's place, images, labels, elevation")
     figure2.add_argument("cube", help=options.CUBE)
     figure2.add_argument("out", help=PICTURE)
-    figure2.add_argument("--event", help="a published event's name or a TOML file")
+    figure2.add_argument("--event", help=options.EVENT)
     options.add_reading_options(figure2)
     figure2.set_defaults(run=_figure2)
 
-    figure5 = commands.add_parser("figure5", help="draw predicted above mapped for some test chips")
+    figure5 = _command(commands, "figure5", "draw predicted above mapped for some test chips")
     figure5.add_argument("model", help="folder of a bundle that `landslide train` wrote")
     figure5.add_argument("cube", help="the cube that it was trained on")
     figure5.add_argument("out", help=PICTURE)
-    figure5.add_argument("--event", help="a published event's name or a TOML file")
+    figure5.add_argument("--event", help=options.EVENT)
     figure5.add_argument("--chips", type=int, default=6, help="how many, at most")
     options.add_reading_options(figure5)
     figure5.set_defaults(run=_figure5)
 
 
 def _add_build(commands: Any) -> None:
-    build = commands.add_parser("build", help="build a cube from archives; run again to go on")
+    build = _command(commands, "build", "build a cube from archives; run again to go on")
     add_build_options(build)
     build.set_defaults(run=_build)
 
 
 def _add_optimize(commands: Any) -> None:
-    optimize = commands.add_parser("optimize", help="copy a cube in the layout that streams best")
+    optimize = _command(commands, "optimize", "copy a cube in the layout that streams best")
     optimize.add_argument("cube", help=options.CUBE)
     optimize.add_argument("out", help="address of the copy")
-    optimize.add_argument("--event", help="a published event's name or a TOML file")
+    optimize.add_argument("--event", help=options.EVENT)
     optimize.add_argument("--chip-size", type=int, default=128, help="pixels on a chunk's side")
     optimize.add_argument("--dates", type=int, default=4, help="images in a chunk, at most")
     optimize.add_argument(
@@ -192,18 +196,9 @@ def _simulate(args: argparse.Namespace) -> None:
 
 
 def _build(args: argparse.Namespace) -> None:
-    from landslide.build.assemble import build_cube, plan_changes
-    from landslide.build.changes import changes_text
-    from landslide.build.plan import plan_build
-    from landslide.build.recipe import load_recipe
+    from landslide.build.asked import build_asked
 
-    plan = plan_build(load_recipe(args.event))
-    print(plan.text)
-    if args.dry_run:
-        print(changes_text(args.out, plan_changes(plan, args.out, until=args.until)))
-        return
-    build_cube(plan, args.out, until=args.until, said=print)
-    print(args.out)
+    build_asked(args.event, args.out, until=args.until, dry_run=args.dry_run, said=print)
 
 
 def _optimize(args: argparse.Namespace) -> None:

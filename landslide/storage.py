@@ -4,9 +4,11 @@ import contextlib
 import glob
 import os
 import re
+import shutil
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
@@ -15,12 +17,14 @@ from landslide.retries import patiently
 
 # What is before the @ of abfs:// alone is a container's name.
 _USER = re.compile(r"(?<=://)[^/@]*:[^/@]*@|(?<=http://)[^/@]+@|(?<=https://)[^/@]+@")
-_WEB = re.compile(r"\bhttps?://")
+# What follows a ? there may be a signature; in other stores it is part of a name, or a version.
+_SIGNED = re.compile(r"\b(?:https?|az|abfss?)://")
 
 
-def _without_secrets(uri: str) -> str:
+def without_secrets(uri: str) -> str:
+    """Return an address as it may be printed: without the password or the signature it may have."""
     named = _USER.sub("", uri)
-    return named.partition("?")[0] if _WEB.search(named) else named
+    return named.partition("?")[0] if _SIGNED.search(named) else named
 
 
 def absolute(uri: str) -> str:
@@ -37,7 +41,7 @@ def absolute(uri: str) -> str:
             "an address is empty, perhaps of a shell variable that is not set: give one, . for "
             "this folder"
         )
-    bare = _without_secrets(uri)
+    bare = without_secrets(uri)
     if bare != uri:
         raise ValueError(
             f"the address {bare} came with a user's name, a password or a query: leave that out, "
@@ -141,6 +145,71 @@ def remove(uri: str) -> None:
     filesystem, path = fsspec.core.url_to_fs(uri)
     with contextlib.suppress(FileNotFoundError):
         patiently(lambda: filesystem.rm_file(path))
+
+
+def remove_all(uri: str) -> None:
+    """Remove all that lies at `uri` and under it, if anything does; patiently, as it is written.
+
+    What another process removes at the same time is gone, too.
+
+    Raises
+    ------
+    OSError
+        Where something stays.
+    """
+    patiently(lambda: _remove_all(uri))
+
+
+def _remove_all(uri: str) -> None:
+    filesystem, path = fsspec.core.url_to_fs(uri)
+    if isinstance(filesystem, LocalFileSystem):
+        _remove_here(Path(path))
+        return
+    filesystem.invalidate_cache()
+    if not filesystem.exists(path):
+        return
+    if glob.has_magic(path):
+        # `rm` would take it for a pattern, and the neighbours that it matches for what is meant.
+        for file in filesystem.find(path):
+            with contextlib.suppress(FileNotFoundError):
+                filesystem.rm_file(file)
+        return
+    with contextlib.suppress(FileNotFoundError):
+        filesystem.rm(path, recursive=True)
+
+
+def _remove_here(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, onexc=_unless_gone)
+    else:
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            path.unlink()
+
+
+def _unless_gone(_function: Callable[..., object], _path: str, error: BaseException) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise error
+
+
+def replace_folder(new: str | Path, target: str | Path) -> None:
+    """Put the folder `new` of a disk in the place of `target`, which goes if it is there.
+
+    Raises
+    ------
+    OSError
+        Where that fails; `target` is as it was.
+    """
+    new, target = Path(new), Path(target)
+    aside = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
+    try:
+        if target.exists():
+            target.rename(aside)
+        new.rename(target)
+    except BaseException:
+        if aside.exists() and not target.exists():
+            aside.rename(target)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 @contextlib.contextmanager

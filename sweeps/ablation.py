@@ -34,6 +34,7 @@ from sweeps.planning import (
     room_for_chips,
 )
 from sweeps.trial import run_trials
+from sweeps.workers import most_workers
 
 
 def options(
@@ -75,7 +76,7 @@ def run(args: argparse.Namespace, planned: Sweep | None = None) -> int:
                     sweep.stream,
                     args.chips,
                     f"{sweep.runs}/{experiment.chip_store}",
-                    *executor_of(client, max(args.dask_workers or (0,))),
+                    *executor_of(client, most_workers(args)),
                     room=room_for_chips(),
                 )
             failures = run_trials(

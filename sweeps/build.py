@@ -9,15 +9,19 @@ archives and a bucket, or a disk that they share. ISCE2 runs where this runs.
 
 import argparse
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+from cluster import goes_with_job
 from cluster.dask import dask_client, executor_of
 from landslide.build.options import add_build_options
 from landslide.command import run_command
 from landslide.options import Parser
+from sweeps.workers import add_dask_workers, most_workers, require_workers
 
 
 def options(arguments: list[str] | None) -> argparse.Namespace:
-    """Read the command line."""
+    """Read the command line; what a job writes into its own folder nobody would find."""
     parser = Parser(description=__doc__.split("\n")[0])
     add_build_options(parser)
     parser.add_argument(
@@ -26,26 +30,34 @@ def options(arguments: list[str] | None) -> argparse.Namespace:
         help="a scheduler, or kubernetes:NAMESPACE/NAME; default: DASK_SCHEDULER_ADDRESS, else "
         "threads of this process",
     )
-    return parser.parse_args(arguments)
+    add_dask_workers(parser)
+    args = parser.parse_args(arguments)
+    if goes_with_job(args.out):
+        parser.error("a submitted job needs an OUT that stays: an address, or a path from / on")
+    return args
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Say what is built from what, build it, and say where it lies."""
     args = options(arguments)
-    from landslide.build.assemble import build_cube, plan_changes  # noqa: PLC0415 - after the options are read
-    from landslide.build.changes import changes_text  # noqa: PLC0415
-    from landslide.build.plan import plan_build  # noqa: PLC0415
-    from landslide.build.recipe import load_recipe  # noqa: PLC0415
+    require_workers(args.dask, args.dask_workers)
+    from landslide.build.asked import build_asked  # noqa: PLC0415 - after the options are read
 
-    plan = plan_build(load_recipe(args.event))
-    print(plan.text)
-    if args.dry_run:
-        print(changes_text(args.out, plan_changes(plan, args.out, until=args.until)))
-        return
-    with dask_client(args.dask) as client:  # which is from here on what Dask computes with
-        _, ahead = executor_of(client)
-        build_cube(plan, args.out, until=args.until, blocks_at_once=ahead, said=print)
-    print(args.out)
+    build_asked(
+        args.event,
+        args.out,
+        until=args.until,
+        dry_run=args.dry_run,
+        said=print,
+        blocks_at_once=_blocks_at_once(args),
+    )
+
+
+@contextmanager
+def _blocks_at_once(args: argparse.Namespace) -> Iterator[int]:
+    """Have Dask compute on a cluster, and give how many blocks keep it busy."""
+    with dask_client(args.dask, adapt=args.dask_workers) as client:
+        yield executor_of(client, most_workers(args))[1]
 
 
 def command(arguments: list[str] | None = None) -> int:

@@ -25,6 +25,7 @@ from landslide.mapping.options import add_map_options, cube_to_map, map_choices
 from landslide.mapping.plan import plan_map
 from landslide.mapping.run import predict_scene, write_map
 from landslide.options import Parser, gpus, positive
+from sweeps.workers import add_dask_workers, most_workers, require_workers
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -38,6 +39,7 @@ def options(arguments: list[str] | None) -> argparse.Namespace:
     cluster.add_argument(
         "--dask", metavar="ADDRESS", help="a scheduler, or kubernetes:NAMESPACE/NAME"
     )
+    add_dask_workers(cluster)
     cluster.add_argument("--actors", type=int, help="instead of Dask: how many Ray actors")
     cluster.add_argument("--address", help="a running Ray; default: the job's, or a local one")
     cluster.add_argument(
@@ -58,8 +60,12 @@ def options(arguments: list[str] | None) -> argparse.Namespace:
         parser.error("give either --actors or --dask")
     if args.actors is not None and args.actors < 1:
         parser.error("--actors is at least 1")
+    if args.actors is not None and args.dask_workers is not None:
+        parser.error("--dask-workers goes with --dask")
     if goes_with_job(args.out):
         parser.error("a submitted job needs an OUT that stays: an address, or a path from / on")
+    if args.work is not None and goes_with_job(args.work):
+        parser.error("a submitted job needs a --work that stays: an address, or a path from / on")
     return args
 
 
@@ -67,6 +73,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Map, and print where each product lies."""
     one_arena()
     args = options(arguments)
+    require_workers(args.dask, args.dask_workers)
     models = [args.model, *args.members]
     # What is wrong is found before a node is waited for.
     plan = plan_map(models, cube_to_map(args), args.out, map_choices(args), work=args.work)
@@ -81,8 +88,10 @@ def main(arguments: list[str] | None = None) -> None:
             executor = opened.enter_context(RayActors(args.actors, resources))
             ahead = 2 * args.actors
         else:
-            client = opened.enter_context(dask_client(args.dask, deadline=args.deadline))
-            executor, ahead = executor_of(client)
+            client = opened.enter_context(
+                dask_client(args.dask, adapt=args.dask_workers, deadline=args.deadline)
+            )
+            executor, ahead = executor_of(client, most_workers(args))
         scene, facts = predict_scene(plan, executor, look_ahead=ahead, progress=True)
     written = write_map(plan, scene, facts)
     print("\n".join(written.values()))

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from cluster import goes_with_job, in_job
-from cluster.dask import DEADLINE, require_scalable
+from cluster.dask import DEADLINE
 from cluster.resources import Resources, smallest_node_bytes, usual_gpus
 from landslide.chips.inputs import PAPER_INPUTS, PAPER_TIMESTEPS
 from landslide.chips.passing import ChipStream
@@ -32,9 +32,11 @@ from landslide.options import (
     split_text,
 )
 from landslide.results.table import row_keys
+from landslide.retries import patiently
 from landslide.storage import absolute
 from landslide.training.config import TrainingConfig, resolved_precision
 from landslide.trial import require_network
+from sweeps.workers import add_dask_workers, require_workers
 
 
 def add_sweep_options(
@@ -74,15 +76,12 @@ def add_sweep_options(
     )
     cluster.add_argument("--accelerator", help="Ray's accelerator type, such as V100")
     cluster.add_argument(
-        "--dask", metavar="ADDRESS", help="a scheduler, or kubernetes:NAMESPACE/NAME; default: here"
+        "--dask",
+        metavar="ADDRESS",
+        help="a scheduler, or kubernetes:NAMESPACE/NAME; default: DASK_SCHEDULER_ADDRESS, else "
+        "threads of the driver",
     )
-    cluster.add_argument(
-        "--dask-workers",
-        type=int,
-        nargs=2,
-        metavar=("LEAST", "MOST"),
-        help="Dask workers to scale between; a scheduler's own autoscaler finds work for the most",
-    )
+    add_dask_workers(cluster)
 
 
 def parsed(parser: argparse.ArgumentParser, arguments: list[str] | None) -> argparse.Namespace:
@@ -144,7 +143,7 @@ class Sweep:
         self, keyed: dict[str, TrainingConfig], *, force: bool
     ) -> dict[str, TrainingConfig]:
         """Return those of `keyed` that the table holds no score of; all, if they are forced."""
-        done = set() if force else row_keys(self.table)
+        done = set() if force else patiently(lambda: row_keys(self.table))
         return {key: config for key, config in keyed.items() if key not in done}
 
 
@@ -171,10 +170,7 @@ def plan_sweep(args: argparse.Namespace) -> Sweep:
     ValueError, OSError
         Where the cube, the event, the options or the addresses are wrong.
     """
-    if args.dask_workers and not 0 <= args.dask_workers[0] <= args.dask_workers[1]:
-        least, most = args.dask_workers
-        raise ValueError(f"--dask-workers {least} {most}: give the fewest and the most, in order")
-    require_scalable(args.dask, args.dask_workers)
+    require_workers(args.dask, args.dask_workers)
     table, beside = table_of(args)
     cube = opened_cube(args)
     event = find_event(cube, args.event)

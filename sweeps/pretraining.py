@@ -11,6 +11,7 @@ left out.
 import argparse
 import sys
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import xarray as xr
@@ -28,6 +29,7 @@ from landslide.command import run_command
 from landslide.experiment import Experiment, failed_row, row_key
 from landslide.options import Parser, opened_cube
 from landslide.results.table import check_writable
+from landslide.retries import patiently
 from landslide.storage import exists, remove
 from landslide.training.config import TrainingConfig
 from landslide.training.labelled import with_labels
@@ -42,6 +44,7 @@ from sweeps.planning import (
     room_for_chips,
 )
 from sweeps.trial import MAX_FAILURES, run_trials, write_failure
+from sweeps.workers import most_workers
 
 LABELLED = (2, 10, 50)
 ORIGIN = "pretrained without labels"
@@ -54,7 +57,8 @@ def options(arguments: list[str] | None) -> argparse.Namespace:
     pretraining = parser.add_argument_group("pretraining")
     pretraining.add_argument(
         "--labelled", nargs="+", type=int, default=list(LABELLED),
-        help="labelled chips to train on, beside all; those that there are not are left out",
+        help="numbers of labelled chips to train on, besides all; those larger than the training "
+        "part are left out",
     )  # fmt: skip
     pretraining.add_argument(
         "--pretraining-epochs", type=int, help="passes over the unlabelled chips; default: --epochs"
@@ -127,7 +131,7 @@ def load(args: argparse.Namespace, sweep: Sweep) -> tuple[tuple[Experiment, xr.D
         skip_damaged=args.skip_damaged,
     )
     with dask_client(args.dask, adapt=args.dask_workers, deadline=args.deadline) as client:
-        executor = executor_of(client, max(args.dask_workers or (0,)))
+        executor = executor_of(client, most_workers(args))
         unlabelled = load_chips(stream, *executor, progress=True)
         chips = gather_chips(
             sweep.stream,
@@ -169,7 +173,7 @@ def pretrained(
         key = row_key(experiment, replace(config, epochs=epochs), config.precision)
         address = f"{sweep.runs}/{ORIGIN.split(maxsplit=1)[0]}-{key}.safetensors"
         begun.append(replace(config, start=address, origin=origin))
-        if not exists(address):
+        if not patiently(partial(exists, address)):
             lacking.append((config, address))
     if not lacking:
         return begun, {}

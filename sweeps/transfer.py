@@ -13,6 +13,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import xarray as xr
 
@@ -28,6 +29,7 @@ from landslide.command import run_command
 from landslide.experiment import Experiment
 from landslide.options import Parser, positive
 from landslide.results.table import check_writable
+from landslide.retries import patiently
 from landslide.storage import exists
 from landslide.training.config import TrainingConfig
 from landslide.training.labelled import with_labels
@@ -41,6 +43,7 @@ from sweeps.planning import (
     room_for_chips,
 )
 from sweeps.trial import run_trials, weights_of
+from sweeps.workers import most_workers
 
 LABELLED = (1, 4, 16, 64)
 
@@ -155,7 +158,7 @@ def load(args: argparse.Namespace, sweep: Sweep) -> xr.Dataset:
             sweep.stream,
             MEMORY,
             "",
-            *executor_of(client, max(args.dask_workers or (0,))),
+            *executor_of(client, most_workers(args)),
             room=room_for_chips(),
         )
     return known_of(chips)  # chips in memory are all there is to know
@@ -208,7 +211,8 @@ def few_labels(
     for base in target.configs:
         configs += [with_labels(base, k, count) for k in (*labelled, None)]
         for (origin, *which), address in weights.items():
-            if which == [base.inputs, base.timesteps, base.seed] and exists(address):
+            same = which == [base.inputs, base.timesteps, base.seed]
+            if same and patiently(partial(exists, address)):
                 begun = replace(
                     base,
                     start=address,
@@ -229,7 +233,7 @@ def run_stage(
         waiting = {
             key: config
             for key, config in keyed.items()
-            if key in waiting or not exists(weights_of(target.runs, key))
+            if key in waiting or not patiently(partial(exists, weights_of(target.runs, key)))
         }
     names = dict.fromkeys(config.origin or "the target alone" for config in stage.configs)
     print(f"{', '.join(names)}: {len(keyed)} configurations, {len(waiting)} to train", flush=True)

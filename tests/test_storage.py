@@ -1,13 +1,15 @@
 """One object written whole, or not at all."""
 
+import os
 import re
 from pathlib import Path
+from typing import Any
 
 import fsspec
 import pytest
 
 from landslide.cli import main
-from landslide.storage import absolute, read_bytes, write_whole
+from landslide.storage import absolute, exists, read_bytes, remove_all, replace_folder, write_whole
 
 
 @pytest.fixture(params=["local", "memory", "s3", "gs"])
@@ -56,6 +58,77 @@ def test_a_write_that_fails_leaves_the_old_object_and_nothing_else(
     assert target.read_bytes() == b"old"
 
 
+def test_what_is_removed_is_no_pattern_for_its_neighbours(folder: str) -> None:
+    folder = f"{folder}/removing"
+    gone = ("run[12]/cube/vv/c/0", "run[12]/cube/vv/a*", "run?/vv")
+    kept = ("run1/cube/vv/c/0", "run2/cube/vv/c/0", "run[12]/cube/vh/c/0", "run[12]/vv", "runs/vv")
+    for name in (*gone, *kept):
+        write_whole(f"{folder}/{name}", b"mine")
+    for name in ("run[12]/cube/vv", "run?/vv", "run[12]/none"):
+        remove_all(f"{folder}/{name}")
+        remove_all(f"{folder}/{name}")  # where nothing is
+    filesystem, path = fsspec.core.url_to_fs(folder)
+    filesystem.invalidate_cache()
+    found = {name.removeprefix(f"{path}/") for name in filesystem.find(path)}
+    assert found == set(kept)
+    remove_all(folder)
+    filesystem.invalidate_cache()
+    assert not exists(folder)
+
+
+def test_removing_takes_a_link_and_not_what_it_leads_to(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "file").write_text("precious")
+    (tmp_path / "link").symlink_to(tmp_path / "data")
+    remove_all(str(tmp_path / "link"))
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
+    assert (tmp_path / "data" / "file").read_text() == "precious"
+
+
+def test_two_that_remove_one_folder_do_not_hinder_each_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("one", "two"):
+        (tmp_path / "work" / name).mkdir(parents=True)
+        (tmp_path / "work" / name / "chunk").write_text("old")
+    unlink = os.unlink
+
+    def after_another(path: str, *args: Any, **kwargs: Any) -> None:
+        unlink(path, *args, **kwargs)
+        unlink(path, *args, **kwargs)  # which finds nothing
+
+    monkeypatch.setattr("os.unlink", after_another)
+    remove_all(str(tmp_path / "work"))
+    assert not (tmp_path / "work").exists()
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_folder_takes_the_place_of_another_or_leaves_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, there: bool
+) -> None:
+    new, target = tmp_path / "new", tmp_path / "target"
+    for folder in (new, target) if there else (new,):
+        folder.mkdir()
+        (folder / folder.name).write_text("")
+    rename = Path.rename
+
+    def failing(self: Path, other: Path) -> Path:
+        if self == new:
+            raise PermissionError("the disk says no")
+        return rename(self, other)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", failing)
+        with pytest.raises(PermissionError, match="the disk says no"):
+            replace_folder(new, target)
+    assert target.exists() == there
+    assert not there or (target / "target").exists()
+    replace_folder(str(new), str(target))
+    assert [str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")] == [
+        "target", "target/new",
+    ]  # fmt: skip
+
+
 def test_an_address_is_absolute_for_other_processes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -79,6 +152,7 @@ def test_an_empty_address_is_not_this_folder() -> None:
         ("http://host:80/cube.zarr?sig=planted", "http://host:80/cube.zarr"),
         ("zip::https://host/cube.zip?sig=planted", "zip::https://host/cube.zip"),
         ("sftp://me:planted@host/cube.zarr", "sftp://host/cube.zarr"),
+        ("abfs://c@a.dfs.core.windows.net/x?sig=planted", "abfs://c@a.dfs.core.windows.net/x"),
     ],
 )
 def test_an_address_that_carries_a_secret_is_refused_without_telling_it(

@@ -17,6 +17,7 @@ from rasterio import DatasetReader
 from rasterio.errors import RasterioError
 
 from landslide.build.signing import Signer, unsigned
+from landslide.storage import without_secrets
 
 REMOTE = ("http://", "https://", "/vsicurl", "s3://", "gs://", "az://")
 REMOTE_OPTIONS = {
@@ -51,14 +52,9 @@ def _private_folder() -> "tempfile.TemporaryDirectory[str]":
     return tempfile.TemporaryDirectory(prefix="landslide-", ignore_cleanup_errors=True)
 
 
-def shown(address: str) -> str:
-    """Return an address as it may be printed: without the password or the signature it may have."""
-    return re.sub(r"(?<=://)[^/@]*@|\?.*", "", address) if "://" in address else address
-
-
-def without_secrets(text: str) -> str:
+def text_without_secrets(text: str) -> str:
     """Return a text with every address in it as it may be printed."""
-    return re.sub(r"\w+://[^\s\"']+", lambda found: shown(found[0]), text)
+    return re.sub(r"\w+://[^\s\"']+", lambda found: without_secrets(found[0]), text)
 
 
 def signed[T](address: str, sign: Signer, attempt: Callable[[str], T], what: str = "") -> T:
@@ -106,7 +102,7 @@ def reason(address: str, said: str, what: str = "") -> Exception:
 
     `what` it is ("DEM", "coherence") is said, too, where it is given.
     """
-    plain = shown(address)
+    plain = without_secrets(address)
     name = called(plain, what)
     status = re.search(r"HTTP response code: (\d{3})", said)
     code = int(status[1]) if status else 0
@@ -160,7 +156,7 @@ def require_place(
     ValueError
         Where there is neither, or it does not say where its pixels lie.
     """
-    name = called(shown(address), what)
+    name = called(without_secrets(address), what)
     declared = crs if image.crs is None else str(image.crs.to_wkt())
     if declared is None or image.transform.is_identity:
         lacks = "coordinate reference system" if declared is None else "georeference"

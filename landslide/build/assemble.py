@@ -12,7 +12,7 @@ import xarray as xr
 from odc.geo.geobox import GeoBox
 from odc.geo.xr import xr_coords
 
-from landslide.build.access import without_secrets
+from landslide.build.access import text_without_secrets
 from landslide.build.catalogue import cube_item, item_address
 from landslide.build.changes import Change, changes, moved_layers
 from landslide.build.fingerprint import as_recorded
@@ -256,5 +256,5 @@ def cube_attributes(plan: BuildPlan) -> dict[str, Any]:
         "event": event_to_attribute(plan.recipe.event),
         "crs": grid["crs"],
         "transform": grid["transform"],
-        "event_file": without_secrets(plan.recipe.text),
+        "event_file": text_without_secrets(plan.recipe.text),
     }

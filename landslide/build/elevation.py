@@ -19,7 +19,6 @@ from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 from rasterio.enums import Resampling
 
-from landslide.build.access import shown
 from landslide.build.rasters import (
     Raster,
     describe_raster,
@@ -30,6 +29,7 @@ from landslide.build.rasters import (
     window_over,
 )
 from landslide.build.signing import Signer, unsigned
+from landslide.storage import without_secrets
 
 LOWEST, HIGHEST = -600.0, 9000.0
 """No ground is lower or higher [m]: such values are voids that the file does not declare."""
@@ -114,7 +114,7 @@ def described_dem(
             f"the DEM covers {share:.1%} of the area ({west:.4f}, {south:.4f}, {east:.4f}, "
             f"{north:.4f}): add the pieces that lack, choose a smaller area, or lower "
             "`min_coverage` under [build.terrain] where the rest is open sea "
-            f"(given: {', '.join(shown(source) for source in sources[:3])}"
+            f"(given: {', '.join(without_secrets(source) for source in sources[:3])}"
             f"{', ...' if len(sources) > 3 else ''})"
         )
     pixels_m = [pixel_metres(piece, grid) for piece in pieces]

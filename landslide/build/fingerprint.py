@@ -6,7 +6,7 @@ from typing import Any
 
 import requests
 
-from landslide.build.access import shown
+from landslide.storage import without_secrets
 
 PARTS = (".shx", ".dbf", ".prj", ".cpg", ".tfw")
 """Endings of the files beside a shapefile or a GeoTIFF that say more of it."""
@@ -27,7 +27,7 @@ def fingerprint(address: str, *, ask: bool = False) -> list[Any]:
     packed = re.fullmatch(r"zip://(.+)!/.+", address)
     path = Path(packed[1] if packed else address)
     if not path.exists():
-        return [shown(address), *(_version(address) if ask else ())]
+        return [without_secrets(address), *(_version(address) if ask else ())]
     if path.is_dir():
         files = [one for one in path.rglob("*") if one.is_file()]
     else:

@@ -22,6 +22,7 @@ from landslide.build.grid import project
 from landslide.build.headers import Header, read_header
 from landslide.build.names import ProductName, granule_track, orbit_state_at, read_name
 from landslide.build.scenes import POLARISATIONS, Scene
+from landslide.cube.fetch import refuse_unsafe
 
 README = re.compile(r"\.(README\.md\.txt|log|xml)$", re.IGNORECASE)
 EDGE_POINTS = 16
@@ -103,20 +104,14 @@ def archive_members(path: Path) -> list[str]:
     Raises
     ------
     ValueError
-        Where it is no whole archive, or one of its files would lie outside it.
+        Where it is no whole archive, or holds what an archive that is to be trusted does not.
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            members = sorted(one for one in archive.namelist() if not one.endswith("/"))
+            refuse_unsafe(archive, str(path))
+            return sorted(one for one in archive.namelist() if not one.endswith("/"))
     except zipfile.BadZipFile as error:
         raise ValueError(f"{path} is not a whole zip archive: fetch it again") from error
-    for member in members:
-        if ".." in PurePosixPath(member.replace("\\", "/")).parts or member.startswith(("/", "\\")):
-            raise ValueError(
-                f"{path} holds {member!r}, which would lie outside the archive: do not trust it, "
-                "and fetch it again from its source"
-            )
-    return members
 
 
 def _scene(files: dict[str, File]) -> Scene:

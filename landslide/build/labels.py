@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from rasterio.features import rasterize
 
-from landslide.build.access import shown
 from landslide.build.blocks import BLOCK_PIXELS, by_block, plane
 from landslide.build.polygons import Polygons, read_polygons
 from landslide.cube.labels import NO_DATA
 from landslide.cube.schema import VARIABLES
+from landslide.storage import without_secrets
 
 KEYS, MAPPED_KEYS = "`{}` under [build.labels]", "`mapped_{}` under [build.labels]"
 
@@ -71,9 +71,9 @@ def label_layers(
     slides = read_polygons(inventory, geobox, "inventory", crs=crs, layer=layer, keys=KEYS)
     if not any_pixel(slides, geobox, all_touched=all_touched):
         raise ValueError(
-            f"none of the {slides.size} polygons of the inventory {shown(inventory)} holds the "
-            f"middle of a pixel of {abs(geobox.resolution.x):g} m: set `all_touched = true` under "
-            "[build.labels], or a finer `resolution`"
+            f"none of the {slides.size} polygons of the inventory {without_secrets(inventory)} "
+            f"holds the middle of a pixel of {abs(geobox.resolution.x):g} m: set "
+            "`all_touched = true` under [build.labels], or a finer `resolution`"
         )
     labels = plane(
         _burnt(slides, geobox, all_touched=all_touched, block_pixels=block_pixels),
@@ -89,8 +89,9 @@ def label_layers(
     )
     if not any_pixel(slides, geobox, all_touched=all_touched, within=looked):
         raise ValueError(
-            f"no pixel of a landslide of {shown(inventory)} has its middle in the mapped area "
-            f"{shown(mapped)}: see that the two are of one place, or leave `mapped` out"
+            f"no pixel of a landslide of {without_secrets(inventory)} has its middle in the mapped "
+            f"area {without_secrets(mapped)}: see that the two are of one place, or leave `mapped` "
+            "out"
         )
     mask = plane(
         _burnt(looked, geobox, all_touched=False, block_pixels=block_pixels).astype(bool),

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 from odc.geo.geobox import GeoBox
 
-from landslide.build.access import shown
 from landslide.build.finding import find_scenes, find_window_pairs
 from landslide.build.grid import area_grid, project
 from landslide.build.insar import group_pairs
@@ -14,6 +13,7 @@ from landslide.build.passes import Choice, Pass, choose_passes, group_passes
 from landslide.build.recipe import Recipe
 from landslide.build.sources import PROCESSORS, InsarSource, LabelSource, ObservedSource
 from landslide.chips.optimize.plan import SPECKLE, size_text
+from landslide.storage import without_secrets
 
 FLOAT_BYTES = 4
 LAYERS = ("terrain", "observed", "insar", "labels")
@@ -67,10 +67,11 @@ class BuildPlan:
         side = abs(self.grid.resolution.x)
         event, recipe = self.recipe.event, self.recipe
         names = ", ".join(map(str.upper, self.choice.polarisations))
+        source = without_secrets(recipe.sar.source)
         lines = [
             f"event: {event.name}, {np.datetime_as_string(event.start, 's')}Z",
             f"grid: {rows} x {columns} pixels of {side:g} m, {self.grid.crs}",
-            f"backscatter: {names} of {len(self.choice.passes)} passes, {shown(recipe.sar.source)}",
+            f"backscatter: {names} of {len(self.choice.passes)} passes, {source}",
         ]
         tracks = sorted({one.track for one in self.choice.passes})
         for track in tracks:
@@ -120,12 +121,12 @@ def _where(source: Any) -> str:
             at = " and ".join(f"{degrees:g}" for degrees in source.angles)
             parts = [f"layover and shadow at {at} degrees"] if at else []
             files = [water] if isinstance(water, str) else list(water or ())
-            return ", ".join([*parts, *map(shown, files)])
+            return ", ".join([*parts, *map(without_secrets, files)])
         case LabelSource(inventory=inventory):
-            return shown(inventory)
+            return without_secrets(inventory)
         case _:
             files = [source.source] if isinstance(source.source, str) else source.source
-            return ", ".join(map(shown, files))
+            return ", ".join(map(without_secrets, files))
 
 
 def _pass_line(one: Pass) -> str:

@@ -13,9 +13,10 @@ from pyogrio.errors import DataLayerError, DataSourceError
 from pyproj import CRS, Transformer
 from pyproj.exceptions import CRSError
 
-from landslide.build.access import shown, unknown
+from landslide.build.access import unknown
 from landslide.build.grid import LONGITUDE_LATITUDE, STEP_DEGREES
 from landslide.build.rasters import all_turns, outline
+from landslide.storage import without_secrets
 
 type Polygons = NDArray[np.object_]
 
@@ -60,7 +61,7 @@ def read_polygons(
     OSError
         Where there is no such file, or it cannot be read.
     """
-    name = shown(address)
+    name = without_secrets(address)
     geometries, declared = _read(address, what, layer, keys)
     if not geometries.size:
         raise ValueError(f"the {what} {name} is empty: it must hold polygons")
@@ -85,14 +86,14 @@ def _read(
     address: str, what: str, layer: str | None, keys: str | None
 ) -> tuple[Polygons, str | None]:
     """Return the geometries of a file, those that are missing or empty left out, and its CRS."""
-    name = shown(address)
+    name = without_secrets(address)
     if "://" not in address and not address.startswith("/vsi") and not Path(address).exists():
         raise FileNotFoundError(f"no {what} at {name}: check its name")
     try:
         layers = [str(each) for each, kind in pyogrio.list_layers(address) if kind is not None]
         if layer is not None and layer not in layers:
             raise ValueError(f"the {what} {name} has no layer {layer!r}: it has {_list(layers)}")
-        folders = shown(address).lower().endswith((".kml", ".kmz"))
+        folders = without_secrets(address).lower().endswith((".kml", ".kmz"))
         if layer is None and len(layers) > 1 and not folders:
             way = f"set {keys.format('layer')} to one" if keys else "give a file of one layer"
             raise ValueError(f"the {what} {name} has the layers {_list(layers)}: {way}")

@@ -3,9 +3,10 @@
 import dataclasses
 import os
 import tomllib
+import types
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_args, get_origin, get_type_hints
 
 import numpy as np
 from shapely.geometry.base import BaseGeometry
@@ -40,9 +41,9 @@ class Recipe:
     text: str
     """The event file, as it was read."""
     before_days: float = 60.0
-    """Images as old are used [days before the event]."""
+    """Age of the oldest images that are used [days before the event]."""
     after_days: float = 60.0
-    """Images as late are used [days after the event]."""
+    """The latest images that are used [days after the event]."""
     crs: str | None = None
     """A metric reference system; None for the area's UTM zone."""
     resolution: float = RESOLUTION
@@ -79,6 +80,8 @@ SECTIONS = {
     "insar": InsarSource,
     "labels": LabelSource,
 }
+MEANT = {bool: "true or false", int: "a whole number", float: "a number", str: "text in quotes"}
+"""What is to be written for each type, beside lists of numbers."""
 KEYS = ("area", "before_days", "after_days", "crs", "resolution", *SECTIONS)
 ADDRESSES = {
     "sar": ("source",),
@@ -160,29 +163,22 @@ def _section(name: str, table: Any, beside: str, where: str) -> Any:
         raise ValueError(f"{where}: {error}") from error
 
 
-def _typed(kind: type, name: str, value: Any, where: str) -> Any:
-    """Return a value of the type that its field has."""
-    wanted = {entry.name: str(entry.type) for entry in dataclasses.fields(kind)}[name]
-    if "tuple" in wanted and isinstance(value, list) and value:
-        value = tuple(value)
-    elif "float" in wanted and type(value) is int:
-        value = float(value)
-    if "tuple[float" in wanted:
-        numbers = isinstance(value, tuple) and all(type(one) in (int, float) for one in value)
-        if not numbers:
-            raise ValueError(f"{where}: `{name}` is {value!r}; write [numbers]")
-        return value
-    right = {
-        "bool": type(value) is bool,
-        "int | None": type(value) is int,
-        "float": isinstance(value, float),
-        "float | None": isinstance(value, float),
-    }.get(wanted.removeprefix("<class '").removesuffix("'>"))
-    if right is None:  # text, or several
-        several = isinstance(value, tuple) and all(isinstance(one, str) for one in value)
-        right = isinstance(value, str) or ("tuple" in wanted and several)
-    if not right:
-        kinds = {"bool": "true or false", "int": "a whole number", "float": "a number"}
-        meant = next((said for key, said in kinds.items() if key in wanted), "text in quotes")
-        raise ValueError(f"{where}: `{name}` is {value!r}; write {meant}")
-    return value
+def _typed(table: type, name: str, value: Any, where: str) -> Any:
+    """Return a value of a type that its field may have."""
+    hint = get_type_hints(table)[name]
+    kinds = get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    for kind in kinds:
+        if _is(value, kind):
+            if get_origin(kind) is tuple:
+                return tuple(value)
+            return float(value) if kind is float else value
+    wanted = MEANT.get(kinds[0], "[numbers]")
+    raise ValueError(f"{where}: `{name}` is {value!r}; write {wanted}")
+
+
+def _is(value: Any, kind: Any) -> bool:
+    """Return whether a value of TOML is of a field's type: a whole number is a number, too."""
+    if get_origin(kind) is tuple:
+        several = isinstance(value, list) and bool(value)
+        return several and all(_is(one, get_args(kind)[0]) for one in value)
+    return type(value) in ((int, float) if kind is float else (kind,))

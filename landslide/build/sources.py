@@ -53,7 +53,13 @@ class SarSource:
 
 @dataclass(frozen=True)
 class TerrainSource:
-    """Where elevation comes from."""
+    """Where elevation comes from.
+
+    Raises
+    ------
+    ValueError
+        Where a value is none that is understood.
+    """
 
     source: str | tuple[str, ...] = PLANETARY_COMPUTER
     """A STAC API's address, or the files of a DEM."""
@@ -75,7 +81,13 @@ class TerrainSource:
 
 @dataclass(frozen=True)
 class ObservedSource:
-    """Which ground the radar cannot have seen: layover, shadow, water."""
+    """Which ground the radar cannot have seen: layover, shadow, water.
+
+    Raises
+    ------
+    ValueError
+        Where a value is none that is understood.
+    """
 
     incidence_degrees: float | None = None
     """Between the beam and the vertical at the area's middle; None: no layover, no shadow."""

@@ -12,7 +12,6 @@ import xarray as xr
 from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 
-from landslide.build.access import shown
 from landslide.build.finding import find_window_pairs
 from landslide.build.fingerprint import fingerprint
 from landslide.build.grid import north_on
@@ -28,6 +27,7 @@ from landslide.build.signing import signer
 from landslide.build.sources import PROCESSORS, TerrainSource
 from landslide.build.terrain import terrain_layers
 from landslide.build.viewing import View, sentinel1_look
+from landslide.storage import without_secrets
 
 SAR, TERRAIN, OBSERVED, INSAR, LABELS = NAMES = ("sar", "terrain", "observed", "insar", "labels")
 """In the order in which they are built."""
@@ -84,7 +84,7 @@ def _sar(plan: BuildPlan, block_pixels: int) -> Stage:
         "sides": [side(one, plan.recipe.event) for one in choice.passes],
     }
     told = {
-        "source": shown(source.source),
+        "source": without_secrets(source.source),
         "licences": sorted({scene.licence for scene in scenes if scene.licence}),
     }
 
@@ -110,7 +110,7 @@ def _terrain(plan: BuildPlan, block_pixels: int) -> Stage:
     ask = not _of_archive(source)
     about = {"items": items, "files": [fingerprint(address, ask=ask) for address in addresses]}
     told = {
-        "source": [shown(one) for one in _several(source.source)],
+        "source": [without_secrets(one) for one in _several(source.source)],
         "licences": [licence] if licence else [],
     }
 
@@ -165,7 +165,7 @@ def _insar(plan: BuildPlan, block_pixels: int) -> Stage:
     def load() -> xr.Dataset:
         return insar_layers(pairs(), plan.grid, block_pixels=block_pixels)
 
-    return Stage(INSAR, about, {"source": shown(source.source)}, load, ready)
+    return Stage(INSAR, about, {"source": without_secrets(source.source)}, load, ready)
 
 
 def _observed(plan: BuildPlan, block_pixels: int) -> Stage:
@@ -190,7 +190,10 @@ def _observed(plan: BuildPlan, block_pixels: int) -> Stage:
             *(fingerprint(file, ask=True) for file in water),
         ],
     }
-    told = {"water": [shown(file) for file in water], "licences": [licence] if licence else []}
+    told = {
+        "water": [without_secrets(file) for file in water],
+        "licences": [licence] if licence else [],
+    }
 
     def load() -> xr.Dataset:
         latitude, north = shapely.box(*plan.recipe.area.bounds).centroid.y, north_on(plan.grid)
@@ -217,8 +220,8 @@ def _labels(plan: BuildPlan, block_pixels: int) -> Stage:
     assert source is not None
     files = [source.inventory, *([source.mapped] if source.mapped else [])]
     told = {
-        "inventory": shown(source.inventory),
-        "mapped": shown(source.mapped) if source.mapped else None,
+        "inventory": without_secrets(source.inventory),
+        "mapped": without_secrets(source.mapped) if source.mapped else None,
     }
     about = {
         **{key: value for key, value in asdict(source).items() if key not in told},

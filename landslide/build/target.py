@@ -12,8 +12,9 @@ from typing import Any
 import fsspec
 
 from landslide.chips.optimize.unfinished import ROOT
-from landslide.cube.address import UNLISTED, filesystem_of, is_zip, plain_write_errors
-from landslide.storage import absolute, read_bytes, remove, write_whole
+from landslide.cube.address import UNLISTED, is_zip, plain_write_errors
+from landslide.retries import patiently
+from landslide.storage import absolute, read_bytes, remove, remove_all, write_whole
 
 PROGRESS = ".build"
 """Folder in the cube that says what was begun; it goes with the last layer."""
@@ -91,10 +92,7 @@ class Target:
     def clear(self, key: str) -> None:
         """Remove what lies under a key."""
         with plain_write_errors(self.address):
-            filesystem, path = filesystem_of(f"{self.address}/{key}")
-            filesystem.invalidate_cache()
-            if filesystem.exists(path):
-                filesystem.rm(path, recursive=True)
+            remove_all(f"{self.address}/{key}")
 
     def begun(self) -> set[str]:
         """Return the names of arrays that may be there though the root does not list them."""
@@ -103,6 +101,14 @@ class Target:
                 return set(read_bytes(f"{self.address}/{MARK}").decode().split())
             except FileNotFoundError:
                 return set()
+
+    def require_begun(self) -> None:
+        """Raise a FileNotFoundError where no build has begun here."""
+        if not patiently(self.begun):
+            raise FileNotFoundError(
+                f"a worker finds no build begun at {self.address}: name an OUT that all workers "
+                "reach; or another run has just finished it, then run again"
+            )
 
     def begin(self, arrays: Iterable[str]) -> None:
         """Note arrays that the root does not list yet, or soon no more: a later run knows them."""

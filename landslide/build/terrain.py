@@ -9,11 +9,11 @@ import xrspatial
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
-from landslide.build.access import shown
 from landslide.build.blocks import BLOCK_PIXELS, block_sizes, by_block, metric_grid, plane
 from landslide.build.elevation import described_dem, read_elevation
 from landslide.build.signing import Signer, unsigned
 from landslide.cube.schema import VARIABLES
+from landslide.storage import without_secrets
 
 HALO = 1  # pixels: slope, aspect and curvature look at the eight neighbours
 
@@ -83,7 +83,7 @@ def terrain_layers(
         raise ValueError(
             "the DEM lies beside the area, or holds nothing but voids there: fetch it again, name "
             "another, or set `terrain = false` under [build] "
-            f"(given: {', '.join(shown(source) for source in sources[:3])})"
+            f"(given: {', '.join(without_secrets(source) for source in sources[:3])})"
         )
     return xr.Dataset(
         {

@@ -5,7 +5,6 @@ import hashlib
 import itertools
 import json
 import math
-import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -27,12 +26,10 @@ from landslide.chips.optimize.records import record, records
 from landslide.chips.optimize.template import metadata_objects
 from landslide.cube.address import plain_write_errors, writable_store
 from landslide.cube.events import Event
-from landslide.cube.readers import PIPELINES
+from landslide.cube.readers import pipeline
 
 IN_FLIGHT_BYTES = 1 << 28
 """What the blocks that Dask is given at once hold, unpacked; what feeds them comes on top."""
-
-_opening = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -94,8 +91,8 @@ def write_layer(
     folder = f"{target.address}/{PROGRESS}/{name}/{digest}"
     with plain_write_errors(target.address):
         done = records(folder)
+    target.begin(map(str, layer.variables))
     if not done:
-        target.begin(map(str, layer.variables))
         # Of another digest's blocks: they do not stay, and nobody must go on from them.
         target.clear(f"{PROGRESS}/{name}")
         for variable in lay.variables:
@@ -171,11 +168,17 @@ def write_block(
 
 @functools.lru_cache(maxsize=64)
 def _array(destination: Destination) -> zarr.Array[Any]:
-    """Open an array to write to whose metadata are not in the store yet, once in each process."""
+    """Open an array to write to whose metadata are not in the store yet, once in each process.
+
+    Raises
+    ------
+    FileNotFoundError
+        Where no build has begun at the cube's address, as on a disk of a worker's own.
+    """
+    Target(destination.cube).require_begun()
     metadata = ArrayV3Metadata.from_dict(json.loads(destination.metadata))
     path = StorePath(writable_store(destination.cube), destination.variable)
-    # zarr takes the pipeline from the process's configuration as it makes an array.
-    with _opening, zarr.config.set({"codec_pipeline.path": PIPELINES["fused"]}):
+    with pipeline("fused"):
         array = zarr.Array(AsyncArray(metadata, path))
         return array.with_config({"write_empty_chunks": True})
 

@@ -33,7 +33,7 @@ from landslide.mapping.products.vectors import (
     write_geoparquet,
 )
 from landslide.mapping.report.page import pictures_of, report_page
-from landslide.storage import file_written_whole, require_writable
+from landslide.storage import file_written_whole, remove, require_writable
 
 log = logging.getLogger(__name__)
 
@@ -140,12 +140,13 @@ def _place(made: list[str], folder: Path, facts: MapFacts, out: str) -> dict[str
     """Put files of a folder at an address, each whole, in their order, and no others of before."""
     filesystem, path = fsspec.core.url_to_fs(out)
     lying = filesystem.ls(path, detail=False) if filesystem.exists(path) else []
-    for left in map(str, lying):
-        if left.rsplit("/", 1)[-1].startswith(f"{facts.stem}_"):  # by a run that was stopped here
-            filesystem.rm(left)
+    folder_of_all = out.rstrip("/")
+    for left in (str(one).rsplit("/", 1)[-1] for one in lying):
+        if left.startswith(f"{facts.stem}_"):  # by a run that was stopped here
+            remove(f"{folder_of_all}/{left}")
     placed = {}
     for file in made:
-        placed[file] = f"{out.rstrip('/')}/{facts.stem}_{file}"
+        placed[file] = f"{folder_of_all}/{facts.stem}_{file}"
         with file_written_whole(placed[file]) as unfinished:
             shutil.copyfile(folder / "products" / file, unfinished)
     return placed

@@ -28,7 +28,7 @@ SCATTERER_SPREAD = 1.3
 
 
 def expected_season(cover: NDArray[np.uint8], date: np.datetime64) -> Field:
-    """Return each cover's yearly cycle (y, x) on a date, relative to the event's [Np]."""
+    """Return each cover's yearly cycle (y, x) on a date, relative to the event's [ln]."""
 
     def phase(instant: np.datetime64) -> float:
         days = (instant - np.datetime64("2018-07-25T00:00", "ns")) / np.timedelta64(1, "D")
@@ -39,7 +39,7 @@ def expected_season(cover: NDArray[np.uint8], date: np.datetime64) -> Field:
 
 
 def weather(scene: Scene, cover: NDArray[np.uint8], date: np.datetime64) -> dict[str, Field]:
-    """Return the weather (y, x) of a date in each polarisation [Np]."""
+    """Return the weather (y, x) of a date in each polarisation [ln]."""
     scale = by_cover(cover, [kind.weather for kind in COVERS])
     shared = np.float32(scene.weather_correlation)
     first, second = (
@@ -54,7 +54,7 @@ def weather(scene: Scene, cover: NDArray[np.uint8], date: np.datetime64) -> dict
 
 
 def log_speckle(scene: Scene, polarisation: str, date: np.datetime64) -> Field:
-    """Return the logarithm of speckle (y, x) of mean power 1, spatially correlated [Np].
+    """Return the logarithm of speckle (y, x) of mean power 1, spatially correlated [ln].
 
     Correlated Gaussian noise is mapped through the quantiles of the gamma law, which keeps its
     correlation and gives each pixel exactly the gamma law of the polarisation's looks.
@@ -82,7 +82,7 @@ def simulate_image(
     """Yield gamma0 (y, x), linear power, of one date and polarisation after another.
 
     Layover is NaN. `changes` holds what the event changed in each polarisation, landslides and
-    drift [Np].
+    drift [ln].
     """
     passing = weather(scene, truth.cover, date)
     season = expected_season(truth.cover, date)

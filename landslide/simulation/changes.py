@@ -12,12 +12,12 @@ JOINT_AMPLITUDE = 0.8
 
 
 def event_changes(scene: Scene, truth: Truth, polarisation: str) -> Field:
-    """Return what differs after the event in log gamma0 (y, x) of a polarisation [Np]."""
+    """Return what differs after the event in log gamma0 (y, x) of a polarisation [ln]."""
     return landslide_change(scene, truth.inventory, polarisation) + drift(scene, polarisation)
 
 
 def landslide_change(scene: Scene, inventory: Inventory, polarisation: str) -> Field:
-    """Return what the landslides change in log gamma0 (y, x), 0 elsewhere [Np].
+    """Return what the landslides change in log gamma0 (y, x), 0 elsewhere [ln].
 
     Each landslide has an amplitude of its own around the mean, in VV and VH together, since
     fresh debris differs in wetness, in roughness and in how many trunks it holds.
@@ -33,6 +33,6 @@ def landslide_change(scene: Scene, inventory: Inventory, polarisation: str) -> F
 
 
 def drift(scene: Scene, polarisation: str) -> Field:
-    """Return the lasting change (y, x) that the event's time brings without a landslide [Np]."""
+    """Return the lasting change (y, x) that the event's time brings without a landslide [ln]."""
     noise = smooth_noise(stream(scene, "drift", polarisation), scene.shape, scene.weather_sigma)
     return noise * np.float32(statistics_of(scene, polarisation).drift_sd)

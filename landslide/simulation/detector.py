@@ -22,7 +22,7 @@ Change = NDArray[np.float64]
 
 
 def change_covariance(scene: Scene, cover: Cover, timesteps: int, inputs: list[str]) -> Change:
-    """Return the covariance of the change without a landslide, over `timesteps` each side [Np2].
+    """Return the covariance of the change without a landslide, over `timesteps` each side [ln2].
 
     Weather and speckle are drawn for each of the 2n images, so their part is 2 / n; the drift
     does not average out.
@@ -35,7 +35,7 @@ def change_covariance(scene: Scene, cover: Cover, timesteps: int, inputs: list[s
 
 
 def landslide_moments(scene: Scene, inputs: list[str]) -> tuple[Change, Change]:
-    """Return mean [Np] and covariance [Np2] of what a landslide adds to the change."""
+    """Return mean [ln] and covariance [ln2] of what a landslide adds to the change."""
     known = [statistics_of(scene, name) for name in inputs]
     mean = np.array([one.change_mean for one in known])
     spread = np.sign(mean) * [one.change_sd for one in known]

@@ -15,7 +15,7 @@ LOOKS_EAST = {"ascending": 1.0, "descending": -1.0}
 NEAR_DEGREES, FAR_DEGREES = 34.4, 37.4
 """Incidence on level ground at the near and the far edge, Hokkaido's [degrees]."""
 FALL_OFF = 0.25
-"""What is left in gamma0 after terrain correction of one radian of local incidence [Np]."""
+"""What is left in gamma0 after terrain correction of one radian of local incidence [ln]."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class View:
     incidence: Field
     """Angle (y, x) between the beam and the ground's normal [radians]."""
     brightness: Field
-    """Change (y, x) of log gamma0 by that angle [Np]."""
+    """Change (y, x) of log gamma0 by that angle [ln]."""
     layover: NDArray[np.bool_]
     """Where (y, x) echoes of different places arrive together: no data."""
 

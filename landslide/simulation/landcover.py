@@ -21,15 +21,15 @@ class Cover:
     rarity: float
     """How far it stands back behind the others everywhere [spreads of the mosaic]."""
     vv: float
-    """Level of VV [Np]."""
+    """Level of VV [ln]."""
     vh: float
-    """Level of VH [Np]."""
+    """Level of VH [ln]."""
     texture: float
-    """Spread of its texture [Np]."""
+    """Spread of its texture [ln]."""
     weather: float
     """How much it changes from date to date, relative to a forest."""
     season: float
-    """Amplitude of its yearly cycle, greatest in late July [Np]."""
+    """Amplitude of its yearly cycle, greatest in late July [ln]."""
     coherence: float
     """Interferometric coherence over one repeat cycle."""
 
@@ -74,7 +74,7 @@ def by_cover(cover: NDArray[np.uint8], values: list[float]) -> Field:
 
 
 def texture(scene: Scene, cover: NDArray[np.uint8], polarisation: str) -> Field:
-    """Return the lasting texture [Np] of a polarisation: fine and coarse grain, half each."""
+    """Return the lasting texture [ln] of a polarisation: fine and coarse grain, half each."""
     fine = smooth_noise(stream(scene, "texture", polarisation, "fine"), scene.shape, 1.0)
     coarse = smooth_noise(stream(scene, "texture", "coarse"), scene.shape, 6.0)
     return (

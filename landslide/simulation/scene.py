@@ -19,7 +19,7 @@ CHIP = 128
 
 @dataclass(frozen=True)
 class Polarisation:
-    """Backscatter statistics of one polarisation, all of gamma0 as natural logarithm [Np]."""
+    """Backscatter statistics of one polarisation, as the logarithm of gamma0 [ln of power]."""
 
     log_mean: float
     """Mean over all pixels and dates."""

@@ -83,7 +83,7 @@ def detector_odds(
 
 
 def _season(cover: NDArray[np.uint8], images: xr.Dataset, chosen: Images) -> NDArray[np.float32]:
-    """Return what the season changes between the composites [Np], like `cover`."""
+    """Return what the season changes between the composites [ln], like `cover`."""
     dates = images["timestep"].to_numpy()
     before, after = (
         np.mean([expected_season(cover, dates[i]) for i in side], axis=0)

@@ -29,7 +29,7 @@ class Truth:
     views: dict[str, View]
     """What each orbit state sees."""
     ground: dict[str, Field]
-    """Lasting log gamma0 (y, x) of each polarisation, but for the incidence's part [Np]."""
+    """Lasting log gamma0 (y, x) of each polarisation, but for the incidence's part [ln]."""
     scatterers: tuple[NDArray[np.intp], NDArray[np.float64]]
     """Flat indices of the bright scatterers, and their power as normal deviates."""
 
@@ -50,7 +50,7 @@ def statistics_of(scene: Scene, polarisation: str) -> Polarisation:
 
 
 def _ground(scene: Scene, cover: NDArray[np.uint8], polarisation: str) -> Field:
-    """Return the lasting log gamma0 (y, x), which gets the spread that all else leaves [Np]."""
+    """Return the lasting log gamma0 (y, x), which gets the spread that all else leaves [ln]."""
     wanted = statistics_of(scene, polarisation)
     weather = by_cover(cover, [kind.weather for kind in COVERS]) * np.float32(wanted.weather_sd)
     passing = (
@@ -60,7 +60,7 @@ def _ground(scene: Scene, cover: NDArray[np.uint8], polarisation: str) -> Field:
     if lasting <= 0:
         raise ValueError(
             f"{polarisation}: weather and speckle alone spread gamma0 by more than "
-            f"{wanted.log_sd:.3f} Np: raise its looks or lower its weather_sd"
+            f"{wanted.log_sd:.3f} in natural logarithm: raise its looks or lower its weather_sd"
         )
     levels = by_cover(cover, [getattr(kind, polarisation) for kind in COVERS])
     levels += texture(scene, cover, polarisation)

@@ -11,6 +11,7 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from landslide.cube.address import plain_write_errors
+from landslide.storage import remove_all, replace_folder
 
 LAST = (".zmetadata", ".zgroup", "zarr.json")
 """What makes a folder a Zarr group: an object store gets it when all else is there."""
@@ -40,30 +41,22 @@ def written_whole(uri: str, *, overwrite: bool) -> Iterator[str]:
     if not isinstance(filesystem, LocalFileSystem):
         with tempfile.TemporaryDirectory() as folder:
             yield folder
-            _copy(filesystem, Path(folder), path)
+            _copy(Path(folder), uri)
         return
     target = Path(path)
     with plain_write_errors(uri):
         target.parent.mkdir(parents=True, exist_ok=True)
     unfinished = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
-    replaced = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
     try:
         yield str(unfinished)
-        if target.exists():
-            target.rename(replaced)
-        unfinished.rename(target)
-    except BaseException:
-        if replaced.exists() and not target.exists():
-            replaced.rename(target)
-        raise
+        replace_folder(unfinished, target)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
-        shutil.rmtree(replaced, ignore_errors=True)
 
 
-def _copy(filesystem: fsspec.AbstractFileSystem, folder: Path, path: str) -> None:
-    if filesystem.exists(path):
-        filesystem.rm(path, recursive=True)
+def _copy(folder: Path, uri: str) -> None:
+    filesystem, path = fsspec.core.url_to_fs(uri)
+    remove_all(uri)
     files = sorted(
         (file.relative_to(folder) for file in folder.rglob("*") if file.is_file()),
         key=lambda file: str(file) in LAST,
@@ -72,6 +65,5 @@ def _copy(filesystem: fsspec.AbstractFileSystem, folder: Path, path: str) -> Non
         for file in files:
             filesystem.put_file(str(folder / file), f"{path}/{file.as_posix()}")
     except BaseException:
-        if filesystem.exists(path):
-            filesystem.rm(path, recursive=True)
+        remove_all(uri)
         raise

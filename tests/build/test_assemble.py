@@ -16,12 +16,15 @@ import shapely
 import xarray as xr
 import zarr
 from odc.geo.geobox import GeoBox
-from pyproj import CRS
+from pyproj import CRS, Geod, Transformer
 
-from landslide.build import terrain, writing
-from landslide.build.access import shown
+from landslide.build import stages, terrain, writing
+from landslide.build.access import text_without_secrets
 from landslide.build.elevation import Dem
 from landslide.build.fingerprint import fingerprint
+from landslide.build.plan import plan_build
+from landslide.build.recipe import load_recipe
+from landslide.build.viewing import View, sentinel1_look
 from landslide.chips.optimize.layout import Layout
 from landslide.cli import main
 from landslide.cube.events import find_event
@@ -84,9 +87,16 @@ def test_its_attributes_say_where_it_lies_and_what_it_is_built_from(
 
 
 def test_no_password_or_signature_is_passed_on() -> None:
-    assert shown("https://me:word@example.org/a.tif?sig=x") == "https://example.org/a.tif"
-    assert shown("/data/what?.tif") == "/data/what?.tif"
+    said = "a = 'https://me:word@example.org/a.tif?sig=x', b = '/data/what?.tif'"
+    assert text_without_secrets(said) == "a = 'https://example.org/a.tif', b = '/data/what?.tif'"
     assert fingerprint("s3://key:secret@bucket/a.tif") == ["s3://bucket/a.tif"]
+
+
+def test_files_of_two_containers_are_two_files() -> None:
+    one, other = (f"abfs://{name}@account.dfs.core.windows.net/dem.tif" for name in ("a", "b"))
+    assert fingerprint(one) == [one]
+    assert fingerprint(other) == [other]
+    assert text_without_secrets(f"'{one}?sig=hush'") == f"'{one}'"
 
 
 def test_its_stac_item_lies_beside_it(event: Path, tmp_path: Path) -> None:
@@ -268,6 +278,27 @@ def test_each_orbit_is_looked_along_at_its_own_incidence(
     assert not (tmp_path / "none.zarr").exists()
 
 
+def test_the_radar_looks_along_its_orbit_on_a_grid_that_is_turned_from_north(
+    event: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    views: list[View] = []
+    monkeypatch.setattr(stages, "observed_layers", lambda _, **asked: views.extend(asked["views"]))
+    # Seven degrees east of the zone's middle: north lies nearly five degrees off the grid's own.
+    text = event.read_text().replace("EPSG:32654", "EPSG:32653")
+    event.write_text(text + "observed = {incidence_degrees = 36}\n")
+    *_, observed = stages.stages(plan_build(load_recipe(event)), "observed")
+    observed.load()
+    longitude, latitude = 141.9905, 42.89025
+    look = sentinel1_look("descending", latitude)
+    ahead = Geod(ellps="WGS84").fwd(longitude, latitude, look, 1000)[:2]
+    along = Transformer.from_crs("EPSG:4326", "EPSG:32653", always_xy=True)
+    (x, ahead_x), (y, ahead_y) = along.transform(*zip((longitude, latitude), ahead, strict=True))
+    walked = np.degrees(np.arctan2(ahead_x - x, ahead_y - y)) % 360
+    (view,) = views
+    assert view.incidence_degrees == 36
+    assert view.look_degrees == pytest.approx(walked, abs=0.2)
+
+
 def test_a_dem_that_may_leave_gaps_may_do_so_for_what_is_observed(
     event: Path, tmp_path: Path, write_tif: Any
 ) -> None:
@@ -288,6 +319,26 @@ def test_any_scheduler_builds_the_same(event: Path, tmp_path: Path, scheduler: A
     with dask.config.set(scheduler=scheduler):
         other, _ = build(event, tmp_path / "other.zarr")
     xr.testing.assert_equal(cube.compute(), other.compute())
+
+
+def on_a_disk_of_its_own(graph: Any, keys: Any, **_: object) -> Any:
+    """Compute as a worker does at whose address nothing lies."""
+    sent = cloudpickle.dumps(graph).replace(b"quake.zarr", b"alone.zarr")
+    return dask.get(cloudpickle.loads(sent), keys)
+
+
+def test_workers_that_do_not_reach_the_cube_write_nothing_and_end_the_build(
+    event: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "quake.zarr"
+    with (
+        dask.config.set(scheduler=on_a_disk_of_its_own),
+        pytest.raises(FileNotFoundError, match=r"no build begun at \S*alone\.zarr: name") as caught,
+    ):
+        build(event, out)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "alone.zarr").exists()
+    assert not (out / "zarr.json").exists()
 
 
 def test_an_object_store_is_written_to_like_a_disk(

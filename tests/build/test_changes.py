@@ -9,6 +9,7 @@ from typing import Any
 
 import dask
 import dask.array as da
+import fsspec
 import numpy as np
 import pytest
 import requests
@@ -19,7 +20,7 @@ from odc.geo.xr import xr_coords
 
 from landslide.build import assemble, stages, writing
 from landslide.build.fingerprint import fingerprint
-from landslide.build.target import PROGRESS
+from landslide.build.target import PROGRESS, Target
 from landslide.cli import main
 from landslide.cube.events import find_event
 from landslide.cube.store import open_cube
@@ -382,6 +383,16 @@ def interrupted_after(count: int, monkeypatch: pytest.MonkeyPatch) -> Callable[[
                 build(event, out, until="sar")
 
     return begin
+
+
+def test_what_goes_takes_no_neighbour() -> None:
+    memory = fsspec.filesystem("memory")
+    memory.pipe({f"/built/{name}/cube/vv/0": b"1" for name in ("run[12]", "run1", "run2")})
+    try:
+        Target("memory://built/run[12]/cube").clear("vv")
+        assert memory.find("/built") == ["/built/run1/cube/vv/0", "/built/run2/cube/vv/0"]
+    finally:
+        memory.rm("/built", recursive=True)
 
 
 def test_blocks_of_another_recipe_are_not_gone_on_from(

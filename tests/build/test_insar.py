@@ -97,6 +97,14 @@ def test_pairs_are_named_by_their_dates_and_sorted(tmp_path: Path) -> None:
     assert cube["coherence"].dtype == np.float32
 
 
+def test_pairs_that_share_one_image_stay_pairs_of_their_own(tmp_path: Path) -> None:
+    shared = {"20200101-20200113": 0.5, "20200101-20200125": 0.7, "20200113-20200125": 0.9}
+    for days, value in shared.items():
+        write(tmp_path / f"{days}_coh.tif", np.full(HERE.shape, value, "f4"))
+    layers = insar_layers(find_pairs(tmp_path), HERE, block_pixels=16)
+    assert layers["coherence"].mean(("y", "x")).values == pytest.approx([0.5, 0.7, 0.9])
+
+
 def test_no_data_stays_no_data_and_does_not_bleed(tmp_path: Path) -> None:
     coherence = np.full(HERE.shape, 0.6, "f4")
     coherence[10:14, 20:25] = 0  # as GAMMA and ISCE leave ground outside the image

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -125,6 +126,18 @@ def test_both_orbits_stay_where_one_has_both_sides() -> None:
         scene("2018-09-07T20:41"),
         scene("2018-09-02T08:41", track=141, state="ascending"),
     ) == ["2018-09-01", "2018-09-02", "2018-09-07"]
+
+
+def test_the_nearest_images_are_counted_for_each_orbit_and_side() -> None:
+    other: dict[str, Any] = {"track": 141, "state": "ascending"}
+    assert chosen(
+        scene("2018-08-20T20:41"),
+        scene("2018-09-01T20:41"),
+        scene("2018-09-13T20:41"),
+        scene("2018-09-02T08:41", **other),
+        scene("2018-09-08T08:41", **other),
+        images=1,
+    ) == ["2018-09-01", "2018-09-02", "2018-09-08", "2018-09-13"]
 
 
 def test_one_side_alone_is_refused_unless_it_is_asked_for() -> None:

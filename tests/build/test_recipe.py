@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from landslide.build.recipe import load_recipe
+from landslide.build.recipe import _typed, load_recipe
 from landslide.build.sources import PLANETARY_COMPUTER
 from landslide.cube.events import load_event
 
@@ -47,6 +48,46 @@ labels = {{inventory = "slides.gpkg", mapped = "https://example.org/mapped.geojs
     assert recipe.labels.inventory == f"{folder}/slides.gpkg"
     assert recipe.labels.mapped == "https://example.org/mapped.geojson"
     assert (recipe.before_days, recipe.after_days, recipe.resolution) == (30, 60, 20)
+
+
+@dataclass
+class Table:
+    count: int
+    counts: tuple[int, ...] | None
+    share: float
+    name: str | int | None
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "taken"),
+    [
+        ("count", 3, 3),
+        ("counts", [3, 4], (3, 4)),
+        ("share", 3, 3.0),
+        ("name", "three", "three"),
+        ("name", 3, 3),
+    ],
+)
+def test_a_value_is_of_a_type_that_its_field_names(name: str, given: object, taken: object) -> None:
+    found = _typed(Table, name, given, "here")
+    assert found == taken
+    assert type(found) is type(taken)
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "said"),
+    [
+        ("count", True, "`count` is True; write a whole number"),
+        ("count", 3.0, "`count` is 3.0; write a whole number"),
+        ("counts", [], r"`counts` is \[\]; write \[numbers\]"),
+        ("counts", [3, "4"], r"`counts` is \[3, '4'\]; write \[numbers\]"),
+        ("share", False, "`share` is False; write a number"),
+        ("name", 1.5, "`name` is 1.5; write text in quotes"),
+    ],
+)
+def test_a_value_of_another_type_is_refused(name: str, given: object, said: str) -> None:
+    with pytest.raises(ValueError, match=f"^here: {said}$"):
+        _typed(Table, name, given, "here")
 
 
 @pytest.mark.parametrize("layer", ["terrain", "observed", "insar", "labels"])

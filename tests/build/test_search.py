@@ -3,7 +3,7 @@
 import datetime as dt
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -148,19 +148,28 @@ def test_an_item_without_backscatter_is_none() -> None:
     assert scene_of(item) is None
 
 
-def test_a_time_without_an_offset_is_utc(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a machine in Tokyo, too; one with an offset is turned to UTC."""
-    box = shapely.geometry.mapping(shapely.box(141, 42, 142, 43))
-    with monkeypatch.context() as patch:
+@pytest.fixture
+def in_tokyo() -> Iterator[None]:
+    """Set this machine's clock to the time of Tokyo, and back."""
+    with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TZ", "Asia/Tokyo")
         time.tzset()
-        for text in ("2018-09-06T20:41:00", "2018-09-06T20:41:00Z", "2018-09-07T05:41:00+09:00"):
-            item = pystac.Item("x", box, [141, 42, 142, 43], dateutil.parser.isoparse(text), {})
-            item.add_asset("vv", pystac.Asset("https://example.org/x_vv.tif"))
-            scene = scene_of(item)
-            assert scene is not None
-            assert str(scene.start)[:19] == "2018-09-06T20:41:00"
+        yield
     time.tzset()
+
+
+@pytest.mark.parametrize(
+    "text", ["2018-09-06T20:41:00", "2018-09-06T20:41:00Z", "2018-09-07T05:41:00+09:00"]
+)
+def test_a_time_without_an_offset_is_utc_and_one_with_an_offset_is_turned_to_it(
+    text: str, in_tokyo: None
+) -> None:
+    box = shapely.geometry.mapping(shapely.box(141, 42, 142, 43))
+    item = pystac.Item("x", box, [141, 42, 142, 43], dateutil.parser.isoparse(text), {})
+    item.add_asset("vv", pystac.Asset("https://example.org/x_vv.tif"))
+    scene = scene_of(item)
+    assert scene is not None
+    assert str(scene.start)[:19] == "2018-09-06T20:41:00"
 
 
 def test_operas_items_say_their_track_in_their_name() -> None:

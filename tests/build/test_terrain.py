@@ -369,16 +369,19 @@ EDGES = {
     ),
     "over the pole": GeoBox((40, 56), Affine(1e3, 0, -22_000, 0, -1e3, 25_000), "EPSG:3413"),
 }
+# Mercator shows no pole, and its two pieces lie far from Greenwich.
+SHOWN = [
+    (world, where)
+    for world in WORLDS
+    for where in EDGES
+    if not ("Mercator" in world and "pole" in where)
+    and not ("two" in world and "Greenwich" in where)
+]
 
 
-@pytest.mark.parametrize("where", EDGES)
-@pytest.mark.parametrize("world", WORLDS)
+@pytest.mark.parametrize(("world", "where"), SHOWN)
 def test_no_edge_of_a_dem_of_the_world_leaves_a_gap(tmp_path: Path, world: str, where: str) -> None:
     here, pieces = EDGES[where], WORLDS[world]
-    if "Mercator" in world and "pole" in where:
-        pytest.skip("Mercator does not show it")
-    if "two" in world and "Greenwich" in where:
-        pytest.skip("it lies elsewhere")
     dems = [
         write(tmp_path / f"{place}.tif", np.full(piece.shape, 7, "f4"), piece)
         for place, piece in enumerate(pieces)

@@ -220,6 +220,47 @@ def test_a_damaged_source_is_named(source: str, tmp_path: Path) -> None:
     assert not (tmp_path / "out.zarr").exists()
 
 
+def test_a_cube_that_cannot_be_put_in_its_place_leaves_the_old_one(
+    source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out.zarr"
+    optimize_cube(source, str(out), layout=SMALL)
+    rename = Path.rename
+
+    def failing(self: Path, target: Path) -> Path:
+        if self.suffix == ".part":
+            raise PermissionError("the disk says no")
+        return rename(self, target)
+
+    again = Layout(chip_size=16)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", failing)
+        with pytest.raises(PermissionError, match="the disk says no"):
+            optimize_cube(source, str(out), layout=again, overwrite=True)
+    same(source, str(out))
+    done = optimize_cube(source, str(out), layout=again, overwrite=True)
+    assert done.written == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"source.zarr", "out.zarr"}
+
+
+@pytest.mark.parametrize("bucket", ["memory", "s3"])
+def test_beginning_again_takes_no_neighbour(
+    bucket: str, source: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    place = request.getfixturevalue("s3_bucket") if bucket == "s3" else "memory://optimize"
+    folder = f"{place}/{tmp_path.name}"
+    filesystem, path = fsspec.core.url_to_fs(folder)
+    neighbour = f"{path}/run1.zarr/vv/c/0/0/0"
+    filesystem.pipe_file(neighbour, b"precious")
+    out = f"{folder}/run[12].zarr"
+    optimize_cube(source, out, layout=SMALL)
+    optimize_cube(source, out, layout=Layout(chip_size=16), overwrite=True)
+    same(source, out)
+    filesystem.invalidate_cache()
+    assert filesystem.cat_file(neighbour) == b"precious"
+    assert not [name for name in filesystem.find(path) if ".optimize" in name]
+
+
 def test_a_bracket_in_an_address_is_no_pattern(
     source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -424,6 +424,21 @@ def test_what_a_stopped_run_left_is_replaced_whatever_the_folder_is_called(
     assert (out / "mine.txt").exists()
 
 
+def test_what_a_stopped_run_left_is_replaced_in_a_bucket_and_no_neighbour_goes() -> None:
+    import fsspec
+
+    cube, memory = make_ground((80, 120)), fsspec.filesystem("memory")
+    left = "hokkaido_20180905_spread.tif"
+    memory.pipe({f"/maps/{name}/{left}": b"before" for name in ("map[1]", "map1")})
+    try:
+        scene = make_scene(cube)[["probability"]]
+        write_products(scene, cube, make_facts(), "memory://maps/map[1]", formats=())
+        assert not memory.exists(f"/maps/map[1]/{left}")
+        assert memory.exists(f"/maps/map1/{left}")
+    finally:
+        memory.rm("/maps", recursive=True)
+
+
 def test_a_full_folder_for_temporary_files_is_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

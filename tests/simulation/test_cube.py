@@ -1,4 +1,6 @@
 import json
+from contextlib import nullcontext
+from pathlib import Path
 
 import fsspec
 import numpy as np
@@ -10,6 +12,7 @@ from landslide.cube.events import event_from_attribute
 from landslide.simulation import Scene, simulate_cube
 from landslide.simulation import cube as cube_module
 from landslide.simulation.insar import IN_LANDSLIDE, OVER_EVENT, WINDOW
+from landslide.simulation.whole import written_whole
 
 # Enough of a scene for what does not hang on its size.
 SMALL = {"shape": (150, 280), "descending": (3, 2), "ascending": (1, 0)}
@@ -165,6 +168,36 @@ def test_a_failure_leaves_nothing_behind(tmp_path, monkeypatch, kind):
         simulate_cube(uri, scene=Scene(**SMALL, timepairs=(1, 1)))
     assert list(tmp_path.iterdir()) == []
     assert not fsspec.filesystem("memory").exists("/failed/cube.zarr")
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_writing_over_takes_no_neighbour(fails, monkeypatch):
+    memory = fsspec.filesystem("memory")
+    for name in ("run1.zarr", "run[12].zarr"):
+        memory.pipe({f"/written/{name}/zarr.json": b"old", f"/written/{name}/vv/0": b"old"})
+    put = memory.put_file
+
+    def put_file(here, there):
+        if fails and there.endswith("zarr.json"):
+            raise RuntimeError("the power went out")
+        put(here, there)
+
+    monkeypatch.setattr(memory, "put_file", put_file)
+    try:
+        with (
+            pytest.raises(RuntimeError, match="power") if fails else nullcontext(),
+            written_whole("memory://written/run[12].zarr", overwrite=True) as folder,
+        ):
+            for name in ("zarr.json", "dem"):
+                (Path(folder) / name).write_text("new")
+        own = [] if fails else ["run[12].zarr/dem", "run[12].zarr/zarr.json"]
+        assert [name.removeprefix("/written/") for name in memory.find("/written")] == [
+            "run1.zarr/vv/0",
+            "run1.zarr/zarr.json",
+            *own,
+        ]
+    finally:
+        memory.rm("/written", recursive=True)
 
 
 def test_more_looks_leave_less_speckle(tmp_path):

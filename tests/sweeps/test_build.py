@@ -2,18 +2,22 @@
 
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from distributed import LocalCluster
 
+from cluster import JOB
 from cluster.dask import dask_client
 from landslide import open_cube
 from landslide.build.assemble import build_cube
 from landslide.build.plan import plan_build
 from landslide.build.recipe import load_recipe
 from landslide.cli import main as landslide_command
-from sweeps.build import command, main
+from sweeps.build import command, main, options
 
 
 @pytest.fixture
@@ -78,10 +82,65 @@ def test_a_scheduler_that_does_not_answer_is_one_line(
     event, out = write_event(open_cube(cube), tmp_path), tmp_path / "built.zarr"
     monkeypatch.setattr("cluster.dask.TIMEOUT", 1)
     assert command([str(event), str(out), "--dry-run"]) == 0
-    assert "to read: at most" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "to read: at most" in said
+    assert landslide_command(["build", str(event), str(out), "--dry-run"]) == 0
+    assert capsys.readouterr().out == said
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         address = f"tcp://127.0.0.1:{closed.getsockname()[1]}"
     assert command([str(event), str(out), "--dask", address]) == 1
     assert capsys.readouterr().err.startswith(f"error: no Dask scheduler answers at {address}")
     assert not out.exists()
+
+
+def test_workers_that_may_come_are_given_work_for(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seen: dict[str, Any] = {}
+
+    @contextmanager
+    def dask(address: str, *, adapt: Any = None) -> Iterator[Any]:
+        seen["cluster"] = address, adapt
+        yield SimpleNamespace(nthreads=lambda: {"only": 2}, get_executor=lambda **_: None)
+
+    def build(plan: Any, out: str, *, blocks_at_once: int, **_: object) -> None:
+        seen["at once"] = blocks_at_once
+
+    monkeypatch.setattr("sweeps.build.dask_client", dask)
+    monkeypatch.setattr("landslide.build.asked.load_recipe", str)
+    monkeypatch.setattr("landslide.build.asked.plan_build", lambda _: SimpleNamespace(text="plan"))
+    monkeypatch.setattr("landslide.build.asked.build_cube", build)
+    main(["event.toml", "out.zarr", "--dask", "kubernetes:a/b", "--dask-workers", "1", "8"])
+    assert seen == {"cluster": ("kubernetes:a/b", [1, 8]), "at once": 16}
+    assert capsys.readouterr().out.splitlines() == ["plan", "out.zarr"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--dask", "kubernetes:a/b", "--dask-workers", "8", "1"), "give the fewest and the most"),
+        (("--dask-workers", "1", "8"), "threads of this process cannot be scaled"),
+    ],
+)
+def test_workers_that_cannot_be_are_one_line(
+    arguments: tuple[str, ...], said: str, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.delenv("DASK_SCHEDULER_ADDRESS", raising=False)
+    assert command(["event.toml", "out.zarr", *arguments]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: ")
+    assert said in line
+
+
+def test_a_submitted_job_leaves_its_cube_where_it_stays(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(JOB, "{}")
+    for out in ("gs://bucket/cube.zarr", "/shared/cube.zarr"):
+        assert options(["event.toml", out]).out == out
+    with pytest.raises(SystemExit):
+        options(["event.toml", "cube.zarr"])
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "a submitted job needs an OUT that stays" in line

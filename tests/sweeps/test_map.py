@@ -4,8 +4,11 @@ import json
 import os
 import signal
 import threading
+from collections.abc import Iterator
 from concurrent.futures import Executor, Future
+from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -246,6 +249,7 @@ def test_what_is_wrong_is_said_before_any_cluster_is_joined(
         ((), "give either --actors or --dask"),
         (("--actors", "2", "--dask", "tcp://127.0.0.1:1"), "give either --actors or --dask"),
         (("--actors", "0"), "--actors is at least 1"),
+        (("--actors", "2", "--dask-workers", "1", "8"), "--dask-workers goes with --dask"),
     ],
 )
 def test_options_that_cannot_be_are_one_line(
@@ -267,3 +271,29 @@ def test_a_submitted_job_leaves_its_map_where_it_stays(
         options(["model", "cube.zarr", "map", "--actors", "1"])
     (line,) = capsys.readouterr().err.splitlines()
     assert "a submitted job needs an OUT that stays" in line
+    with pytest.raises(SystemExit):
+        options(["model", "cube.zarr", "/shared/map", "--actors", "1", "--work", "work"])
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "a submitted job needs a --work that stays" in line
+
+
+def test_workers_that_may_come_are_given_work_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: dict[str, Any] = {}
+
+    @contextmanager
+    def dask(address: str, *, adapt: Any = None, **_: object) -> Iterator[Any]:
+        seen["cluster"] = address, adapt
+        yield SimpleNamespace(nthreads=lambda: {"only": 2}, get_executor=lambda **_: None)
+
+    def predict(*_: object, look_ahead: int, **__: object) -> tuple[None, None]:
+        seen["at once"] = look_ahead
+        return None, None
+
+    monkeypatch.setattr("sweeps.map.dask_client", dask)
+    monkeypatch.setattr("sweeps.map.cube_to_map", lambda _: None)
+    monkeypatch.setattr("sweeps.map.plan_map", lambda *_, **__: None)
+    monkeypatch.setattr("sweeps.map.predict_scene", predict)
+    monkeypatch.setattr("sweeps.map.write_map", lambda *_: {})
+    how = ("--dask", "kubernetes:a/b", "--dask-workers", "1", "8")
+    assert command(["model", "cube.zarr", "out", *how]) == 0
+    assert seen == {"cluster": ("kubernetes:a/b", [1, 8]), "at once": 16}

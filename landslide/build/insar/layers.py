@@ -10,12 +10,12 @@ import numpy as np
 import xarray as xr
 from odc.geo.geobox import GeoBox
 
-from landslide.build.access import shown
 from landslide.build.blocks import BLOCK_PIXELS, by_block, metric_grid, plane
 from landslide.build.insar.pairs import Pair, group_pairs
 from landslide.build.insar.reading import read_coherence, read_interferogram
 from landslide.build.rasters import Raster, describe_raster, touches
 from landslide.cube.schema import VARIABLES
+from landslide.storage import without_secrets
 
 DIMS = ("timepair", "y", "x")
 
@@ -139,7 +139,8 @@ def _layer(
         return da.full(tuple(grid.shape), np.nan, dtype, chunks=block_pixels)
     if not touches(raster, grid):
         raise ValueError(
-            f"{shown(raster.address)} shares no ground with the area: leave it out, or see its CRS"
+            f"{without_secrets(raster.address)} shares no ground with the area: leave it out, or "
+            "see its CRS"
         )
     return by_block(
         read, grid, dtype, name=read.__name__, block_pixels=block_pixels, raster=raster, **how

@@ -21,7 +21,7 @@ from landslide.chips.optimize.regions import Region
 from landslide.chips.optimize.source import read_region
 from landslide.chips.optimize.unfinished import Unfinished
 from landslide.cube.address import plain_errors, plain_write_errors
-from landslide.cube.readers import PIPELINES
+from landslide.cube.readers import pipeline
 from landslide.storage import remove
 
 Record = dict[str, Any]
@@ -104,7 +104,7 @@ class Copying:
         store = self.target.store()
         opened = {}
         # The pipeline that works in the thread that calls it; an array keeps the one it had first.
-        with zarr.config.set({"codec_pipeline.path": PIPELINES["fused"]}):
+        with pipeline("fused"):
             for name in self.layout.variables:
                 array = zarr.open_array(store, path=name, mode="r+", zarr_format=3)
                 opened[name] = array.with_config(config)

@@ -6,8 +6,6 @@ its address and is renamed; an object store has no rename, so there it grows in 
 
 import json
 import os
-import shutil
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,11 +23,19 @@ from landslide.cube.address import (
     plain_write_errors,
     writable_store,
 )
-from landslide.storage import absolute, read_bytes, remove, write_whole
+from landslide.storage import (
+    absolute,
+    read_bytes,
+    remove,
+    remove_all,
+    replace_folder,
+    write_whole,
+)
 
 ROOT = "zarr.json"
 GROUP = (ROOT, ".zgroup", ".zmetadata")
-PLAN = f"{PROGRESS}/plan.json"
+PLAN_NAME = "plan.json"
+PLAN = f"{PROGRESS}/{PLAN_NAME}"
 
 
 @dataclass(frozen=True)
@@ -132,10 +138,12 @@ def _clear(address: str) -> None:
     """Remove all but the plan, first what makes it a group."""
     for name in GROUP:
         remove(f"{address}/{name}")
-    filesystem, path = _files(address)
-    files = [file for file in filesystem.find(path) if not file.endswith(f"/{PLAN}")]
-    if files:
-        filesystem.rm(files)
+    for folder, kept in ((f"{address}/{PROGRESS}", PLAN_NAME), (address, PROGRESS)):
+        filesystem, path = _files(folder)
+        for one in filesystem.ls(path, detail=False):
+            name = one.rstrip("/").rpartition("/")[2]
+            if name != kept:
+                remove_all(f"{folder}/{name}")
 
 
 def finish(cube: Unfinished, root: bytes) -> None:
@@ -143,13 +151,7 @@ def finish(cube: Unfinished, root: bytes) -> None:
     with plain_write_errors(cube.out):
         write_whole(f"{cube.growing}/{ROOT}", root)
         if cube.growing != cube.out:
-            target, grown = Path(cube.out), Path(cube.growing)
-            for file in grown.rglob("*.partial"):  # of a write that was killed
+            for file in Path(cube.growing).rglob("*.partial"):  # of a write that was killed
                 file.unlink()
-            replaced = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
-            if target.exists():
-                target.rename(replaced)
-            grown.rename(target)
-            shutil.rmtree(replaced, ignore_errors=True)
-        filesystem, path = _files(f"{cube.out}/{PROGRESS}")
-        filesystem.rm(path, recursive=True)
+            replace_folder(cube.growing, cube.out)
+        remove_all(f"{cube.out}/{PROGRESS}")
