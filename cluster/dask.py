@@ -78,10 +78,14 @@ def dask_client(
             try:
                 client = opened.enter_context(Client(target, timeout=TIMEOUT))
             except OSError:
+                if address is None:
+                    raise  # our own: there is no other to start or to name
                 raise OSError(
                     f"no Dask scheduler answers at {address}: start one, or {way_out}"
                 ) from None
             except TypeError as error:  # without the certificates that TLS wants
+                if not str(address).startswith(("tls://", "wss://")):
+                    raise
                 raise OSError(
                     f"no way to {address} ({' '.join(str(error).split())}): set Dask's "
                     "distributed.comm.tls"

@@ -29,8 +29,10 @@ class Images:
 def sides(times: np.ndarray, event: Event) -> tuple[np.ndarray, np.ndarray]:
     """Say which of `times` lie strictly before and strictly after the event.
 
-    Times that are all at midnight are dates without an hour: an image then counts only where
-    its whole day lies on one side, since an image of the event's own day may be either.
+    A time at midnight is a date without an hour, whatever the others are: hardly an image is taken
+    at 00:00:00, and one after the event among those before it would spoil them. Such an image
+    counts only where its whole day lies on one side, since one of the event's own day may be
+    either.
 
     Parameters
     ----------
@@ -43,13 +45,15 @@ def sides(times: np.ndarray, event: Event) -> tuple[np.ndarray, np.ndarray]:
     before, after : bool (timestep)
     """
     times = times.astype("datetime64[ns]")
-    days_only = bool((times == times.astype("datetime64[D]")).all())
-    if not days_only:
-        return np.less(times, event.start), np.greater(times, event.end)
-    before, after = np.less_equal(times + DAY, event.start), np.greater_equal(times, event.end)
-    if not (before | after).all():
-        left_out = ", ".join(str(t)[:10] for t in times[~(before | after)])
-        log.warning("images of the event's own day have no hour and are left out: %s", left_out)
+    date = np.equal(times, times.astype("datetime64[D]"))
+    before = np.where(date, times + DAY <= event.start, times < event.start)
+    after = np.where(date, times >= event.end, times > event.end)
+    left_out = times[date & ~before & ~after]
+    if left_out.size:
+        log.warning(
+            "images of the event's own day have no hour and are left out: %s",
+            ", ".join(str(time)[:10] for time in left_out),
+        )
     return before, after
 
 

@@ -16,7 +16,13 @@ DRAWS = 512
 
 @dataclass(frozen=True)
 class Chipping:
-    """How a scene is cut into chips and divided into parts."""
+    """How a scene is cut into chips and divided into parts.
+
+    Raises
+    ------
+    ValueError
+        Where a value is none that is understood.
+    """
 
     protocol: str = "paper"
     """`paper`: chips with landslides, random 70/20/10. `blocked`: spatial blocks, 60/20/20."""

@@ -29,7 +29,7 @@ def plan_stream(
     *,
     inputs: str | Sequence[str] = PAPER_INPUTS,
     timesteps: Sequence[int] = PAPER_TIMESTEPS,
-    protocol: str = "paper",
+    protocol: str | None = None,
     chipping: Chipping | None = None,
     orbit: str | None = None,
     split: str | None = None,
@@ -46,8 +46,8 @@ def plan_stream(
         Input sets such as `vv+vh+dem`; the chips hold every channel that any of them needs.
     timesteps : sequence of int
         Numbers of images on each side to average, all of them kept.
-    protocol : str
-        `paper` or `blocked`; `chipping` says the same and more, and takes its place.
+    protocol : str, optional
+        `paper`, unless `blocked` is given; `chipping` says the same and more, in its place.
     chipping : Chipping, optional
         Chip size, overlap, protocol, blocks.
     orbit : str, optional
@@ -60,9 +60,15 @@ def plan_stream(
     Raises
     ------
     ValueError
-        Where the cube cannot give these inputs, or no chip qualifies.
+        Where the cube cannot give these inputs, no chip qualifies, or `protocol` and `chipping`
+        differ.
     """
-    chipping = chipping or Chipping(protocol=protocol)
+    if chipping is not None and protocol not in (None, chipping.protocol):
+        raise ValueError(
+            f"protocol {protocol!r} was given beside a chipping of protocol {chipping.protocol!r}: "
+            "give it to the chipping alone"
+        )
+    chipping = chipping or Chipping(protocol=protocol or "paper")
     wanted = union([inputs] if isinstance(inputs, str) else inputs)
     counts = tuple(sorted(set(timesteps)))
     if not counts or counts[0] < 1 or any(count != int(count) for count in counts):
@@ -103,7 +109,7 @@ def stream_chips(
     *,
     inputs: str | Sequence[str] = PAPER_INPUTS,
     timesteps: Sequence[int] = PAPER_TIMESTEPS,
-    protocol: str = "paper",
+    protocol: str | None = None,
     chipping: Chipping | None = None,
     orbit: str | None = None,
     split: str | None = None,

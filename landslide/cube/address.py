@@ -27,6 +27,8 @@ METADATA_FILES = (*GROUP_FILES, ".zarray", ".zattrs", ".zmetadata")
 UNLISTED = ("http", "https")
 _DENIED = re.compile(r"Credential|Permission|Forbidden|Unauthorized|\b401\b|\b403\b|AccessDenied")
 _PLACE = re.compile(r"\w+://\S+|\S+:\d+")  # a port or a key may look like a status
+_SAID = "_landslide_said"
+"""Attribute of errors that are in plain words already; it goes with them between processes."""
 
 
 def is_zip(uri: str) -> bool:
@@ -77,8 +79,9 @@ def filesystem_of(uri: str) -> tuple[fsspec.AbstractFileSystem, str]:
 
 
 def is_remote(uri: str) -> bool:
-    """Return whether a cube that is no zip lies elsewhere than on a disk."""
-    filesystem, _ = fsspec.core.url_to_fs(absolute(uri))
+    """Return whether a cube, or the zip archive around it, lies elsewhere than on a disk."""
+    # Asked at every read: with its zip:: fsspec would open the archive each time.
+    filesystem, _ = fsspec.core.url_to_fs(absolute(uri.removeprefix("zip::")))
     return not isinstance(filesystem, LocalFileSystem)
 
 
@@ -110,42 +113,60 @@ def _exists(uri: str) -> bool:
 
 @contextmanager
 def plain_errors(uri: str) -> Iterator[None]:
-    """Turn what filesystems raise into one line that names the address and the way out."""
+    """Turn what filesystems raise into one line that names the address and the way out.
+
+    What such a context raised passes those around it as it is, of whatever address they are.
+    """
     try:
         yield
-    except ValueError as error:
-        if "Protocol not known" not in str(error):
+    except Exception as error:
+        told = None if _SAID in vars(error) else _told(uri, error)
+        if told is None:
             raise
-        raise ValueError(
+        raise _said(told) from error
+
+
+def _said[Error: Exception](error: Error) -> Error:
+    vars(error)[_SAID] = True
+    return error
+
+
+def _told(uri: str, error: Exception) -> Exception | None:
+    """Return what an error means at an address; None where it stands as it is."""
+    if isinstance(error, ValueError):
+        if "Protocol not known" not in str(error):
+            return None
+        return ValueError(
             f"{uri}: fsspec knows no such kind of address; use a local path, gs://, s3:// or "
             "https://"
-        ) from error
-    except FileNotFoundError as error:
-        raise FileNotFoundError(
+        )
+    if isinstance(error, FileNotFoundError):
+        return FileNotFoundError(
             f"no cube at {uri}: there is no such address; check the spelling, or fetch or "
             "simulate a cube there"
-        ) from error
-    except ImportError as error:
-        raise ValueError(f"{uri}: {' '.join(str(error).split())}") from error
-    except Exception as error:
-        if str(error).startswith((f"{uri}: access refused", f"{uri} cannot be ")):
-            raise  # it is said already
-        if isinstance(error, RangesIgnoredError):
-            raise ConnectionError(
-                f"{uri} cannot be read: its server ignores requests for parts of an object, which "
-                "a cube in shards needs; serve it with another, or fetch it"
-            ) from error
-        summary = f"{type(error).__name__}: {' '.join(str(error).split())}"
-        if _DENIED.search(_PLACE.sub("", summary)):
-            raise PermissionError(
-                f"{uri}: access refused ({summary[:200]}); set the store's credentials in the "
-                "environment or in fsspec's configuration"
-            ) from error
-        if isinstance(error, OSError) or "Connection" in summary or "Timeout" in summary:
-            raise ConnectionError(
-                f"{uri} cannot be reached ({summary[:200]}); check the address and the network"
-            ) from error
-        raise
+        )
+    if isinstance(error, ImportError):
+        return ValueError(f"{uri}: {' '.join(str(error).split())}")
+    return _told_of_a_store(uri, error)
+
+
+def _told_of_a_store(uri: str, error: Exception) -> Exception | None:
+    if isinstance(error, RangesIgnoredError):
+        return ConnectionError(
+            f"{uri} cannot be read: its server ignores requests for parts of an object, which "
+            "a cube in shards needs; serve it with another, or fetch it"
+        )
+    summary = f"{type(error).__name__}: {' '.join(str(error).split())}"
+    if _DENIED.search(_PLACE.sub("", summary)):
+        return PermissionError(
+            f"{uri}: access refused ({summary[:200]}); set the store's credentials in the "
+            "environment or in fsspec's configuration"
+        )
+    if isinstance(error, OSError) or "Connection" in summary or "Timeout" in summary:
+        return ConnectionError(
+            f"{uri} cannot be reached ({summary[:200]}); check the address and the network"
+        )
+    return None
 
 
 @contextmanager
@@ -160,8 +181,11 @@ def plain_write_errors(uri: str) -> Iterator[None]:
             where = f": {error.filename}" if error.filename else ""
             full = error.errno in (errno.ENOSPC, errno.EDQUOT)
             hint = "make room and run again, or " if full else ""
-            raise OSError(
-                f"{uri} cannot be written ({error.strerror}{where}); {hint}choose another address"
+            raise _said(
+                OSError(
+                    f"{uri} cannot be written ({error.strerror}{where}); {hint}choose another "
+                    "address"
+                )
             ) from error
 
 

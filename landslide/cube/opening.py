@@ -4,7 +4,8 @@ import functools
 import importlib
 import logging
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import zarr
@@ -14,8 +15,8 @@ from landslide.cube.address import open_group, plain_errors
 from landslide.cube.blosc import checked
 from landslide.cube.readers import (
     CONCURRENCY,
-    PIPELINES,
     TENSORSTORE,
+    pipeline,
     tensorstore_context,
     tensorstore_error,
     tensorstore_spec,
@@ -30,7 +31,9 @@ MISSING = (DAMAGE, AS_NO_DATA)
 OTHERWISE = "fused"
 """Reads every array that zarr reads."""
 
-_opening = threading.Lock()
+_sharing = threading.Lock()
+"""Held while what a process has once is had: a cache alone lets threads that come first together
+each make their own."""
 
 
 class UnfitReaderError(ValueError):
@@ -80,7 +83,9 @@ def _by_tensorstore(uri: str, path: str, _reader: str, missing: str, token: str)
     tensorstore = importlib.import_module("tensorstore")
     spec = tensorstore_spec(uri, path, zarr_array(uri, path, token).metadata.zarr_format)
     spec["fill_missing_data_reads"] = missing != DAMAGE
-    return waited(tensorstore.open(spec, read=True, open=True, context=_shared()))
+    with _sharing:
+        context = _shared()
+    return waited(tensorstore.open(spec, read=True, open=True, context=context))
 
 
 def _by_zarr(uri: str, path: str, reader: str, missing: str, token: str) -> zarr.Array[Any]:
@@ -97,8 +102,7 @@ def _by_zarr(uri: str, path: str, reader: str, missing: str, token: str) -> zarr
     }
     # Asked at every read, of the process's configuration: no array has its own.
     zarr.config.set({"async.concurrency": CONCURRENCY})
-    # zarr takes it from its configuration, which is the process's, as it makes an array.
-    with _opening, zarr.config.set({"codec_pipeline.path": PIPELINES[reader]}):
+    with pipeline(reader):
         if reader == "zarrs":  # has decoders of its own
             return array.with_config(settings)
         minding = zarr.AsyncArray(checked(array.metadata), array.store_path, array.config)
@@ -116,6 +120,12 @@ def waited(future: Any) -> Any:
 @functools.cache
 def _shared() -> Any:
     return importlib.import_module("tensorstore").Context(tensorstore_context())
+
+
+def requested[Answer](call: Callable[..., Answer], *given: Any) -> Future[Answer]:
+    """Begin a call in the threads that wait for stores."""
+    with _sharing:
+        return requests().submit(call, *given)
 
 
 @functools.cache

@@ -8,12 +8,15 @@ its codec pipelines. All give the same bits.
 import importlib.util
 import logging
 import re
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
 import fsspec
+import zarr
 
 from landslide.cube.address import UNLISTED, is_remote, is_zip
 from landslide.cube.retries import ATTEMPTS, RangesIgnoredError
@@ -35,6 +38,8 @@ READERS = (TENSORSTORE, *PIPELINES)
 CONCURRENCY = 32  # requests under way at once to a store that is not a disk
 HTTP_RETRIES = {"max_retries": ATTEMPTS, "initial_delay": "200ms", "max_delay": "10s"}
 INDEX_CACHE_BYTES = 1 << 24  # of shards' indices, so that each is fetched once
+
+_configuring = threading.Lock()
 
 
 def fits(reader: str, uri: str) -> str | None:
@@ -71,6 +76,17 @@ def choose_reader(uri: str, wanted: str = AUTO) -> str:
     if reason is not None:
         raise ValueError(f"{uri} cannot be read by {wanted}: {reason}; choose --reader auto")
     return wanted
+
+
+@contextmanager
+def pipeline(reader: str) -> Iterator[None]:
+    """Have zarr give a pipeline to the arrays that are made meanwhile, by one thread at a time.
+
+    It takes the pipeline from its configuration, the process's, as it makes an array. Two threads
+    that change that at once would each put back what it found, one of them the other's.
+    """
+    with _configuring, zarr.config.set({"codec_pipeline.path": PIPELINES[reader]}):
+        yield
 
 
 def tensorstore_spec(uri: str, path: str, zarr_format: int) -> dict[str, Any]:

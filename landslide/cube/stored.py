@@ -21,7 +21,7 @@ from landslide.cube.opening import (
     UnfitReaderError,
     opened,
     opened_by,
-    requests,
+    requested,
     waited,
     zarr_array,
 )
@@ -87,7 +87,7 @@ class StoredArray:
         if self.reader == TENSORSTORE and not isinstance(store := self._opened(), zarr.Array):
             return functools.partial(waited, store.oindex[selection].read())
         if is_remote(self.uri):
-            return requests().submit(self._read, selection).result
+            return requested(self._read, selection).result
         return functools.partial(self._read, selection)
 
     def _opened(self) -> Any:

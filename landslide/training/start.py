@@ -4,6 +4,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
+from landslide.retries import patiently
 from landslide.storage import read_bytes, write_whole
 
 NEW = "segmentation_head."
@@ -20,6 +21,8 @@ def keep_weights(network: torch.nn.Module, address: str, *, head: bool = True) -
 def begin_with(network: torch.nn.Module, address: str) -> None:
     """Give a network the weights that an address holds; its last layer may stay as it is.
 
+    They are read patiently: a store that is away for a minute ends no trial.
+
     Raises
     ------
     FileNotFoundError
@@ -28,7 +31,7 @@ def begin_with(network: torch.nn.Module, address: str) -> None:
         Where the weights are not those of such a network.
     """
     try:
-        kept = load(read_bytes(address))
+        kept = load(patiently(lambda: read_bytes(address)))
     except FileNotFoundError:
         raise FileNotFoundError(
             f"no weights to begin with at {address}: train them first"

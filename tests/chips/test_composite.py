@@ -125,6 +125,19 @@ def test_pairs_lie_before_the_event_or_span_it() -> None:
     assert across.tolist() == [False, True, False, True, False]
 
 
+def test_a_pair_with_dates_alone_is_sorted_by_its_days_beside_pairs_with_instants() -> None:
+    (noon,) = instants("2018-09-06T12")
+    cube = pairs_of(
+        ("2018-09-01T06", "2018-09-03T06"),
+        ("2018-09-01", "2018-09-06"),  # of the event's own day, perhaps after it
+        ("2018-09-01", "2018-09-08"),
+        ("2018-09-05T06", "2018-09-07T06"),
+    )
+    before, across = coherence_pairs(cube, Event("quake", noon, noon))
+    assert before.tolist() == [True, False, False, False]
+    assert across.tolist() == [False, False, True, True]
+
+
 def test_pairs_without_dates_or_without_one_of_each_kind_are_an_error() -> None:
     with pytest.raises(ValueError, match="coherence needs the coordinates reference_time and sec"):
         coherence_pairs(xr.Dataset(), QUAKE)

@@ -69,6 +69,28 @@ def test_dates_without_an_hour_are_left_out_on_the_events_own_day(
     ]
 
 
+def test_a_date_among_times_with_an_hour_is_left_out_on_the_events_own_day(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    times = instants("2018-09-04", "2018-09-05", "2018-09-05T20:40", "2018-09-06", "2018-09-06T08")
+    before, after = sides(times, PUBLISHED["hokkaido"])
+    assert before.tolist() == [True, False, False, False, False]
+    assert after.tolist() == [False, False, True, True, True]
+    assert [r.getMessage() for r in caplog.records] == [
+        "images of the event's own day have no hour and are left out: 2018-09-05"
+    ]
+
+
+def test_an_image_with_an_hour_on_neither_side_is_not_said_to_have_none(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    times = instants("2018-09-04", "2018-09-05T18:07:59", "2018-09-07")
+    before, after = sides(times, event_at("2018-09-05T18:07:59"))
+    assert before.tolist() == [True, False, False]
+    assert after.tolist() == [False, False, True]
+    assert not caplog.records
+
+
 def test_an_event_that_takes_a_whole_day_leaves_out_that_day_alone() -> None:
     times = instants("2017-09-19", "2017-09-20", "2017-09-21")
     before, after = sides(times, PUBLISHED["puerto_rico"])
@@ -121,6 +143,11 @@ def test_a_known_relative_orbit_goes_before_the_orbit_state() -> None:
     cube = cube_of(DAYS, ["descending"] * 6, [46, 148, 46, 148, 46, 46])
     images = select_images(cube, QUAKE, 2)
     assert (images.orbit, images.before, images.after) == ("46", (2, 0), (4, 5))
+
+
+def test_of_orbits_whose_scarcer_sides_are_alike_the_one_with_more_images_is_taken() -> None:
+    images = select_images(cube_of(DAYS, tracks=[148, 46, 46, 148, 46, 119]), QUAKE, 1)
+    assert (images.orbit, images.before, images.after) == ("46", (2,), (4,))
 
 
 def test_one_side_is_enough_only_where_it_is_asked_for_and_there_is_one() -> None:

@@ -4,6 +4,7 @@ import json
 import threading
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,11 @@ import zarr
 
 import landslide.chips.optimize.copying
 from landslide.chips.optimize import Layout, optimize_cube, optimize_plan
+from landslide.chips.optimize.copying import Copying
+from landslide.chips.optimize.layout import CubeLayout
+from landslide.chips.optimize.unfinished import Unfinished
 from landslide.cube.events import Event, event_to_attribute, find_event, load_event
+from landslide.cube.readers import PIPELINES, pipeline
 from landslide.cube.store import open_cube
 
 SMALL = Layout(chip_size=8, shard_pixels=24)
@@ -211,6 +216,20 @@ def test_no_more_regions_are_in_memory_than_there_are_threads(
     monkeypatch.setattr(copying, "digest", left)
     optimize_cube(source, str(tmp_path / "out.zarr"), layout=SMALL, threads=2)
     assert most == 2
+
+
+def test_a_copy_waits_for_its_turn_at_zarrs_configuration(source: str, tmp_path: Path) -> None:
+    before = zarr.config.get("codec_pipeline.path")
+    with ThreadPoolExecutor(1) as pool:
+        cube, out = open_cube(source), str(tmp_path / "out.zarr")
+        copying = Copying(cube, CubeLayout((), {}), Unfinished(out, out), threads=1)
+        with pipeline("plain"):
+            other = pool.submit(copying.write, [])
+            with pytest.raises(TimeoutError):
+                other.result(0.3)
+            assert zarr.config.get("codec_pipeline.path") == PIPELINES["plain"]
+        assert other.result() == {}
+    assert zarr.config.get("codec_pipeline.path") == before
 
 
 def test_fewer_threads_work_on_large_regions(

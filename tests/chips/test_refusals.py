@@ -47,6 +47,18 @@ def test_timesteps_are_whole_numbers_from_1_on(
         stream_chips(make_cube(), event, timesteps=timesteps)
 
 
+def test_a_protocol_beside_a_chipping_of_another_is_not_dropped(
+    event: Event, make_cube: Callable[..., xr.Dataset]
+) -> None:
+    with pytest.raises(ValueError, match=r"protocol 'blocked' .* a chipping of protocol 'paper'"):
+        stream_chips(make_cube(), event, protocol="blocked", chipping=Chipping(chip_size=8))
+    with pytest.raises(ValueError, match=r"protocol 'paper' .* a chipping of protocol 'blocked'"):
+        stream_chips(make_cube(), event, protocol="paper", chipping=Chipping("blocked"))
+    chipping = Chipping(chip_size=8)
+    chips = stream_chips(make_cube(), event, inputs="dem", protocol="paper", chipping=chipping)
+    assert chips.attrs["protocol"] == "paper"
+
+
 def test_more_timesteps_than_images_are_an_error(
     event: Event, make_cube: Callable[..., xr.Dataset]
 ) -> None:

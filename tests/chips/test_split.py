@@ -145,6 +145,15 @@ def test_shares_of_many_blocks_are_near_60_20_20_in_landslides_and_chips(seed: i
         assert abs(inside.mean() - share) < 0.05
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_where_few_blocks_hold_landslides_every_part_has_some(seed: int) -> None:
+    corners = chip_corners((64, 160), 8)
+    chipping = Chipping("blocked", chip_size=8, block_size=32, buffer=0, split_seed=seed)
+    pixels = np.isin(spatial_blocks(corners, chipping), (0, 4, 8)).astype(int)
+    parts = blocked_split(corners, pixels, chipping)
+    assert set(parts[pixels > 0]) == set(SHARES)
+
+
 @pytest.mark.parametrize(("offset", "side"), [(0, 32), (24, 32), (40, 48), (-8, 32)])
 def test_the_chips_of_a_block_share_a_part(offset: int, side: int) -> None:
     chipping = Chipping("blocked", chip_size=8, block_size=side, block_offset=offset, buffer=0)

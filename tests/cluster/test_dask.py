@@ -95,6 +95,21 @@ def test_a_scheduler_behind_tls_wants_certificates() -> None:
         dask_client("tls://127.0.0.1:1").__enter__()
 
 
+@pytest.mark.parametrize("error", [TypeError("no such setting"), OSError("no socket is left")])
+def test_what_else_goes_wrong_on_the_way_to_a_scheduler_is_said_as_it_is(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(target: Any, **_: Any) -> None:
+        raise error
+
+    monkeypatch.delenv("DASK_SCHEDULER_ADDRESS", raising=False)
+    monkeypatch.setattr("cluster.dask.Client", failing)
+    address = "tcp://127.0.0.1:1" if isinstance(error, TypeError) else None
+    with pytest.raises(type(error)) as raised:
+        dask_client(address).__enter__()
+    assert raised.value is error
+
+
 def test_a_scheduler_that_goes_away_is_one_line(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

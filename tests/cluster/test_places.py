@@ -1,9 +1,12 @@
 """A function at every worker of Dask, as the preflight runs it."""
 
 import os
+from typing import Any
 
-from distributed import Client, Event, LocalCluster
+import pytest
+from distributed import Client, Event, LocalCluster, wait
 
+from cluster.preflight import places
 from cluster.preflight.places import on_workers
 
 
@@ -25,7 +28,17 @@ def test_each_worker_answers_and_what_it_raises_is_said() -> None:
         assert all("no entry" in answer for answer in answers.values())
 
 
-def test_a_worker_that_does_not_answer_is_waited_for_so_long_and_no_longer() -> None:
+def test_a_worker_that_does_not_answer_is_waited_for_so_long_and_no_longer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    waited: list[float] = []
+
+    def wait_for_one(tasks: Any, timeout: float) -> Any:
+        waited.append(timeout)
+        wait(tasks, return_when="FIRST_COMPLETED")  # which the idle one is, however late
+        return wait(tasks, timeout=0.01)
+
+    monkeypatch.setattr(places, "wait", wait_for_one)
     with (
         LocalCluster(
             n_workers=2, processes=False, threads_per_worker=1, dashboard_address="127.0.0.1:0",
@@ -36,6 +49,7 @@ def test_a_worker_that_does_not_answer_is_waited_for_so_long_and_no_longer() -> 
         busy, idle = client.scheduler_info(n_workers=-1)["workers"]
         held = client.submit(lambda: Event("released").wait(), workers=[busy])
         answers = on_workers(client, os.getpid, seconds=5)
+        assert waited == [5]
         assert answers[idle] == os.getpid()
         assert answers[busy] == "no answer within 5 s: lost, or busy"
         Event("released", client=client).set()

@@ -6,6 +6,7 @@ import logging
 import re
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import fsspec
@@ -15,7 +16,15 @@ import pytest
 import xarray as xr
 
 from landslide.cube.layers import readable
-from landslide.cube.readers import PIPELINES, READERS, choose_reader, fits, tensorstore_error
+from landslide.cube.opening import DAMAGE, opened_by
+from landslide.cube.readers import (
+    PIPELINES,
+    READERS,
+    choose_reader,
+    fits,
+    pipeline,
+    tensorstore_error,
+)
 from landslide.cube.store import open_cube
 
 ELSEWHERE = ("s3://b/c.zarr", "gs://b/c.zarr", "memory://c.zarr")
@@ -169,6 +178,24 @@ def test_opening_leaves_zarrs_configuration_as_it_was(
     before = {key: dict(value) for key, value in before.items()}
     assert np.array_equal(open_cube(stored["v3"], reader=reader)["vv"].values, cube["vv"])
     assert {key: dict(zarr.config.get(key)) for key in before} == before
+
+
+def test_threads_take_turns_at_zarrs_configuration(stored: dict[str, Path]) -> None:
+    import zarr
+
+    def of_configuration() -> str:
+        return str(zarr.config.get("codec_pipeline.path"))
+
+    before = of_configuration()
+    with ThreadPoolExecutor(1) as pool:
+        with pipeline("plain"):
+            uri = str(stored["v3"])
+            other = pool.submit(opened_by, uri, "vv", "fused", DAMAGE, "token")
+            with pytest.raises(TimeoutError):
+                other.result(0.3)
+            assert of_configuration() == PIPELINES["plain"]
+        other.result()
+    assert of_configuration() == before
 
 
 @pytest.mark.parametrize(

@@ -4,13 +4,17 @@ from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import tenacity
 import torch
 import xarray as xr
+from fsspec.implementations.memory import MemoryFileSystem
 from safetensors.torch import save_file
 
+from landslide import retries
 from landslide.chips.split import TRAIN
 from landslide.training.config import PRESETS, TrainingConfig, determining
 from landslide.training.labelled import training_chips, with_labels, with_steps_of
@@ -135,6 +139,26 @@ def test_what_holds_no_weights_is_one_line(content: bytes | None, tmp_path: Path
     assert "\n" not in str(caught.value)
     with pytest.raises(FileNotFoundError, match="no weights to begin with at"):
         begin_with(build_network("quick", 2), str(tmp_path / "nothing"))
+
+
+def test_weights_to_begin_with_outlast_a_store_that_is_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(retries, "WAIT", tenacity.wait_none())
+    pretrained, network = build_network("quick", 2), build_network("quick", 2)
+    keep_weights(pretrained, "memory://away/w.safetensors")
+    outage, read = [TimeoutError("too late")] * 2, MemoryFileSystem.cat_file
+
+    def stumbling(self: MemoryFileSystem, *args: Any, **how: Any) -> Any:
+        if outage:
+            raise outage.pop()
+        return read(self, *args, **how)
+
+    monkeypatch.setattr(MemoryFileSystem, "cat_file", stumbling)
+    begin_with(network, "memory://away/w.safetensors")
+    MemoryFileSystem().rm("/away", recursive=True)
+    state = pretrained.state_dict()
+    assert all(torch.equal(value, state[name]) for name, value in network.state_dict().items())
 
 
 def test_keys_of_what_starts_as_ever_are_what_they_were(small: Small) -> None:
