@@ -4,7 +4,6 @@ import functools
 import json
 import logging
 import secrets
-import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, override
@@ -123,11 +122,9 @@ def gs_bucket(service_account: ServiceAccount) -> Iterator[str]:
 
     emulator.RequestHandler.disable_nagle_algorithm = True
     logging.getLogger("gcp_storage_emulator").setLevel(logging.ERROR)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    server = emulator.create_server("127.0.0.1", port, in_memory=True, default_bucket="cubes")
+    server = emulator.create_server("127.0.0.1", 0, in_memory=True, default_bucket="cubes")
     server.start()
+    port = server._api._httpd.server_port  # which it holds: nobody took it meanwhile
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(emulator, "_read_data", functools.partial(upload, emulator._read_data))
         patch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{port}")

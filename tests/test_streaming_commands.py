@@ -7,6 +7,7 @@ import pytest
 
 from landslide import results_table, simulate_cube
 from landslide.cli import main
+from landslide.training.bundle import DESCRIPTION, WEIGHTS
 
 TRAIN = (
     *("--preset", "quick", "--chip-size", "64", "--protocol", "paper", "--epochs", "1"),
@@ -71,7 +72,8 @@ def test_a_broken_chunk_stops_training_by_its_key(cube: Path, tmp_path: Path, ca
     said = capsys.readouterr().err
     (line,) = [line for line in said.splitlines() if line.startswith("error: ")]
     assert f"vv/{chunk.name}" in line
-    assert not (tmp_path / "model" / "model.json").exists()
+    for name in (DESCRIPTION, WEIGHTS):
+        assert not (tmp_path / "model" / name).exists()
 
 
 def test_what_lets_a_damaged_cube_pass_is_another_row(cube: Path, tmp_path: Path) -> None:

@@ -119,7 +119,7 @@ def job_of(
     ) -> Job:
         parsed = parse_inputs(inputs)
         chosen = models or (local_model(len(parsed.channels)),)
-        monkeypatch.setattr(rows, "models_at", lambda _: chosen)
+        monkeypatch.setattr(rows, "models_at", lambda *_: chosen)
         plan = plan_scene(
             open_cube(uri, block_pixels=block_pixels),
             EVENT,
@@ -154,8 +154,11 @@ def composite(uri: str, timesteps: int = 2) -> np.ndarray:
     return np.stack([before, after])
 
 
+@torch.no_grad()
 def whole_image(model: Model, channels: np.ndarray) -> np.ndarray:
-    """Return the probability (y, x) that a model gives a whole image at once."""
-    logits = model.logits(torch.from_numpy(channels[None]), 1)[0]
-    probability = torch.sigmoid(logits / model.temperature).numpy()
+    """Return the probability (y, x) that a model gives a whole image at once, by its own means."""
+    normal = (channels - model.mean.numpy()) / model.std.numpy()
+    x = np.nan_to_num(normal, nan=0, posinf=0, neginf=0)  # no data is the mean, as in training
+    none, landslide = model.network(torch.from_numpy(x[None].astype(np.float32)))[0]
+    probability = torch.sigmoid((landslide - none) / model.temperature).numpy()
     return np.where(np.isfinite(channels).all(axis=0), probability, np.nan)

@@ -2,12 +2,14 @@
 
 import dataclasses
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from landslide.cube.events import load_event
 from landslide.mapping.facts import UNVALIDATED, facts_to_json
+from landslide.mapping.members import threshold_of
 
 from .synthetic import make_facts
 
@@ -46,6 +48,15 @@ def test_images_of_the_opposite_orbit_and_pairs_are_named_too() -> None:
         "2018-09-05."
     )
     assert make_facts(**nothing).statements()[1] == "From no image."
+
+
+def test_the_threshold_of_several_models_is_the_mean_of_theirs() -> None:
+    bundles: list[Any] = [
+        SimpleNamespace(calibration=SimpleNamespace(threshold=each)) for each in (0.2, 0.6)
+    ]
+    threshold, origin = threshold_of(bundles, "auto")
+    assert threshold == pytest.approx(0.4)
+    assert origin == "mean of what maximised each model's F1 on its validation part"
 
 
 def test_names_say_event_and_date() -> None:

@@ -68,6 +68,20 @@ def test_the_stratified_area_is_near_the_truth_about_as_often_as_it_says() -> No
     assert inside >= 50  # 57 of 60 are to be expected
 
 
+def test_the_stratified_area_has_the_closed_form_of_sampled_cells() -> None:
+    # Three of six cells are labelled, a fifth of them landslide: of 600 that is 120. They hold 10
+    # less, as many and 10 more than that rate: 6^2 x (1 - 1/2) / 3 x (100 + 0 + 100) / (3 - 1).
+    none = np.array([[100] * 6, [100, 100, 100, 0, 0, 0], [10, 20, 30, 0, 0, 0]], float)
+    estimate = stratified_area(np.array([none, np.zeros((3, 6))]))
+    assert estimate is not None
+    assert (estimate.area, estimate.standard_error) == pytest.approx((120, np.sqrt(600)))
+    # And of 200 that were called landslide 4 in 5 are; both strata as one would give 229.
+    slid = np.array([[50, 0, 0, 0, 0, 150], [50, 0, 0, 0, 0, 0], [40, 0, 0, 0, 0, 0]], float)
+    both = stratified_area(np.array([none, slid]))
+    assert both is not None
+    assert both.area == pytest.approx(120 + 160)
+
+
 def test_strata_without_labels_give_no_estimate() -> None:
     probability = np.zeros((256, 256), np.float32)
     probability[:128] = 0.9
@@ -101,11 +115,12 @@ def test_pixels_add_up_to_the_geodesic_area(crs: str) -> None:
 
 @pytest.mark.parametrize("side", [64, 1024])
 def test_densities_do_not_hang_on_the_blocks(side: int) -> None:
-    ground = ground_of(make_ground((300, 420)))
-    assert cell_of(ground) == (100, 100)
+    cube = make_ground((300, 420))
+    ground = ground_of(cube.assign_coords(y=4_740_000.0 - 20 * np.arange(300)))
+    assert cell_of(ground) == (50, 100)  # of pixels 20 m high and 10 m wide
     random = np.random.default_rng(0)
     slid, seen = random.random((300, 420)) < 0.2, random.random((300, 420)) < 0.7
-    seen[:100, :100] = False
+    seen[:50, :100] = False
     cells = no_cells(ground)
     for rows, columns in blocks_of(ground.shape, side):
         here = rows, columns
@@ -116,9 +131,9 @@ def test_densities_do_not_hang_on_the_blocks(side: int) -> None:
         add_to_cells(cells, part, ground)
     found = density(cells, ground)
     assert np.isnan(found[0, 0])
-    expected = 1e6 * (slid & seen)[100:200, 200:300].sum() / seen[100:200, 200:300].sum()
+    expected = 1e6 * (slid & seen)[50:100, 200:300].sum() / seen[50:100, 200:300].sum()
     assert found[1, 2] == pytest.approx(expected)
-    assert found.shape == (3, 5)
+    assert found.shape == (6, 5)
 
 
 def test_slope_classes_hold_each_pixel_once() -> None:

@@ -1,9 +1,12 @@
 """What Figure 5 is drawn of, and the drawing."""
 
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.special import expit, logit
 
 from landslide import open_cube, simulate_cube
 from landslide.chips.split import TEST, Chipping, split_from_json
@@ -11,6 +14,7 @@ from landslide.cube.events import find_event
 from landslide.cube.labels import NO_DATA
 from landslide.mapping.predicted_chips import predict_chips
 from landslide.results.figures import figure5
+from landslide.training.bundle import DESCRIPTION
 from landslide.training.config import training_config
 from landslide.training.metrics import average_precision
 from landslide.trial import train_bundle
@@ -43,6 +47,24 @@ def test_all_test_chips_score_as_the_bundle_says(trained: tuple[str, str, float]
     assert average_precision(
         torch.from_numpy(chips.probability[scored]), torch.from_numpy(chips.label[scored])
     ) == pytest.approx(auprc, abs=1e-4)
+
+
+def test_chips_are_calibrated_by_the_models_temperature(
+    trained: tuple[str, str, float], tmp_path: Path
+) -> None:
+    uri, model, _ = trained
+    cube, other = open_cube(uri), tmp_path / "model"
+    shutil.copytree(model, other)
+    described = json.loads((other / DESCRIPTION).read_text())
+    assert described["calibration"] is None  # under the paper protocol: of temperature 1
+    counts = {"threshold": 0.5, "f1": 0.5, "chips": 1, "empty_chips": 0, "reliability": {}}
+    described["calibration"] = {"temperature": 2.0, **counts}
+    (other / DESCRIPTION).write_text(json.dumps(described))
+    once, halved = (
+        predict_chips(each, cube, find_event(cube), 2).probability.astype(np.float64)
+        for each in (model, str(other))
+    )
+    np.testing.assert_allclose(expit(2 * logit(halved)), once, atol=1e-5)
 
 
 def test_a_cube_elsewhere_is_told_of_and_a_smaller_one_refused(

@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 import xarray as xr
+from scipy.special import expit, logit
 
 from landslide import open_cube, simulate_cube
 from landslide.cli import main
@@ -18,12 +20,16 @@ from landslide.cube.stored import StoredArray
 from landslide.mapping import run
 from landslide.mapping.choices import MapChoices
 from landslide.mapping.facts import MapFacts
+from landslide.mapping.inference.models import models_at, models_of
+from landslide.mapping.inference.rows import strip_name
 from landslide.mapping.inference.strips import ScenePlan, plan_scene
 from landslide.mapping.inference.work import FOLDER
+from landslide.mapping.members import load_members
 from landslide.mapping.plan import plan_map
 from landslide.mapping.resampling import resampled
 from landslide.mapping.run import map_landslides
 from landslide.storage import read_bytes, write_whole
+from landslide.training.bundle import DESCRIPTION, WEIGHTS
 
 Said = pytest.CaptureFixture[str]
 BLOCKED = ("--protocol", "blocked", "--block-size", "128", "--buffer", "0")
@@ -133,6 +139,30 @@ def test_a_map_names_all_images_that_it_was_made_from(
     assert facts.pairs == tuple(images["pairs"])
 
 
+def _copy_of(model: str, folder: Path, **changes: Any) -> str:
+    """The folder of a model that says something else of itself."""
+    described = json.loads(read_bytes(f"{model}/{DESCRIPTION}")) | changes
+    write_whole(f"{folder}/{WEIGHTS}", read_bytes(f"{model}/{WEIGHTS}"))
+    write_whole(f"{folder}/{DESCRIPTION}", json.dumps(described).encode())
+    return str(folder)
+
+
+def test_a_map_is_calibrated_by_its_models_temperature(
+    cube: str, models: list[str], products: Products, tmp_path: Path
+) -> None:
+    calibration = json.loads(read_bytes(f"{models[0]}/{DESCRIPTION}"))["calibration"]
+    doubled = calibration | {"temperature": 2 * calibration["temperature"]}
+    other = _copy_of(models[0], tmp_path / "model", calibration=doubled)
+    box, found = _box_of(cube, slice(100, 140), slice(150, 210)), []
+    for name, model in (("once", models[0]), ("doubled", other)):
+        out = str(tmp_path / name)
+        assert main(["map", model, cube, out, "--bbox", *(f"{side:.6f}" for side in box)]) == 0
+        assert products.scene is not None
+        found.append(products.scene["probability"].to_numpy().astype(np.float64))
+    once, halved = found
+    np.testing.assert_allclose(expit(2 * logit(halved)), once, atol=1e-5)
+
+
 def test_several_members_have_a_spread(
     cube: str, models: list[str], products: Products, tmp_path: Path
 ) -> None:
@@ -157,6 +187,8 @@ def test_a_model_of_positive_chips_without_validation_says_so_in_every_product(
     assert facts.warnings[2].startswith("Probabilities are not calibrated")
     assert (facts.threshold, facts.temperature, facts.reliability) == (0.5, None, None)
     assert facts.threshold_from == "one half, since no validation part chose one"
+    (model,) = models_of(load_members(models[2:]), torch.device("cpu"))
+    assert model.temperature == 1
 
 
 def _box_of(cube: str, rows: slice, columns: slice) -> tuple[float, ...]:
@@ -180,7 +212,10 @@ def test_a_box_is_mapped_as_the_whole_is(
     assert part is not None
     shared = whole["probability"].sel(y=part["y"], x=part["x"])
     assert shared.shape == part["probability"].shape
-    assert set(opened["y"].to_numpy()[100:200]) <= set(part["y"].to_numpy())
+    for axis, asked in (("y", slice(100, 200)), ("x", slice(150, 300))):
+        wanted = opened[axis].to_numpy()[asked]
+        assert set(wanted) <= set(part[axis].to_numpy())
+        assert part.sizes[axis] <= len(wanted) + 4  # what lies askew in degrees covers a bit more
     np.testing.assert_allclose(part["probability"], shared, atol=1e-4)
 
 
@@ -293,6 +328,28 @@ def test_a_place_that_another_map_took_since_the_plan_is_left_to_it(
     assert {path.name for path in (tmp_path / "map").iterdir()} == made
 
 
+def test_a_map_is_made_in_the_precision_that_is_asked_for(
+    cube: str, models: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def precision(wanted: str, _: torch.device) -> torch.dtype:
+        asked.append(wanted)
+        return torch.float32
+
+    monkeypatch.setattr("landslide.mapping.inference.models.working_precision", precision)
+    opened, out = open_cube(cube), str(tmp_path / "map")
+    plain, mixed = (
+        plan_map(models[:1], opened, out, MapChoices(precision=name)) for name in (None, "mixed")
+    )
+    for plan in (plain, mixed):
+        models_at.__wrapped__(plan.job.members, plan.job.precision)
+    assert asked == ["auto", "mixed"]
+    assert plain.identity != mixed.identity  # neither goes on from what the other began
+    with pytest.raises(ValueError, match="unknown precision 'half': choose one of auto, float32"):
+        MapChoices(precision="half")
+
+
 def test_a_run_that_fails_at_once_leaves_what_another_has_begun(
     cube: str, models: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -302,13 +359,14 @@ def test_a_run_that_fails_at_once_leaves_what_another_has_begun(
     monkeypatch.setattr(run, "map_scene", failing)
     out = tmp_path / "map"
     one, another = (plan_map(models[:1], open_cube(cube), str(out)) for _ in range(2))
-    another.job.work.create("strip-0", "probability", (4, 6))
+    another.job.work.create(strip_name(0), "probability", (4, 6))
     for left in (True, False):
+        one.job.work.create(strip_name(0), "probability", (4, 6))
         with pytest.raises(OSError, match="the store is away"):
             run.predict_scene(one)
-        assert (out / FOLDER / "strip-0" / another.job.work.run).exists() == left
+        assert (out / FOLDER / strip_name(0) / another.job.work.run).exists() == left
         assert out.exists() == left
-        shutil.rmtree(out / FOLDER / "strip-0", ignore_errors=True)
+        shutil.rmtree(out / FOLDER / strip_name(0), ignore_errors=True)
 
 
 def test_bad_input_is_one_line_and_nothing_is_written(
@@ -381,18 +439,13 @@ def test_pixels_of_another_size_are_refused_or_resampled(
     coarse = str(tmp_path / "coarse")
     assert main(["map", models[0], cube, str(tmp_path / "as-is")]) == 0
     fine = products.scene
-    describe = f"{models[0]}/bundle.json"
-    described = json.loads(read_bytes(describe))
-    other = tmp_path / "model"
-    write_whole(f"{other}/weights.safetensors", read_bytes(f"{models[0]}/weights.safetensors"))
-    described["pixel_size"] = [20.0, 20.0]
-    write_whole(f"{other}/bundle.json", json.dumps(described).encode())
+    other = _copy_of(models[0], tmp_path / "model", pixel_size=[20.0, 20.0])
     capsys.readouterr()
-    assert main(["map", str(other), cube, coarse]) == 1
+    assert main(["map", other, cube, coarse]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert "pixels are 10 x 10 and those of the model" in line
     assert "--resample the cube to the model's" in line
-    assert main(["map", str(other), cube, coarse, "--resample"]) == 0
+    assert main(["map", other, cube, coarse, "--resample"]) == 0
     assert products.facts is not None
     assert products.scene is not None
     assert fine is not None
@@ -417,14 +470,18 @@ def test_pixels_of_unknown_size_are_told_of(
     assert said.startswith("The cube does not say")
 
 
-def test_backscatter_is_resampled_as_power(cube: str) -> None:
+@pytest.mark.parametrize(("down", "right"), [(2, 2), (2, 3)])
+def test_backscatter_is_resampled_as_power(down: int, right: int, cube: str) -> None:
     opened = open_cube(cube)
     kept = {n: (dict(v.attrs), dict(v.encoding)) for n, v in opened.variables.items()}
-    found, _ = resampled(opened, _of_pixels(20.0))
+    found, _ = resampled(opened, _of_pixels(10.0 * down, 10.0 * right))
     assert {n: (v.attrs, v.encoding) for n, v in opened.variables.items()} == kept
-    wanted = opened["vv"].coarsen(y=2, x=2).mean()
-    np.testing.assert_allclose(found["vv"], wanted, rtol=1e-4)
-    np.testing.assert_array_equal(found["timestep"], opened["timestep"])
+    assert (found.sizes["y"], found.sizes["x"]) == (-(-384 // down), -(-512 // right))
+    wanted = opened["vv"].coarsen(y=down, x=right, boundary="trim").mean()
+    whole = found.isel(y=slice(wanted.sizes["y"]), x=slice(wanted.sizes["x"]))
+    np.testing.assert_allclose(whole["vv"], wanted, rtol=1e-4)
+    for axis in ("timestep", "y", "x"):
+        np.testing.assert_array_equal(whole[axis], wanted[axis])
 
 
 @pytest.mark.parametrize("size", [20.0, 7.0, 10.5])
@@ -440,7 +497,7 @@ def test_labels_and_masks_are_those_of_the_nearest_pixel(size: float) -> None:
         },
         attrs={"crs": "EPSG:32654"},
     ).chunk(y=64, x=64)
-    found, _ = resampled(cube, _of_pixels(size))
+    found, _ = resampled(cube, _of_pixels(size, size))
     down, right = (
         np.floor(np.abs(found[axis].to_numpy() - cube[axis].to_numpy()[0] + start) / 10 + 1e-9)
         for axis, start in (("y", -5), ("x", 5))
@@ -467,14 +524,14 @@ def test_power_of_zero_is_no_data_and_not_averaged() -> None:
         },
         attrs={"crs": "EPSG:32654"},
     )
-    found, _ = resampled(cube, _of_pixels(20.0))
+    found, _ = resampled(cube, _of_pixels(20.0, 20.0))
     assert np.isnan(found["vv"].to_numpy()[..., :10]).all()
     np.testing.assert_allclose(found["vv"].to_numpy()[..., 10:], 0.25)
 
 
-def _of_pixels(size: float) -> Any:
+def _of_pixels(height: float, width: float) -> Any:
     """A model's pixels."""
-    return SimpleNamespace(address="model", pixel_size=(size, size), pixel_unit="metre")
+    return SimpleNamespace(address="model", pixel_size=(height, width), pixel_unit="metre")
 
 
 def test_a_cube_without_the_inputs_is_refused_with_the_reason(

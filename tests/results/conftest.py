@@ -1,18 +1,21 @@
 """Made-up rows for the tests of this room."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import average_precision_score
 
+from landslide.results.histograms import class_histograms
 from landslide.results.row import Row
 from landslide.results.table import results_table, write_row
 
 MakeRow = Callable[..., Row]
 
+CHIPS = 12
 PAPER_LIKE = {
     "vv": (0.610, 0.655, 0.678, 0.690),
     "vh": (0.545, 0.590, 0.612, 0.628),
@@ -85,6 +88,41 @@ def paper_rows() -> Callable[..., list[Row]]:
                     }
                     rows.append(_make_row(**values | changes))
         return rows
+
+    return make
+
+
+@pytest.fixture
+def rows(make_row: MakeRow) -> Callable[..., list[Row]]:
+    """Rows of made-up scores: `inputs` separate as well as said, all on the same labels."""
+
+    def make(
+        inputs: str,
+        separation: float,
+        timesteps: int = 1,
+        seeds: Sequence[int] = (0, 1, 2),
+        **changes: Any,
+    ) -> list[Row]:
+        labels = (np.random.default_rng(7).random((CHIPS, 12, 20)) < 0.2).astype(np.uint8)
+        made = []
+        for seed in seeds:
+            name = [ord(letter) for letter in inputs]
+            noise = np.random.default_rng([seed, timesteps, *name]).normal(size=labels.shape)
+            scores = (noise + separation * labels).astype(np.float32)
+            edges, negative, positive = class_histograms(scores, labels)
+            values = {
+                "inputs": inputs,
+                "timesteps": timesteps,
+                "seed": seed,
+                "auprc": float(average_precision_score(labels.ravel(), scores.ravel())),
+                "test_chips": CHIPS,
+                "histogram_edges": edges,
+                "histogram_negative": negative.ravel(),
+                "histogram_positive": positive.ravel(),
+                "test_blocks": np.arange(CHIPS, dtype=np.int32) // 2,
+            }
+            made.append(make_row(**values | changes))
+        return made
 
     return make
 

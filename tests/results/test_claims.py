@@ -87,6 +87,32 @@ def test_dem_alone_is_held_to_the_papers_number_beside_the_prevalence(table_of, 
     assert claims_of(table_of(rows))[0].verdict == "no data"
 
 
+def with_the_dem(gain):
+    """Return scores at 3 and 4 timesteps, to which the DEM adds as much."""
+    return {(f"vv+vh{dem}", n): 0.6 + gain * bool(dem) for n in (3, 4) for dem in ("", "+dem")}
+
+
+@pytest.mark.parametrize(
+    ("claim", "scores", "verdict"),
+    [
+        ("The best AUPRC", {("vv", 1): 0.71}, "held"),
+        ("The best AUPRC", {("vv", 1): 0.69}, "against"),
+        ("The DEM adds no more", with_the_dem(0.005), "held"),
+        ("The DEM adds no more", with_the_dem(0.02), "against"),
+        ("DEM alone", {("dem", 0): 0.16}, "held"),
+        ("DEM alone", {("dem", 0): 0.18}, "against"),
+    ],
+)
+def test_a_score_on_either_side_of_a_bound_decides(table_of, make_row, claim, scores, verdict):
+    rows = [
+        make_row(inputs=inputs, timesteps=n, seed=seed, auprc=score + 1e-4 * seed)
+        for (inputs, n), score in scores.items()
+        for seed in range(3)
+    ]
+    (found,) = [each for each in claims_of(table_of(rows)) if each.text.startswith(claim)]
+    assert found.verdict == verdict
+
+
 def test_missing_rows_are_no_data(table_of, make_row):
     outcomes = [claim.outcome for claim in claims_of(table_of([make_row()]))]
     assert outcomes == ["undecided (one seed; points to against)"] + ["no data"] * 6

@@ -2,47 +2,13 @@
 
 import io
 
-import numpy as np
 import pandas as pd
 import pytest
-from sklearn.metrics import average_precision_score
 
 from landslide.results.comparing import compare
-from landslide.results.histograms import class_histograms
 from landslide.results.pivot import pivot
 from landslide.results.sections import sections
 from landslide.results.summary import report
-
-CHIPS = 12
-
-
-@pytest.fixture
-def rows(make_row):
-    """Rows of made-up scores: `inputs` separate as well as said, all on the same labels."""
-
-    def make(inputs, separation, timesteps=1, seeds=(0, 1, 2), **changes):
-        labels = (np.random.default_rng(7).random((CHIPS, 12, 20)) < 0.2).astype(np.uint8)
-        made = []
-        for seed in seeds:
-            name = [ord(letter) for letter in inputs]
-            noise = np.random.default_rng([seed, timesteps, *name]).normal(size=labels.shape)
-            scores = (noise + separation * labels).astype(np.float32)
-            edges, negative, positive = class_histograms(scores, labels)
-            values = {
-                "inputs": inputs,
-                "timesteps": timesteps,
-                "seed": seed,
-                "auprc": float(average_precision_score(labels.ravel(), scores.ravel())),
-                "test_chips": CHIPS,
-                "histogram_edges": edges,
-                "histogram_negative": negative.ravel(),
-                "histogram_positive": positive.ravel(),
-                "test_blocks": np.arange(CHIPS, dtype=np.int32) // 2,
-            }
-            made.append(make_row(**values | changes))
-        return made
-
-    return make
 
 
 def test_the_better_input_beats_the_other_whichever_is_named_first(table_of, rows):

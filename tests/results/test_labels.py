@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from landslide.results.bootstrap import mean_interval, resample
 from landslide.results.figures import label_figure
 from landslide.results.labels import AT_RANDOM, label_efficiency, label_report
 
@@ -43,6 +44,17 @@ def test_each_origin_has_a_point_for_each_number_of_labels(table_of, sweep):
     assert points["all"].groupby("labelled").all().to_dict() == {
         0: False, 2: False, 10: False, 40: True,
     }  # fmt: skip
+
+
+def test_a_point_of_several_seeds_has_the_interval_of_its_rows(table_of, rows):
+    several = table_of(rows("vv", 2.0, labelled_chips=2))
+    whole = table_of(rows("vv", 2.0, seeds=(0,), train_chips=40, epochs=50))
+    (curves,) = label_efficiency(whole)
+    of_several, of_one = curves.points.to_dict("records")
+    interval = mean_interval(resample(several))
+    assert (of_several["low"], of_several["high"]) == (interval.low, interval.high)
+    assert np.isnan([of_one["low"], of_one["high"]]).all()
+    assert f" [{interval.low:.3f}, {interval.high:.3f}]" in label_report(whole)
 
 
 def test_what_trained_on_other_cubes_too_stands_at_all_labels_of_its_own(table_of, sweep, make_row):

@@ -1,3 +1,4 @@
+import datetime as dt
 import io
 
 import pandas as pd
@@ -6,6 +7,8 @@ import pytest
 from landslide.results.pivot import baselines, pivot
 from landslide.results.sections import sections
 from landslide.results.summary import report
+
+THEN = dt.datetime(2026, 1, 2, 3, tzinfo=dt.UTC)
 
 
 def test_the_pivot_holds_mean_sample_spread_and_number_of_seeds(table_of, make_row):
@@ -109,8 +112,9 @@ def test_the_half_precisions_are_one_section_which_names_them(table_of, make_row
 
 
 def test_of_two_rows_of_one_seed_the_newest_counts(table_of, make_row):
-    first = make_row(auprc=0.2, threads=1, key="aa")
-    again = make_row(auprc=0.8, threads=2, key="ab")
+    # The key, by which rows are read, says the other order.
+    first = make_row(auprc=0.2, threads=1, key="ab", written_at=THEN)
+    again = make_row(auprc=0.8, threads=2, key="aa", written_at=THEN + dt.timedelta(hours=1))
     [section] = sections(table_of([again, first]))
     assert section.scored["auprc"].tolist() == [0.8]
 
@@ -157,9 +161,10 @@ def test_an_unknown_form_is_an_error_that_names_the_known(table_of, make_row):
 
 
 def test_what_failed_and_has_scored_since_under_another_key_is_no_failure(table_of, make_row):
-    lost = make_row(error="lost", key="aa")
-    [section] = sections(table_of([lost, make_row(key="ab")]))
+    times = [THEN + dt.timedelta(hours=hour) for hour in range(3)]
+    lost = make_row(error="lost", key="ac", written_at=times[0])
+    [section] = sections(table_of([lost, make_row(key="ab", written_at=times[1])]))
     assert section.failed.empty
-    again = make_row(error="lost again", key="ac")
+    again = make_row(error="lost again", key="aa", written_at=times[2])
     [section] = sections(table_of([again]))
     assert section.failed["error"].tolist() == ["lost again"]

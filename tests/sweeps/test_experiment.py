@@ -2,6 +2,7 @@
 
 import functools
 import io
+import json
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from landslide import results_table
 from landslide.cube.fetch import fetch_cube
 from landslide.results.setting import PAPER_EPOCHS
+from landslide.training.bundle import DESCRIPTION
 from sweeps.experiment import command, main, options
 
 HOW = ["--preset", "quick", "--chip-size", "64", "--block-size", "128", "--epochs", "3"]
@@ -58,7 +60,13 @@ def test_the_page_says_what_was_run_and_what_was_found(ran: Path) -> None:
     for figure in ("docs/results-figure4.png", "docs/results-figure5.png"):
         assert f"]({figure})" in page
         assert (ran / figure).stat().st_size > 10_000
-    assert len(list((ran / "runs").glob("model-*/weights.safetensors"))) == 1
+
+
+def test_figure_5_shows_the_best_configuration_of_the_first_protocol(ran: Path) -> None:
+    rows = results_table(str(ran / "table"))
+    means = rows[rows["protocol"] == "paper"].groupby("inputs")["auprc"].mean()
+    (description,) = (ran / "runs").glob(f"model-*/{DESCRIPTION}")
+    assert json.loads(description.read_text())["config"]["inputs"] == means.idxmax()
 
 
 def test_a_second_run_trains_nothing_and_keeps_what_was_written_by_hand(

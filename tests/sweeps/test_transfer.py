@@ -41,6 +41,10 @@ def test_a_model_is_carried_to_another_event_in_every_way(
         ("", 4),
         ("", -1),  # 99 are more than there are
     }
+    # What begins with trained weights is tuned at a tenth of the rate.
+    rates = rows.groupby(rows["origin"] == "from simulated")["learning_rate"].unique()
+    assert rates[True] == pytest.approx(rates[False] / 10)
+    assert rates[False].size == 1
     # All are scored on the same chips of the target, and no others.
     for column in ("test_pixels", "prevalence", "split_digest", "cube_digest", "mask"):
         assert rows[column].nunique() == 1

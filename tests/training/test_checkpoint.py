@@ -138,18 +138,28 @@ def test_so_does_a_network_that_draws_numbers_as_it_trains(
 
 
 def test_a_run_interrupted_twice_adds_its_seconds(
-    in_memory: str, make_chips: MakeChips, small: Small
+    in_memory: str, make_chips: MakeChips, small: Small, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    clock, step = [0.0], Run.step
+
+    def timed(training: Run, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        clock[0] += 1  # second; an epoch is one step
+        return step(training, x, y)
+
     def seconds() -> float:
         data = io.BytesIO(read_bytes(in_memory))
         return float(torch.load(data, weights_only=True)["progress"]["seconds"])
 
+    monkeypatch.setattr(run.time, "perf_counter", lambda: clock[0])
+    monkeypatch.setattr(Run, "step", timed)
     chips, config = make_chips(train=4, test=1), small(epochs=4, checkpoint_every=1)
-    interrupt(chips, config, in_memory, 2)
-    before = seconds()
+    interrupt(chips, config, in_memory, 2)  # before the second checkpoint
+    assert seconds() == 1
     interrupt(chips, config, in_memory, 3)
-    assert seconds() > before > 0
-    assert_same(train(chips, config, checkpoint=in_memory), train(chips, config))
+    assert seconds() == 2
+    resumed = train(chips, config, checkpoint=in_memory)
+    assert resumed.seconds == 4
+    assert_same(resumed, train(chips, config))
 
 
 def test_a_run_that_ended_is_scored_again_without_training(

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import auc, average_precision_score, precision_recall_curve
 
+from landslide.chips import survey
 from landslide.chips.split import TEST, TRAIN
 from landslide.cube.labels import NO_DATA
 from landslide.training.metrics import average_precision, change_baselines
@@ -134,8 +135,9 @@ def test_more_pixels_than_float32_can_count_stay_exact() -> None:
 
 
 @pytest.fixture
-def chips() -> xr.Dataset:
-    """Five chips of 9 x 14 pixels, some without data."""
+def chips(monkeypatch: pytest.MonkeyPatch) -> xr.Dataset:
+    """Five chips of 9 x 14 pixels, some without data, of which two are read together."""
+    monkeypatch.setattr(survey, "AT_ONCE", 2)
     random = np.random.default_rng(3)
     sar = random.normal(-2, 1, (5, 2, 4, 9, 14)).astype(np.float32)
     sar[:, :, :, 0, :3] = np.nan

@@ -55,6 +55,10 @@ def test_a_smaller_window_moves_chips_from_their_block() -> None:
     assert sum(moved) / len(moved) > 20
 
 
+def readers() -> set[threading.Thread]:
+    return {t for t in threading.enumerate() if t.name.startswith("read-ahead")}
+
+
 @pytest.mark.parametrize("ahead", [1, 3, 9])
 def test_reading_ahead_keeps_the_order_and_its_bound(ahead: int) -> None:
     lock, begun, taken, most = threading.Lock(), 0, 0, 0
@@ -80,15 +84,18 @@ def test_what_fails_as_it_is_read_fails_where_it_is_wanted() -> None:
             raise OSError("gone")
         return key
 
+    before = readers()  # of another test, whose generator is not collected yet
     values, reading = [], read_ahead(read, range(9), 4)
     with pytest.raises(OSError, match="gone"):
         values.extend(reading)
     assert values == [0, 1]
-    assert not [t for t in threading.enumerate() if t.name.startswith("read-ahead")]
+    assert readers() <= before
 
 
 def test_a_caller_that_stops_leaves_no_thread() -> None:
+    before = readers()
     reading = read_ahead(lambda key: key, range(99), 3)
     assert next(reading) == 0
+    assert readers() - before
     reading.close()
-    assert not [t for t in threading.enumerate() if t.name.startswith("read-ahead")]
+    assert readers() <= before

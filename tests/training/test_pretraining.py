@@ -9,8 +9,16 @@ import torch
 import xarray as xr
 from safetensors.torch import load_file
 
+from landslide.cube.labels import NO_DATA
+from landslide.training import pretraining
 from landslide.training.config import TrainingConfig
-from landslide.training.pretraining import HIDDEN, SQUARE, hidden_squares, pretrain
+from landslide.training.pretraining import (
+    HIDDEN,
+    SQUARE,
+    Reconstruction,
+    hidden_squares,
+    pretrain,
+)
 from landslide.training.train import train
 
 Make = Callable[..., xr.Dataset]
@@ -28,6 +36,29 @@ def test_the_same_share_of_every_chips_squares_is_hidden(shape: tuple[int, int])
     share = squares.float().mean(dim=(1, 2))
     assert torch.allclose(share, torch.full((5,), HIDDEN), atol=1 / squares[0].numel())
     assert not torch.equal(hidden[0], hidden[1])
+
+
+def test_the_network_is_shown_nothing_of_the_hidden_pixels_and_those_alone_are_its_loss(
+    small: Small, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hidden, seen = torch.zeros(2, 32, 64, dtype=torch.bool), []
+    hidden[0, :16, 16:48], hidden[1, 16:, :16] = True, True
+    x = torch.randn(2, 3, 32, 64, generator=torch.Generator().manual_seed(0))
+    y = torch.zeros(2, 32, 64, dtype=torch.uint8)
+    y[:, 8:24, 8:24] = NO_DATA
+
+    def forward(given: torch.Tensor) -> torch.Tensor:
+        seen.append(given)
+        return torch.zeros_like(given)
+
+    monkeypatch.setattr(pretraining, "hidden_squares", lambda _: hidden)
+    network, cpu = torch.nn.Conv2d(3, 3, 1), torch.device("cpu")
+    loss, pixels = Reconstruction(network, small(), torch.float32, cpu, forward).loss(x, y)
+    (shown,) = seen
+    assert torch.equal(shown, torch.where(hidden[:, None], 0, x))
+    counted = hidden & (y != NO_DATA)
+    assert float(loss) == pytest.approx(float(x.abs().mean(dim=1)[counted].sum()), rel=1e-5)
+    assert int(pixels) == int(counted.sum())
 
 
 def smooth(chips: xr.Dataset) -> xr.Dataset:

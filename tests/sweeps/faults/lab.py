@@ -71,7 +71,7 @@ class Lab:
         token = secrets.token_hex(32)
         (self.folder / "token").write_text(token)
         self.headers = {"Authorization": f"Bearer {token}"}
-        store, self.dashboard = free_port(), free_port()
+        self.dashboard = free_port()
         self.environment = {
             name: value
             for name, value in os.environ.items()
@@ -87,17 +87,14 @@ class Lab:
             "AWS_SECRET_ACCESS_KEY": self.secret,
             "AWS_DEFAULT_REGION": "us-east-1",
         }
-        self.start("moto_server", "--host", "127.0.0.1", "--port", str(store))
+        store = self._server("moto_server", says="Running on")
         self.behind = f"http://127.0.0.1:{store}"
-        until(lambda: _answers(f"{self.behind}/moto-api/"), "the object store")
         self.door = Door(store)
         self.environment["AWS_ENDPOINT_URL"] = f"http://127.0.0.1:{self.door.port}"
-        scheduler = free_port()
-        self.environment["DASK_SCHEDULER_ADDRESS"] = f"tcp://127.0.0.1:{scheduler}"
-        self.start(
-            *("dask", "scheduler", "--host", "127.0.0.1", "--port", str(scheduler)),
-            *("--dashboard-address", "127.0.0.1:0"),
+        scheduler = self._server(
+            *("dask", "scheduler", "--dashboard-address", "127.0.0.1:0"), says="Scheduler at"
         )
+        self.environment["DASK_SCHEDULER_ADDRESS"] = f"tcp://127.0.0.1:{scheduler}"
         for _ in range(2):
             self.dask_worker()
         self.gcs = f"127.0.0.1:{free_port()}"
@@ -125,6 +122,17 @@ class Lab:
         if process.poll() is not None:
             raise ChildProcessError(f"{program} has ended: {log.read_text()[-2000:]}")
         return process
+
+    def _server(self, *command: str, says: str, starts: int = STARTS) -> int:
+        """Start a server at a free port, or at another where somebody took it; return the port."""
+        port = free_port()
+        try:
+            self.start(*command, "--host", "127.0.0.1", "--port", str(port), says=says)
+        except ChildProcessError:
+            if starts == 1:
+                raise
+            return self._server(*command, says=says, starts=starts - 1)
+        return port
 
     def _node(
         self, name: str, *options: str, before: tuple[str, ...] = ()
@@ -257,13 +265,6 @@ def _runs(*command: str) -> bool:
     return (
         shutil.which(command[0]) is not None and not subprocess.run(command, check=False).returncode
     )
-
-
-def _answers(address: str) -> bool:
-    try:
-        return requests.get(address, timeout=5).ok
-    except requests.ConnectionError:
-        return False
 
 
 @contextlib.contextmanager
