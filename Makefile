@@ -33,6 +33,7 @@ export PYTHONDONTWRITEBYTECODE :=
 help:
 	@echo "make ablation [CUBE=… TABLE=… PRESET=quick|paper OPTIONS=…]  the paper's experiment"
 	@echo "make results [CUBE=…|hokkaido TABLE=… PRESET=… OPTIONS=…]    all of it, on a page; for a GPU"
+	@echo "make $(SIMULATED)                                     only the simulated cube"
 	@echo "make test                                                    the tests"
 	@echo "make test-all                                                and the long ones"
 	@echo "make bench [BENCH=…]                                         measure, one by one; 10 GB of cubes"

@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""The paper's experiment as a whole: its ablation under both protocols, on one page of results.
+"""The paper's experiment: its ablation under both protocols, or one, on a page of results.
 
 Each protocol is swept as `sweeps/ablation.py` does, into one table, `blocked` in as many optimiser
 steps as `paper`; the page says what was found beside what the paper claims, with Figures 4 and 5.

@@ -37,7 +37,13 @@ class Reliability:
 
 @dataclass(frozen=True)
 class MapFacts:
-    """What a map was made of, and how; it goes into each product."""
+    """What a map was made of, and how; it goes into each product.
+
+    Raises
+    ------
+    ValueError
+        Where a value is none that is understood.
+    """
 
     event: Event
     inputs: str

@@ -95,15 +95,6 @@ def compare(table: pd.DataFrame, first: str, second: str, form: Form = "text") -
     return "\n\n".join(parts) + "\n"
 
 
-def differences(section: Section, first: str, second: str) -> list[Difference]:
-    """Return the differences at each timestep count, and over all of them where there are several.
-
-    None where the section lacks one of the two.
-    """
-    pairs = _pairs(section, _parse(first), _parse(second))
-    return _differences(section, pairs) if pairs else []
-
-
 def _parse(name: str) -> tuple[str, int | None]:
     inputs, at, timesteps = name.partition("@")
     if at and not timesteps.isdecimal():

@@ -55,6 +55,8 @@ def change_baselines(chips: Chips, timesteps: int, part: str = TEST) -> dict[str
         As for `train`; they are read a few at a time.
     timesteps : int
         The composites to compare.
+    part : str
+        Whose chips are scored; the test part by default.
 
     Returns
     -------
