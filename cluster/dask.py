@@ -84,7 +84,7 @@ def dask_client(
                     f"no Dask scheduler answers at {address}: start one, or {way_out}"
                 ) from None
             except TypeError as error:  # without the certificates that TLS wants
-                if not str(address).startswith(("tls://", "wss://")):
+                if address is None or address.startswith(("tcp://", "ws://", KUBERNETES)):
                     raise
                 raise OSError(
                     f"no way to {address} ({' '.join(str(error).split())}): set Dask's "

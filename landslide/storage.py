@@ -147,7 +147,7 @@ def remove(uri: str) -> None:
         patiently(lambda: filesystem.rm_file(path))
 
 
-def remove_all(uri: str) -> None:
+def remove_all(uri: str, *, patient: bool = True) -> None:
     """Remove all that lies at `uri` and under it, if anything does; patiently, as it is written.
 
     What another process removes at the same time is gone, too.
@@ -157,7 +157,10 @@ def remove_all(uri: str) -> None:
     OSError
         Where something stays.
     """
-    patiently(lambda: _remove_all(uri))
+    if patient:
+        patiently(lambda: _remove_all(uri))
+    else:
+        _remove_all(uri)
 
 
 def _remove_all(uri: str) -> None:

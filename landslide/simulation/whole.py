@@ -1,5 +1,6 @@
 """Write a folder of files whole or not at all, on any filesystem that fsspec knows."""
 
+import contextlib
 import shutil
 import tempfile
 import uuid
@@ -65,5 +66,6 @@ def _copy(folder: Path, uri: str) -> None:
         for file in files:
             filesystem.put_file(str(folder / file), f"{path}/{file.as_posix()}")
     except BaseException:
-        remove_all(uri)
+        with contextlib.suppress(Exception):  # what went wrong is to be told, and at once
+            remove_all(uri, patient=False)
         raise

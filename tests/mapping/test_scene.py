@@ -244,6 +244,17 @@ def test_what_is_of_another_map_counts_for_nothing(small_cube: str, job_of: Make
     np.testing.assert_array_equal(map_scene(job)["probability"], whole["probability"])
 
 
+def test_what_cannot_be_removed_is_told_and_fails_no_finished_map(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def busy(_: str) -> None:
+        raise OSError(39, "Directory not empty")
+
+    monkeypatch.setattr("landslide.mapping.inference.work.remove_all", busy)
+    Work(str(tmp_path)).remove()
+    assert f"{tmp_path} could not be removed: [Errno 39] Directory not empty" in caplog.text
+
+
 def test_a_worker_that_does_not_reach_the_work_store_says_so_at_once(
     small_cube: str, job_of: MakeJob, tmp_path: Path
 ) -> None:
@@ -274,10 +285,11 @@ def test_a_score_that_is_no_number_stops_a_map_rather_than_passing_for_no_data(
     def overflown(_: Model, chips: torch.Tensor, *__: Any) -> torch.Tensor:
         return torch.full((len(chips), *chips.shape[2:]), torch.inf)
 
-    job = job_of(small_cube)
     monkeypatch.setattr(Model, "logits", overflown)
-    with pytest.raises(ValueError, match=r"is no number, .* in float32: give --precision float32"):
-        map_scene(job)
+    for precision, way_out in ((torch.float32, "train it"), (torch.float16, "--precision float32")):
+        model = dataclasses.replace(local_model(2), precision=precision)
+        with pytest.raises(ValueError, match=rf"is no number: .*{way_out}"):
+            map_scene(job_of(small_cube, (model,)))
 
 
 def test_several_models_give_a_mean_and_a_spread(small_cube: str, mapped: Mapped) -> None:

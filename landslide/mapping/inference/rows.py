@@ -210,10 +210,9 @@ def _write_outputs(
 ) -> int:
     """Write mean and spread of the models' probabilities; return how many pixels have any."""
     if not np.isfinite(logits, where=valid, out=np.ones_like(logits, bool)).all():
-        raise ValueError(
-            "a model's score of a pixel that has data is no number, reckoned in "
-            f"{str(models[0].precision).removeprefix('torch.')}: give --precision float32"
-        )
+        half = models[0].precision != torch.float32
+        way_out = "give --precision float32, and another OUT" if half else "train it anew"
+        raise ValueError(f"a model's score of a pixel that has data is no number: {way_out}")
     members = [
         torch.sigmoid(torch.from_numpy(plane) / model.temperature).numpy()
         for plane, model in zip(logits, models, strict=True)

@@ -84,7 +84,7 @@ def sweep(
     window: _Window | None = None
     # On the device once: what goes there from pageable memory makes the host wait for it.
     weights = tuple(
-        torch.from_numpy(np.asarray(each)).to(device)
+        torch.from_numpy(np.array(each)).to(device)  # a copy: what Ray hands over is read-only
         for each in ([weight for _, weight in rows], across.weights)
     )
     following = 0  # the next chip along x

@@ -5,6 +5,7 @@ another, and says so in a record when one is done: what has no record is mapped 
 """
 
 import json
+import logging
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,6 +20,8 @@ from numpy.typing import NDArray
 
 from landslide.cube.address import writable_store
 from landslide.storage import absolute, read_bytes, remove_all, write_whole
+
+log = logging.getLogger(__name__)
 
 FOLDER = ".landslide-map"
 """Of the work store in a map's folder."""
@@ -144,8 +147,11 @@ class Work:
         return all(parts[2] == self.run for parts in inside if len(parts) > 3)
 
     def remove(self) -> None:
-        """Remove all of it."""
-        remove_all(self.address)
+        """Remove all of it, but for what another run writes just then, which is told."""
+        try:
+            remove_all(self.address)
+        except OSError as error:
+            log.warning("%s could not be removed: %s", self.address, error)
 
 
 @dataclass
