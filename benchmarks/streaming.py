@@ -28,7 +28,7 @@ from landslide.chips.passing import ChipStream, chip_batches, map_chips
 from landslide.chips.stream import plan_stream
 from landslide.cube.events import find_event
 from landslide.cube.labels import keep_labels
-from landslide.cube.readers import PIPELINES
+from landslide.cube.readers import PIPELINES, pipeline
 from landslide.cube.store import open_cube
 
 SAMPLE = 12  # chips that the slowest way is timed on
@@ -189,8 +189,8 @@ def only_reading(path: Path, jobs: list[Job]) -> dict[str, Callable[[], None]]:
     readers: dict[str, Callable[[Job], object]] = {
         "tensorstore": lambda job: stores[job[0]][job[1]].read().result()
     }
-    for name, pipeline in PIPELINES.items():
-        with zarr.config.set({"codec_pipeline.path": pipeline}):
+    for name in PIPELINES:
+        with pipeline(name):
             group = zarr.open_group(path, mode="r")
             arrays = {key: group[key] for key in stores}
         readers[name] = lambda job, arrays=arrays: arrays[job[0]][job[1]]  # type: ignore[misc]

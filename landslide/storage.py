@@ -97,9 +97,9 @@ def read_bytes(uri: str) -> bytes:
 
 
 def exists(uri: str) -> bool:
-    """Return whether there is an object at `uri`."""
+    """Return whether there is an object at `uri`; a store that is away is asked patiently."""
     filesystem, path = fsspec.core.url_to_fs(uri)
-    return bool(filesystem.exists(path))
+    return bool(patiently(lambda: filesystem.exists(path)))
 
 
 def probe_folder(uri: str) -> None:

@@ -11,7 +11,6 @@ left out.
 import argparse
 import sys
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import xarray as xr
@@ -29,7 +28,6 @@ from landslide.command import run_command
 from landslide.experiment import Experiment, failed_row, row_key
 from landslide.options import Parser, opened_cube
 from landslide.results.table import check_writable
-from landslide.retries import patiently
 from landslide.storage import exists, remove
 from landslide.training.config import TrainingConfig
 from landslide.training.labelled import with_labels
@@ -173,7 +171,7 @@ def pretrained(
         key = row_key(experiment, replace(config, epochs=epochs), config.precision)
         address = f"{sweep.runs}/{ORIGIN.split(maxsplit=1)[0]}-{key}.safetensors"
         begun.append(replace(config, start=address, origin=origin))
-        if not patiently(partial(exists, address)):
+        if not exists(address):
             lacking.append((config, address))
     if not lacking:
         return begun, {}

@@ -13,7 +13,6 @@ import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 import xarray as xr
 
@@ -29,7 +28,6 @@ from landslide.command import run_command
 from landslide.experiment import Experiment
 from landslide.options import Parser, positive
 from landslide.results.table import check_writable
-from landslide.retries import patiently
 from landslide.storage import exists
 from landslide.training.config import TrainingConfig
 from landslide.training.labelled import with_labels
@@ -211,8 +209,7 @@ def few_labels(
     for base in target.configs:
         configs += [with_labels(base, k, count) for k in (*labelled, None)]
         for (origin, *which), address in weights.items():
-            same = which == [base.inputs, base.timesteps, base.seed]
-            if same and patiently(partial(exists, address)):
+            if which == [base.inputs, base.timesteps, base.seed] and exists(address):
                 begun = replace(
                     base,
                     start=address,
@@ -233,7 +230,7 @@ def run_stage(
         waiting = {
             key: config
             for key, config in keyed.items()
-            if key in waiting or not patiently(partial(exists, weights_of(target.runs, key)))
+            if key in waiting or not exists(weights_of(target.runs, key))
         }
     names = dict.fromkeys(config.origin or "the target alone" for config in stage.configs)
     print(f"{', '.join(names)}: {len(keyed)} configurations, {len(waiting)} to train", flush=True)

@@ -210,7 +210,7 @@ def _write_outputs(
 ) -> int:
     """Write mean and spread of the models' probabilities; return how many pixels have any."""
     if not np.isfinite(logits, where=valid, out=np.ones_like(logits, bool)).all():
-        half = models[0].precision != torch.float32
+        half = any(model.precision != torch.float32 for model in models)
         way_out = "give --precision float32, and another OUT" if half else "train it anew"
         raise ValueError(f"a model's score of a pixel that has data is no number: {way_out}")
     members = [
