@@ -15,6 +15,7 @@ import xarray as xr
 
 from landslide.chips.chip_store import chip_store_name
 from landslide.chips.inputs import BASELINE, parse_inputs, union
+from landslide.chips.passing import ChipStream
 from landslide.chips.plan import plan_chips
 from landslide.chips.split import (
     TEST,
@@ -23,6 +24,7 @@ from landslide.chips.split import (
     spatial_blocks,
     split_to_json,
 )
+from landslide.chips.stream import plan_stream
 from landslide.chips.survey import Chips, known_of
 from landslide.cube.digest import cube_digest
 from landslide.cube.events import Event, event_to_attribute
@@ -68,6 +70,9 @@ class Experiment:
 
     without_own: bool = False
     """Whether those take the place of all of this cube's training chips."""
+
+    skip_damaged: bool = False
+    """Whether chips of missing or damaged chunks are left out."""
 
     @property
     def split_digest(self) -> str:
@@ -160,6 +165,35 @@ def plan_experiment(
         orbit=orbit,
         split=split_of(chips, chipping),
         simulated=bool(cube.attrs.get("simulated", False)),
+        skip_damaged=skip_damaged,
+    )
+
+
+def stream_of(cube: xr.Dataset, experiment: Experiment, *, split: str | None = None) -> ChipStream:
+    """Return the chips of an experiment, to be read of its cube.
+
+    Parameters
+    ----------
+    cube : Dataset
+        As `open_cube` gives it.
+    experiment : Experiment
+    split : str, optional
+        Other corners and parts, as JSON, for chips that are cut alike.
+
+    Raises
+    ------
+    ValueError
+        As `plan_stream` does.
+    """
+    return plan_stream(
+        cube,
+        experiment.event,
+        inputs=experiment.inputs,
+        timesteps=experiment.timesteps,
+        chipping=experiment.chipping,
+        orbit=experiment.orbit,
+        split=split or experiment.split,
+        skip_damaged=experiment.skip_damaged,
     )
 
 
@@ -300,6 +334,7 @@ def earned_row(experiment: Experiment, trained: Trained, chips: Chips, key: str)
         parameters=trained.parameters,
         best_epoch=trained.best_epoch,
         precision=trained.precision,
+        compiled=trained.compiled,
         train_chips=len(trained_on),
         validation_chips=validated,
         test_chips=int((parts == TEST).sum()),

@@ -143,7 +143,7 @@ def add_experiment_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         default=None,
         help="compile the training steps, which takes a minute or more for each trial; where the "
-        "machine cannot, they run uncompiled",
+        "machine cannot, they run uncompiled, and the row says so",
     )
 
 

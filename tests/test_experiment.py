@@ -366,6 +366,16 @@ class TestTrial:
             assert row["train_pixels"] == valid[parts == TRAIN].sum()
             assert row["test_pixels"] == valid[parts == TEST].sum()
 
+    def test_whether_its_steps_ran_compiled_is_what_they_did(
+        self, experiment: Experiment, chips: xr.Dataset, sweep: Sweep
+    ) -> None:
+        trained, rows, _ = sweep
+        assert rows[rows["error"].isna()]["compiled"].tolist() == [False] * len(trained)
+        asked = replace(trained["vv"].config, compile=True)
+        for did in (False, True):  # what was asked for is another matter
+            model = replace(trained["vv"], config=asked, compiled=did)
+            assert earned_row(experiment, model, chips, "ab").compiled is did
+
     def test_its_histograms_give_the_score_again(self, sweep: Sweep, chips: xr.Dataset) -> None:
         _, rows, _ = sweep
         for row in rows[rows["error"].isna()].to_dict("records"):

@@ -103,6 +103,7 @@ class Row:
     setup: Annotated[
         str | None, pa.string(), "Digest of what else all comparable rows have in common"
     ] = None
+    compiled: Annotated[bool | None, pa.bool_(), "Whether its training steps ran compiled"] = None
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[0-9a-f]+", self.key):
@@ -160,7 +161,7 @@ def _schema() -> pa.Schema:
     return pa.schema(columns)
 
 
-LATER = ("test_blocks", "origin", "labelled_chips", "orbit", "setup")
+LATER = ("test_blocks", "origin", "labelled_chips", "orbit", "setup", "compiled")
 """Columns that rows of earlier versions lack, and that are null there."""
 
 SCHEMA: pa.Schema = _schema()

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from landslide.chips.inputs import BASELINE, PAPER_INPUTS, PAPER_TIMESTEPS
@@ -87,7 +88,7 @@ def _training(part: Section) -> str:
 def _devices(parts: Sequence[Section]) -> list[str]:
     found = pd.concat([part.scored for part in parts])
     named = found["device"].fillna("unknown") + ", " + found["precision"].fillna("unknown")
-    return sorted(set(named))
+    return sorted(set(named + np.where(found["compiled"].eq(True), ", compiled", "")))
 
 
 def _versions(text: str) -> str:

@@ -52,6 +52,8 @@ class Trained:
     parameters: int
     precision: str
     """float32, float16 or bfloat16, as it was."""
+    compiled: bool
+    """Whether its steps were compiled: where the machine cannot, they are not."""
     device: str
     seconds: float
     """Time spent in training, over all resumptions."""
@@ -126,6 +128,7 @@ def train(
             best_epoch=run.best_epoch or config.epochs,
             parameters=count_parameters(network),
             precision=str(precision).removeprefix("torch."),
+            compiled=forward is not network,
             device=device_name(device),
             seconds=run.seconds,
             calibration=calibrate(validated, (scores, labels)),

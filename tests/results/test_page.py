@@ -57,6 +57,13 @@ def test_the_whole_experiment_on_a_gpu_falls_short_of_nothing(both, setting):
     assert "![Figure 4: scores](docs/results-figure4.png)" in page
 
 
+def test_a_device_whose_steps_ran_compiled_is_said_to_have(table_of, paper_rows, setting):
+    rows = paper_rows(**RAN | {"device": "NVIDIA H200"})
+    some = [replace(row, compiled=n < 3) for n, row in enumerate(rows[:6])]
+    page = results_page(table_of([*some, *rows[6:]]), setting)
+    assert "| device | NVIDIA H200, float16; NVIDIA H200, float16, compiled |" in page
+
+
 def test_claims_stand_beside_what_each_protocol_says_of_them(both, setting):
     page = results_page(both(), setting)
     header = "| claim | paper protocol | blocked protocol |"

@@ -81,8 +81,21 @@ def test_only_who_asks_for_it_compiles_and_scores_are_as_they_are(
     chips = make_chips(train=6)
     plain = train(chips, small(epochs=1))
     assert asked == []
-    assert train(chips, small(epochs=1, compile=True)).auprc == plain.auprc
+    assert not plain.compiled
+    whole = train(chips, small(epochs=1, compile=True))
+    assert whole.auprc == plain.auprc
+    assert whole.compiled
     assert asked == [[(4, 2, 32, 64), (2, 2, 32, 64)]]  # the last batch of an epoch has two chips
+
+
+def test_a_model_knows_that_its_steps_were_not_compiled_after_all(
+    make_chips: Make, small: Small, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any, **__: Any) -> Any:
+        raise RuntimeError("no compiler here")
+
+    monkeypatch.setattr(torch, "compile", fail)
+    assert not train(make_chips(), small(epochs=1, compile=True)).compiled
 
 
 def test_so_does_a_pretraining(
