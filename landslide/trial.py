@@ -13,7 +13,6 @@ from landslide.chips.images import select_images
 from landslide.chips.inputs import PAPER_INPUTS, PAPER_TIMESTEPS, parse_inputs
 from landslide.chips.sizes import AUTO, Room, memory_bytes
 from landslide.chips.split import Chipping
-from landslide.chips.stream import plan_stream
 from landslide.cube.events import Event, find_event
 from landslide.cube.georeference import pixel_size, unit_of
 from landslide.experiment import (
@@ -21,6 +20,7 @@ from landslide.experiment import (
     plan_experiment,
     row_key,
     run_trial,
+    stream_of,
     versions,
     with_baseline,
 )
@@ -92,16 +92,7 @@ def train_bundle(
         split=split,
         skip_damaged=skip_damaged,
     )
-    stream = plan_stream(
-        cube,
-        found,
-        inputs=inputs,
-        timesteps=timesteps,
-        chipping=chipping,
-        orbit=orbit,
-        split=experiment.split,
-        skip_damaged=skip_damaged,
-    )
+    stream = stream_of(cube, experiment)
     require_network(config, inputs, chipping.chip_size)
     if table is not None:
         table = absolute(table)

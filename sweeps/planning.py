@@ -10,7 +10,6 @@ from cluster.resources import Resources, smallest_node_bytes, usual_gpus
 from landslide.chips.inputs import PAPER_INPUTS, PAPER_TIMESTEPS
 from landslide.chips.passing import ChipStream
 from landslide.chips.sizes import Room, memory_bytes
-from landslide.chips.stream import plan_stream
 from landslide.cube.events import find_event
 from landslide.experiment import (
     Experiment,
@@ -18,6 +17,7 @@ from landslide.experiment import (
     plan_experiment,
     row_key,
     start_digest,
+    stream_of,
     with_baseline,
 )
 from landslide.options import (
@@ -185,16 +185,7 @@ def plan_sweep(args: argparse.Namespace) -> Sweep:
         split=split_text(args),
         skip_damaged=args.skip_damaged,
     )
-    stream = plan_stream(
-        cube,
-        event,
-        inputs=inputs,
-        timesteps=args.timesteps,
-        chipping=chipping,
-        orbit=args.orbit,
-        split=experiment.split,
-        skip_damaged=args.skip_damaged,
-    )
+    stream = stream_of(cube, experiment)
     base = config_of(args, threads=args.cpus_per_trial)
     require_network(base, inputs, chipping.chip_size)
     return Sweep(

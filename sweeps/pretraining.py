@@ -22,10 +22,9 @@ from landslide.chips.gathering import gather_chips
 from landslide.chips.loading import load_chips
 from landslide.chips.plan import plan_unlabelled
 from landslide.chips.split import TRAIN
-from landslide.chips.stream import plan_stream
 from landslide.chips.survey import known_of
 from landslide.command import run_command
-from landslide.experiment import Experiment, failed_row, row_key
+from landslide.experiment import Experiment, failed_row, row_key, stream_of
 from landslide.options import Parser, opened_cube
 from landslide.results.table import check_writable
 from landslide.storage import exists, remove
@@ -118,16 +117,7 @@ def load(args: argparse.Namespace, sweep: Sweep) -> tuple[tuple[Experiment, xr.D
     split = plan_unlabelled(
         (cube.sizes["y"], cube.sizes["x"]), sweep.stream.chips, experiment.chipping
     )
-    stream = plan_stream(
-        cube,
-        experiment.event,
-        inputs=sweep.inputs,
-        timesteps=sweep.timesteps,
-        chipping=experiment.chipping,
-        orbit=args.orbit,
-        split=split,
-        skip_damaged=args.skip_damaged,
-    )
+    stream = stream_of(cube, experiment, split=split)
     with dask_client(args.dask, adapt=args.dask_workers, deadline=args.deadline) as client:
         executor = executor_of(client, most_workers(args))
         unlabelled = load_chips(stream, *executor, progress=True)

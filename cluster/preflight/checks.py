@@ -13,8 +13,8 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from landslide.chips.inputs import POLARISATIONS
 from landslide.cube.layers import readable
+from landslide.cube.schema import POLARISATIONS
 from landslide.cube.store import open_cube
 from landslide.storage import probe_folder, read_bytes, remove, write_whole
 

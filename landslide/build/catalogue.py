@@ -13,7 +13,6 @@ from landslide.build.plan import BuildPlan
 from landslide.build.target import Target
 
 ZARR = "application/vnd.zarr; version=3"
-TIMES = ("timestep", "timepair")
 
 
 def item_address(cube: str) -> str:

@@ -21,8 +21,9 @@ from landslide.build.access import raster_errors
 from landslide.build.grid import project
 from landslide.build.headers import Header, read_header
 from landslide.build.names import ProductName, granule_track, orbit_state_at, read_name
-from landslide.build.scenes import POLARISATIONS, Scene
+from landslide.build.scenes import Scene
 from landslide.cube.fetch import refuse_unsafe
+from landslide.cube.schema import POLARISATIONS
 
 README = re.compile(r"\.(README\.md\.txt|log|xml)$", re.IGNORECASE)
 EDGE_POINTS = 16

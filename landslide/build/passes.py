@@ -9,9 +9,10 @@ import shapely
 from shapely.geometry.base import BaseGeometry
 
 from landslide.build.grid import project
-from landslide.build.scenes import POLARISATIONS, Scene
+from landslide.build.scenes import Scene
 from landslide.build.sources import SarSource
 from landslide.cube.events import Event
+from landslide.cube.schema import POLARISATIONS
 
 GAP = np.timedelta64(15, "m")
 """Scenes of one orbit this near in time are of one overpass: the next is 98 minutes later."""

@@ -45,8 +45,6 @@ class Raster:
     """The value that stands for no data in band 1, where it declares one."""
     dtype: str
     """Of band 1."""
-    bands: int
-    """How many it has."""
     tags: tuple[tuple[str, str], ...] = ()
     """What its maker wrote into it, by name."""
     sign: Signer = unsigned
@@ -98,7 +96,6 @@ def describe_raster(
             geobox=GeoBox(source.shape, source.transform, declared),
             nodata=source.nodata,
             dtype=source.dtypes[0],
-            bands=source.count,
             tags=tuple(sorted(source.tags().items())),
         )
 

@@ -11,9 +11,9 @@ import shapely
 from shapely.geometry.base import BaseGeometry
 
 from landslide.build.names import opera_name, orbit_state_at
+from landslide.cube.schema import POLARISATIONS
 from landslide.cube.spelling import decode_orbit_state
 
-POLARISATIONS = ("vv", "vh")
 PIXEL_M = 10.0
 MARGIN_DEGREES = 0.01
 """An archive's outline cuts corners; a scene is asked for pixels a little beyond it."""

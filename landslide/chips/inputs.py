@@ -3,10 +3,11 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from landslide.cube.schema import POLARISATIONS
+
 TERRAIN = ("dem", "dem_slope_radians", "dem_aspect", "dem_curvature")
 COHERENCE = ("coherence_before", "coherence_event", "coherence_change")
 
-POLARISATIONS = ("vv", "vh")
 OPPOSITE = "opposite"
 """The term for both orbits: each polarisation from images of the opposite orbit, too."""
 FROM_OPPOSITE = {f"{name}_{OPPOSITE}": name for name in POLARISATIONS}

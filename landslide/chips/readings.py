@@ -8,10 +8,11 @@ import xarray as xr
 
 from landslide.chips.cutting import Composite, Reading
 from landslide.chips.images import Images, coherence_pairs, select_images, select_opposite
-from landslide.chips.inputs import COHERENCE, FROM_OPPOSITE, POLARISATIONS, Inputs
+from landslide.chips.inputs import COHERENCE, FROM_OPPOSITE, Inputs
 from landslide.cube.address import is_remote
 from landslide.cube.events import Event
 from landslide.cube.layers import readable, stored_grid
+from landslide.cube.schema import POLARISATIONS
 
 log = logging.getLogger(__name__)
 

@@ -13,11 +13,9 @@ import numpy as np
 import xarray as xr
 
 from landslide.cube.coordinates import decode_orbits, order_axes, order_timesteps
-from landslide.cube.labels import MASK_NAMES, decode_labels, decode_mask, read_labels
+from landslide.cube.labels import MASK_NAMES, decode_labels, decode_mask
 from landslide.cube.layers import LAYER
 from landslide.cube.units import CURVATURE, DEGREES, METRES, POWER, RADIANS, to_house_unit
-
-__all__ = ["ALIASES", "LABEL_NAMES", "VARIABLES", "CubeVariable", "house_schema", "read_labels"]
 
 PLANE = ("y", "x")
 IMAGES = ("timestep", *PLANE)
@@ -62,6 +60,9 @@ VARIABLES: Mapping[str, CubeVariable] = MappingProxyType(
 )
 """Every variable that the house understands; a cube need only hold what its use needs."""
 
+POLARISATIONS = ("vv", "vh")
+"""The variables of backscatter, in this order everywhere."""
+
 ALIASES: Mapping[str, str] = MappingProxyType({"topophase.cor_1": "coherence"})
 """ISCE's names in the published cubes. `topophase.flat_real` and `topophase.flat_imag` become
 `interferogram`; all others stay as they are."""
@@ -105,7 +106,7 @@ def _with_dims(array: xr.DataArray, dims: tuple[str, ...]) -> xr.DataArray:
 def _with_dtype(array: xr.DataArray, dtype: type[np.generic]) -> xr.DataArray:
     wanted = np.dtype(dtype)
     # Whole metres of elevation are common; whole numbers of backscatter are some sensor's counts.
-    kinds = "c" if wanted.kind == "c" else "f" if array.name in ("vv", "vh") else "fiu"
+    kinds = "c" if wanted.kind == "c" else "f" if array.name in POLARISATIONS else "fiu"
     if array.dtype.kind not in kinds:
         raise ValueError(
             f"the cube's {array.name} is of type {array.dtype}, not {wanted}: "

@@ -11,7 +11,6 @@ import dask.array as da
 import xarray as xr
 
 from landslide.cube.address import UNLISTED, open_group, plain_errors
-from landslide.cube.digest import cube_digest
 from landslide.cube.layering import house_order, layered_names, make_layer
 from landslide.cube.layers import LAYER, Layer, run_sizes
 from landslide.cube.opening import AS_NO_DATA, DAMAGE, MISSING
@@ -19,8 +18,6 @@ from landslide.cube.readers import AUTO, choose_reader
 from landslide.cube.schema import LABEL_NAMES, house_schema
 from landslide.cube.stored import StoredArray
 from landslide.storage import absolute
-
-__all__ = ["StoredChunks", "block_shape", "cube_digest", "open_cube", "stored_chunks"]
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from landslide.chips.inputs import POLARISATIONS
 from landslide.cube.georeference import geobox_of
 from landslide.cube.labels import NO_DATA
+from landslide.cube.schema import POLARISATIONS
 from landslide.mapping.area import fits
 from landslide.training.bundle import Bundle
 

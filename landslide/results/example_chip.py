@@ -15,6 +15,7 @@ from landslide.chips.windows import chip_corners, cut
 from landslide.cube.events import Event
 from landslide.cube.georeference import pixel_metres
 from landslide.cube.labels import NO_DATA, keep_labels, read_labels
+from landslide.cube.schema import POLARISATIONS
 
 TERRAIN_NAMES = {
     "dem": "Elevation [m]",
@@ -75,7 +76,7 @@ def example_chip(
         )
     corner = corners[position : position + 1]
     split = split_to_json(corner, np.array(["test"]), chipping)
-    terms = [p for p in ("vv", "vh") if p in cube] + ["dem"] * all(t in cube for t in TERRAIN)
+    terms = [p for p in POLARISATIONS if p in cube] + ["dem"] * all(t in cube for t in TERRAIN)
     if not terms:
         raise ValueError("the cube has neither backscatter nor terrain: there is nothing to draw")
     timesteps = _most_timesteps(cube, event) if "timestep" in cube.dims else 1

@@ -12,6 +12,7 @@ from landslide.chips.images import select_images
 from landslide.cube.events import Event
 from landslide.cube.georeference import crs_of, pixel_metres
 from landslide.cube.labels import read_labels
+from landslide.cube.schema import POLARISATIONS
 
 if TYPE_CHECKING:
     from pyproj import CRS
@@ -51,7 +52,7 @@ def read_place(cube: xr.Dataset, event: Event, longest: int = LONGEST) -> Place:
     ValueError
         Where the cube has no backscatter, or no image of the event's orbit.
     """
-    names = [name for name in ("vv", "vh") if name in cube]
+    names = [name for name in POLARISATIONS if name in cube]
     if not names:
         raise ValueError("the cube has no backscatter: figure 2 shows an image before and after")
     chosen = select_images(cube, event, 1, one_sided=True)

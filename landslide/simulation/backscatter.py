@@ -18,10 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special, stats
 
+from landslide.cube.schema import POLARISATIONS
 from landslide.simulation.fields import Field, smooth_noise
 from landslide.simulation.landcover import COVERS, by_cover
 from landslide.simulation.scene import INSTANT, Scene, stream
-from landslide.simulation.truth import POLARISATIONS, Truth, statistics_of
+from landslide.simulation.truth import Truth, statistics_of
 
 SCATTERER_SPREAD = 1.3
 """Spread of the logarithm of the scatterers' power: lognormal, so rare ones are very bright."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from landslide.cube.events import event_to_attribute
-from landslide.cube.schema import VARIABLES
+from landslide.cube.schema import POLARISATIONS, VARIABLES
 from landslide.cube.store import open_cube
 from landslide.simulation.backscatter import simulate_image
 from landslide.simulation.changes import event_changes
@@ -21,7 +21,7 @@ from landslide.simulation.events import scene_like
 from landslide.simulation.insar import simulate_pair, timepairs
 from landslide.simulation.place import GRID_MAPPING, NORTH_WEST_M, SPATIAL_REF, axis_attributes
 from landslide.simulation.scene import Scene, event_of, overpasses, scene_to_attribute
-from landslide.simulation.truth import POLARISATIONS, Truth, simulate_truth
+from landslide.simulation.truth import Truth, simulate_truth
 from landslide.simulation.whole import written_whole
 
 CHUNK = 512
@@ -202,7 +202,7 @@ def _chunks(scene: Scene, dimensions: int) -> tuple[int, ...]:
 
 
 def _encoding(scene: Scene) -> dict[str, dict[str, Any]]:
-    stacks, planes = ("vv", "vh", "coherence", "interferogram"), VARIABLES
+    stacks, planes = (*POLARISATIONS, "coherence", "interferogram"), VARIABLES
     encoding: dict[str, dict[str, Any]] = {}
     for name in planes:
         if name.startswith("dem") or name == "landslides":

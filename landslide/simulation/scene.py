@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from landslide.cube.events import Event
+from landslide.cube.schema import POLARISATIONS
 
 CHIP = 128
 """Side of the paper's chips [pixels], on whose grid the share of landslides is counted."""
@@ -183,6 +184,6 @@ def scene_from_attribute(text: str) -> Scene:
     """Return the scene that `scene_to_attribute` wrote down."""
     known: dict[str, Any] = json.loads(text)
     plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in known.items()}
-    for name in ("vv", "vh"):
+    for name in POLARISATIONS:
         plain[name] = Polarisation(**known[name])
     return Scene(**plain)

@@ -6,14 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from landslide.cube.schema import POLARISATIONS
 from landslide.simulation.fields import Field, standardise
 from landslide.simulation.geometry import LOOKS_EAST, View, simulate_view
 from landslide.simulation.inventory import Inventory, simulate_inventory
 from landslide.simulation.landcover import COVERS, by_cover, simulate_cover, texture
 from landslide.simulation.scene import Polarisation, Scene, stream
 from landslide.simulation.terrain import Terrain, simulate_terrain
-
-POLARISATIONS = ("vv", "vh")
 
 
 @dataclass(frozen=True)

@@ -340,7 +340,7 @@ def test_the_share_under_pieces_of_any_crs_is_that_of_the_pixels(
         for turn in (-360, 0, 360) if piece.crs.geographic else (0,):
             inside = (x + turn > box.left) & (x + turn < box.right)
             under |= inside & (y > box.bottom) & (y < box.top)
-    rasters = [Raster(str(place), piece, None, "float32", 1) for place, piece in enumerate(pieces)]
+    rasters = [Raster(str(place), piece, None, "float32") for place, piece in enumerate(pieces)]
     assert covered_share(rasters, here) == pytest.approx(under.mean(), abs=2e-3)
     assert any(touches(raster, here) for raster in rasters) == under.any()
 
@@ -393,7 +393,7 @@ def test_no_edge_of_a_dem_of_the_world_leaves_a_gap(tmp_path: Path, world: str, 
 def test_a_pixels_side_is_measured_where_the_grid_lies() -> None:
     here = grid(130, 250, 100.0)
     sides = {
-        name: pixel_metres(Raster(name, each, None, "float32", 1), here)
+        name: pixel_metres(Raster(name, each, None, "float32"), here)
         for name, each in ANYWHERE.items()
     }
     # At 42.3 degrees north a square of a degree is 111.1 by 82.5 km, and Mercator's metre 0.74 m.
@@ -401,7 +401,7 @@ def test_a_pixels_side_is_measured_where_the_grid_lies() -> None:
     assert sides["a quarter of it"] == sides["the whole world"]
     assert sides["the world in Mercator"] == pytest.approx(1e5 * 0.74, rel=0.01)
     assert sides["the next zone"] == pytest.approx(1000, rel=0.01)
-    far = Raster("far", GeoBox((2, 2), Affine(9, 0, 5e5, 0, -9, 0), "EPSG:32618"), None, "f4", 1)
+    far = Raster("far", GeoBox((2, 2), Affine(9, 0, 5e5, 0, -9, 0), "EPSG:32618"), None, "f4")
     assert pixel_metres(far, here) > 8
 
 

@@ -48,7 +48,6 @@ def a_run(folder: Path) -> TopsRun:
         (folder / f"{SCENES[3]}.zip",),
         folder / "orbits",
         (-99.2, 19.3, -99.0, 19.5),
-        dem=folder / "dem.wgs84",
     )
 
 
@@ -77,7 +76,6 @@ def test_the_xml_says_what_the_paper_did(tmp_path: Path) -> None:
     # South, north, west, east, a little wider than the area.
     assert said["region of interest"] == [19.28, 19.52, -99.22, -98.98]
     assert said["geocode list"] == ["merged/topophase.cor", "merged/topophase.flat"]
-    assert said["demFilename"] == str(tmp_path / "dem.wgs84")
     sides = {part.get("name"): part.find("catalog").text for part in insar.findall("component")}
     assert sides == {"reference": "reference.xml", "secondary": "secondary.xml"}
     for side, scenes in (("reference", SCENES[:2]), ("secondary", SCENES[3:])):

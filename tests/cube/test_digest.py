@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from landslide.cube.store import cube_digest
+from landslide.cube.digest import cube_digest
 
 LABELS = np.zeros((4, 6), np.uint8)
 

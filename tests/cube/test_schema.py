@@ -13,8 +13,8 @@ import zarr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from landslide.cube.labels import decode_label_values
-from landslide.cube.schema import VARIABLES, house_schema, read_labels
+from landslide.cube.labels import decode_label_values, read_labels
+from landslide.cube.schema import VARIABLES, house_schema
 from landslide.cube.store import open_cube
 
 Write = Callable[..., str]

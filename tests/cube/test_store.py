@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from landslide import retries
-from landslide.cube.schema import read_labels
+from landslide.cube.labels import read_labels
 from landslide.cube.store import block_shape, open_cube, stored_chunks
 
 LAYOUTS = ("v2", "v2-plain", "v3", "v3-plain", "sharded")

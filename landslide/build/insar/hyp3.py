@@ -117,7 +117,6 @@ def fetch(
     jobs: Batch,
     folder: str | Path,
     *,
-    wait_seconds: int = WAIT_SECONDS,
     ask_seconds: float = ASK_SECONDS,
     progress: bool = False,
 ) -> list[Path]:
@@ -135,7 +134,7 @@ def fetch(
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     with _plain_errors(client.url):
-        done = client.watch(jobs, timeout=wait_seconds, interval=ask_seconds)
+        done = client.watch(jobs, timeout=WAIT_SECONDS, interval=ask_seconds)
     if failed := [job for job in done if not job.succeeded()]:
         raise OSError(
             f"{len(failed)} of {len(done)} HyP3 jobs failed, such as {failed[0].job_id} "

@@ -171,7 +171,7 @@ def overlapping_scenes(
     return sorted(chosen)
 
 
-def fetch_scenes(scenes: Sequence[str], folder: Path, token: str | None = None) -> list[Path]:
+def fetch_scenes(scenes: Sequence[str], folder: Path) -> list[Path]:
     """Return the zip archives of scenes below `folder`; those that are there are not fetched.
 
     Raises
@@ -181,7 +181,7 @@ def fetch_scenes(scenes: Sequence[str], folder: Path, token: str | None = None) 
     OSError
         Where a scene cannot be fetched, or not whole.
     """
-    token = token or os.environ.get("EARTHDATA_TOKEN")
+    token = os.environ.get("EARTHDATA_TOKEN")
     wanted = {scene: folder / f"{scene}.zip" for scene in scenes}
     lacking = [scene for scene, path in wanted.items() if not path.exists()]
     if lacking and not token and requests.utils.get_netrc_auth(LOGIN_HOST) is None:

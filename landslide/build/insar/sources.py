@@ -24,8 +24,6 @@ def isce_pairs(
     folder: str | Path,
     *,
     relative_orbit: int,
-    dem: Path | None = None,
-    token: str | None = None,
 ) -> list[Pair]:
     """Process each pass of a track with the next by ISCE2's topsApp, below `folder`.
 
@@ -39,10 +37,6 @@ def isce_pairs(
         Scenes, orbits and a folder for each pair; a second run goes on from what is there.
     relative_orbit
         1 to 175.
-    dem
-        In ISCE's format; without it ISCE fetches SRTM.
-    token
-        An Earthdata bearer token; else EARTHDATA_TOKEN or ~/.netrc.
 
     Raises
     ------
@@ -55,7 +49,7 @@ def isce_pairs(
         search_scenes(shapely.box(*area).wkt, start, end, relative_orbit=relative_orbit)
     )
     scenes = sorted({scene for pair in passes for each in pair for scene in each.scenes})
-    archives = dict(zip(scenes, fetch_scenes(scenes, folder / "slc", token), strict=True))
+    archives = dict(zip(scenes, fetch_scenes(scenes, folder / "slc"), strict=True))
     fetch_orbits(scenes, folder / "orbits")
     return [
         run_topsapp(
@@ -64,7 +58,6 @@ def isce_pairs(
                 tuple(archives[scene] for scene in second.scenes),
                 folder / "orbits",
                 area,
-                dem=dem,
             ),
             folder / f"{_stamp(first)}_{_stamp(second)}",
         )
@@ -88,7 +81,8 @@ def hyp3_pairs(
 
     HyP3 takes one scene of either pass at a time; `insar_layers` joins what comes out.
 
-    Parameters are those of `isce_pairs`; `name` is what the jobs are known by at HyP3.
+    Parameters are those of `isce_pairs`; `name` is what the jobs are known by at HyP3, and
+    `token` an Earthdata bearer token, else EARTHDATA_TOKEN or ~/.netrc.
 
     Raises
     ------

@@ -40,10 +40,6 @@ class TopsRun:
     """Folder of the orbit files (.EOF)."""
     area: tuple[float, float, float, float]
     """West, south, east, north [degrees]."""
-    auxiliary: Path | None = None
-    """Folder of the AUX_CAL files that scenes of before March 2015 need."""
-    dem: Path | None = None
-    """A DEM in ISCE's format with ellipsoidal heights; without it ISCE fetches SRTM."""
 
     def __post_init__(self) -> None:
         west, south, east, north = self.area
@@ -76,8 +72,6 @@ def write_inputs(run: TopsRun, folder: Path) -> Path:
         "geocode bounding box": [round(edge, 6) for edge in box],
         "geocode list": list(GEOCODED),
     }
-    if run.dem is not None:
-        properties["demFilename"] = str(run.dem.absolute())
     for name, value in properties.items():
         _property(insar, name, value)
     for side in ("reference", "secondary"):
@@ -92,8 +86,6 @@ def _scenes(side: str, scenes: Sequence[Path], run: TopsRun) -> ET.Element:
     # ISCE writes a file of this name and .xml beside it: it must not be this one's.
     _property(root, "output directory", f"{side}_data")
     _property(root, "orbit directory", str(run.orbits.absolute()))
-    if run.auxiliary is not None:
-        _property(root, "auxiliary data directory", str(run.auxiliary.absolute()))
     return root
 
 

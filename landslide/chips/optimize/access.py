@@ -8,9 +8,9 @@ import numpy as np
 import xarray as xr
 
 from landslide.chips.images import geometries, sides
-from landslide.chips.inputs import POLARISATIONS
 from landslide.chips.optimize.layout import CubeLayout
 from landslide.cube.events import Event
+from landslide.cube.schema import POLARISATIONS
 from landslide.cube.store import stored_chunks
 
 

@@ -13,10 +13,10 @@ import xarray as xr
 from zarr.codecs import BloscCodec, Crc32cCodec
 
 from landslide.chips.images import geometries, sides
-from landslide.chips.inputs import POLARISATIONS
 from landslide.chips.optimize.order import chunk_dates, storage_order
 from landslide.chips.optimize.packing import PACKINGS, Packing
 from landslide.cube.events import Event
+from landslide.cube.schema import POLARISATIONS
 
 VERSION = 1
 """Of the layout; another one is written where it changes."""

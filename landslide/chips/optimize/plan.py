@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from landslide.chips.inputs import POLARISATIONS
 from landslide.chips.optimize.access import Access, chip_access, composite_images
 from landslide.chips.optimize.layout import CubeLayout, Layout, cube_layout
 from landslide.chips.optimize.provenance import event_of
 from landslide.chips.optimize.source import divide_variables
 from landslide.chips.optimize.unfinished import grow_at
 from landslide.cube.address import METADATA_FILES, UNLISTED, filesystem_of, plain_errors
+from landslide.cube.schema import POLARISATIONS
 from landslide.cube.store import open_cube
 
 SPECKLE = {"ln": 0.89, "float16": 0.88, "int16": 1.0}

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from rasterio.errors import NotGeoreferencedWarning
 from rasterio.io import MemoryFile
 
+from landslide.cube.schema import POLARISATIONS
 from landslide.mapping.products.ground import Ground, blocks_of
 from landslide.mapping.products.reading import read_plane
 
@@ -149,7 +150,7 @@ def picture(bands: NDArray[np.uint8], driver: str) -> str:
 
 def image_at(cube: xr.Dataset, instant: str) -> tuple[str, xr.DataArray] | None:
     """Return the polarisation and the backscatter (y, x) of a cube's image, by its instant."""
-    name = next((each for each in ("vv", "vh") if each in cube), None)
+    name = next((each for each in POLARISATIONS if each in cube), None)
     if name is None or "timestep" not in cube.coords:
         return None
     apart = np.abs(cube["timestep"].to_numpy() - np.datetime64(instant.removesuffix("Z"), "ns"))
