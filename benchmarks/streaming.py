@@ -26,6 +26,7 @@ from landslide.chips.inputs import PAPER_INPUTS, PAPER_TIMESTEPS, TERRAIN, parse
 from landslide.chips.loading import load_chips
 from landslide.chips.passing import ChipStream, chip_batches, map_chips
 from landslide.chips.stream import plan_stream
+from landslide.chips.windows import corners_of
 from landslide.cube.events import find_event
 from landslide.cube.labels import keep_labels
 from landslide.cube.readers import PIPELINES, pipeline
@@ -152,7 +153,7 @@ def needed(path: Path, chips: ChipStream) -> list[Job]:
     """List the chunks that the chips need, by brute force: variable and box."""
     group = zarr.open_group(path, mode="r")
     images = np.concatenate(used_images(opened(path)))
-    corners = np.stack([chips.chips["corner_y"], chips.chips["corner_x"]], axis=1)
+    corners = corners_of(chips.chips)
     jobs = []
     for name in ("vv", "vh", *TERRAIN):
         array = group[name]

@@ -9,8 +9,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import xarray as xr
 
 from landslide.chips.chip_store import chip_store_name
@@ -26,6 +24,7 @@ from landslide.chips.split import (
 )
 from landslide.chips.stream import plan_stream
 from landslide.chips.survey import Chips, known_of
+from landslide.chips.windows import corners_of
 from landslide.cube.digest import cube_digest
 from landslide.cube.events import Event, event_to_attribute
 from landslide.cube.labels import NO_DATA, read_labels
@@ -200,11 +199,6 @@ def stream_of(cube: xr.Dataset, experiment: Experiment, *, split: str | None = N
 def split_of(chips: xr.Dataset, chipping: Chipping) -> str:
     """Write down the corners and parts of planned chips."""
     return split_to_json(corners_of(chips), chips["part"].to_numpy(), chipping)
-
-
-def corners_of(chips: xr.Dataset) -> npt.NDArray[np.int64]:
-    """Return the upper left corners (chip, 2) of planned chips, (y, x) in pixels."""
-    return np.stack([chips["corner_y"], chips["corner_x"]], axis=1)
 
 
 def configurations(

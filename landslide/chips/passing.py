@@ -13,6 +13,7 @@ from dask.system import CPU_COUNT
 
 from landslide.chips.blocks import Block, blocks_with_chips
 from landslide.chips.cutting import Cut, Reading, cut_block, join, stack
+from landslide.chips.windows import corners_of
 
 LOOK_AHEAD = 16  # blocks under way on an executor of unknown size
 BLOCKS_PER_THREAD = 4  # blocks under way in this process, where they hold few chips
@@ -34,7 +35,7 @@ class ChipStream:
 
         Their chips are positions in `chips`.
         """
-        corners = np.stack([self.chips["corner_y"], self.chips["corner_x"]], axis=1)
+        corners = corners_of(self.chips)
         blocks = [
             (number, block)
             for number, reading in enumerate(self.readings)

@@ -13,7 +13,7 @@ from landslide.chips.split import (
     split_from_json,
     split_to_json,
 )
-from landslide.chips.windows import chip_corners, cut
+from landslide.chips.windows import chip_corners, corners_of, cut
 from landslide.cube.labels import NO_DATA
 
 LEAST_VALID = 0.5  # of a chip's pixels, under the blocked protocol
@@ -103,8 +103,8 @@ def plan_unlabelled(shape: tuple[int, int], chips: xr.Dataset, chipping: Chippin
     corners = chip_corners(shape, size, chipping.overlap, pad=chipping.protocol != "paper")
     apart = np.ones(len(corners), dtype=np.bool_)
     test = chips.isel(chip=(chips["part"] == TEST).to_numpy())
-    for y, x in zip(test["corner_y"].to_numpy(), test["corner_x"].to_numpy(), strict=True):
-        apart &= np.abs(corners - (y, x)).max(axis=1) >= size
+    for corner in corners_of(test):
+        apart &= np.abs(corners - corner).max(axis=1) >= size
     if not apart.any():
         raise ValueError("every chip of the scene overlaps the test part: nothing to pretrain on")
     corners = corners[apart]

@@ -2,6 +2,7 @@
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 from xbatcher.generators import BatchSchema
 
 
@@ -62,3 +63,8 @@ def cut(plane: np.ndarray, corners: np.ndarray, size: int, fill: float) -> np.nd
         piece = plane[y : y + size, x : x + size]
         chip[: piece.shape[0], : piece.shape[1]] = piece
     return chips
+
+
+def corners_of(chips: xr.Dataset) -> NDArray[np.int64]:
+    """Return the upper left corners (chip, 2) of planned chips, (y, x) in pixels."""
+    return np.stack([chips["corner_y"], chips["corner_x"]], axis=1)

@@ -11,7 +11,7 @@ from landslide.chips.inputs import judged, parse_inputs
 from landslide.chips.loading import load_chips
 from landslide.chips.split import TEST, Chipping, split_from_json, split_to_json
 from landslide.chips.stream import stream_chips
-from landslide.chips.windows import cut
+from landslide.chips.windows import corners_of, cut
 from landslide.cube.events import Event
 from landslide.cube.labels import NO_DATA, keep_labels, read_labels
 from landslide.storage import absolute, read_bytes
@@ -103,8 +103,7 @@ def predict_chips(model: str, cube: xr.Dataset, event: Event, count: int = 6) ->
     temperature = bundle.calibration.temperature if bundle.calibration else 1.0
     logits = predict(bundle.network, x, config.batch_size, torch.float32) / temperature
     probability = np.where(valid, torch.sigmoid(logits).numpy(), np.float32(np.nan))
-    places = zip(chips["corner_y"].to_numpy(), chips["corner_x"].to_numpy(), strict=True)
-    names = tuple(f"row {y}, column {x}" for y, x in places)
+    names = tuple(f"row {y}, column {x}" for y, x in corners_of(chips).tolist())
     images = "" if not inputs.polarisations else f", {config.timesteps} before and after"
     return PredictedChips(
         probability,

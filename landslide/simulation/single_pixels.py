@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from landslide.chips.images import Images, select_images
 from landslide.chips.inputs import BASELINE, PAPER_INPUTS, parse_inputs
-from landslide.chips.windows import cut
+from landslide.chips.windows import corners_of, cut
 from landslide.cube.events import Event
 from landslide.cube.labels import NO_DATA
 from landslide.simulation.backscatter import expected_season
@@ -57,7 +57,7 @@ def detector_odds(
     label = chips["label"].to_numpy()
     scored = label != NO_DATA
     slid = label[scored] == 1
-    corners = np.stack([chips["corner_y"], chips["corner_x"]], axis=1)
+    corners = corners_of(chips)
     size = label.shape[-1]
     covers = cut(truth.cover, corners, size, 0)
     cover = covers[scored]

@@ -19,6 +19,7 @@ from landslide.chips.loading import load_chips
 from landslide.chips.passing import ChipStream, chip_batches
 from landslide.chips.split import Chipping
 from landslide.chips.stream import plan_stream
+from landslide.chips.windows import corners_of
 from landslide.cube import opening, readers
 from landslide.cube.events import Event
 from landslide.cube.labels import keep_labels, read_labels
@@ -313,7 +314,7 @@ def test_a_server_that_is_busy_has_lost_no_chunk(
     web.forget()
     web.stumble = troubles(seed=5)
     chips = collected(stream)
-    corners = np.stack([chips["corner_y"], chips["corner_x"]], axis=1)
+    corners = corners_of(chips)
     assert chips["damaged"].values.tolist() == [y < 24 and x < 32 for y, x in corners.tolist()]
     kept = ~chips["damaged"].values
     assert 0 < kept.sum() < kept.size

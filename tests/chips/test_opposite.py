@@ -15,6 +15,7 @@ from landslide.chips.inputs import parse_inputs, union
 from landslide.chips.loading import load_chips
 from landslide.chips.split import Chipping
 from landslide.chips.stream import plan_stream, stream_chips
+from landslide.chips.windows import corners_of
 from landslide.cube.events import Event
 from landslide.cube.store import open_cube
 
@@ -57,7 +58,7 @@ def test_each_orbit_is_composed_of_its_own_images(
         chipping=CHIPPING,
         orbit=orbit,
     ).compute()
-    corners = np.stack([chips["corner_y"], chips["corner_x"]], axis=1)
+    corners = corners_of(chips)
     own, other = (
         expected(cube, corners, 8, ["vv+vh"], timesteps, images)["sar"]
         for images in (descending, ASCENDING)

@@ -21,6 +21,7 @@ from landslide.chips.loading import load_chips
 from landslide.chips.passing import LOOK_AHEAD, ChipStream, bounded, chip_batches, map_chips
 from landslide.chips.split import UNUSED, Chipping
 from landslide.chips.stream import lazy_chips, plan_stream
+from landslide.chips.windows import corners_of
 from landslide.cube.events import Event
 from landslide.cube.readers import READERS
 from landslide.cube.store import open_cube
@@ -70,10 +71,6 @@ def plan(uri: str, event: Event, **how: Any) -> ChipStream:
 
 def joined(batches: list[xr.Dataset]) -> xr.Dataset:
     return xr.concat(batches, "chip", join="exact").sortby("chip")
-
-
-def corners_of(chips: xr.Dataset) -> np.ndarray:
-    return np.stack([chips["corner_y"], chips["corner_x"]], axis=1)
 
 
 def assert_equal(chips: xr.Dataset, expected: dict[str, np.ndarray]) -> None:

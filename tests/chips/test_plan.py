@@ -14,6 +14,7 @@ from landslide.chips.split import (
     split_from_json,
     split_to_json,
 )
+from landslide.chips.windows import corners_of
 
 PAPER = Chipping(chip_size=8)
 BLOCKED = Chipping("blocked", chip_size=8, block_size=16, buffer=0)
@@ -141,7 +142,7 @@ def test_a_saved_split_says_corners_and_parts() -> None:
 @pytest.mark.parametrize("chipping", [PAPER, BLOCKED])
 def test_a_split_given_back_chooses_the_same_chips(chipping: Chipping) -> None:
     chips = plan_chips(few_landslides((44, 60)), chipping)
-    corners = np.stack([chips["corner_y"], chips["corner_x"]], axis=1)
+    corners = corners_of(chips)
     again = plan_chips(
         few_landslides((44, 60)), chipping, split_to_json(corners, chips["part"].values, chipping)
     )

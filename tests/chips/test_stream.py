@@ -12,14 +12,11 @@ from hypothesis import strategies as st
 from landslide.chips.inputs import COHERENCE, PAPER_INPUTS, TERRAIN, union
 from landslide.chips.split import Chipping
 from landslide.chips.stream import stream_chips
+from landslide.chips.windows import corners_of
 from landslide.cube.events import Event
 from landslide.cube.store import open_cube
 
 EVERYTHING = ("vv+vh+dem", "coherence")
-
-
-def corners_of(chips: xr.Dataset) -> np.ndarray:
-    return np.stack([chips["corner_y"], chips["corner_x"]], axis=1)
 
 
 def assert_equal(chips: xr.Dataset, expected: dict[str, np.ndarray]) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
 
-from landslide.mapping.products.blocks import Block
+from landslide.mapping.products.blocks import Block, add_to_squares
 from landslide.mapping.products.ground import Ground
 from landslide.mapping.products.rasters import RasterKind
 
@@ -48,17 +48,10 @@ def no_cells(ground: Ground) -> NDArray[np.float64]:
 
 def add_to_cells(cells: NDArray[np.float64], block: Block, ground: Ground) -> None:
     """Add a block's areas to the cells that it lies in."""
-    down, right = cell_of(ground)
-    rows = np.arange(block.rows.start, block.rows.stop) // down
-    columns = np.arange(block.columns.start, block.columns.stop) // right
-    first_rows = np.flatnonzero(np.diff(rows, prepend=-1))
-    first_columns = np.flatnonzero(np.diff(columns, prepend=-1))
-    here = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
     every = np.ones_like(block.observed)
     for total, where in zip(cells, (block.polygon > 0, block.observed, every), strict=True):
         areas = np.where(where, block.area, 0.0)
-        by_row = np.add.reduceat(areas, first_rows, axis=0)
-        total[here] += np.add.reduceat(by_row, first_columns, axis=1)
+        add_to_squares(total, areas, (block.rows, block.columns), cell_of(ground))
 
 
 def density(cells: NDArray[np.float64], ground: Ground) -> NDArray[np.float32]:

@@ -13,6 +13,7 @@ from rasterio.errors import NotGeoreferencedWarning
 from rasterio.io import MemoryFile
 
 from landslide.cube.schema import POLARISATIONS
+from landslide.mapping.products.blocks import add_to_squares
 from landslide.mapping.products.ground import Ground, blocks_of
 from landslide.mapping.products.reading import read_plane
 
@@ -51,12 +52,8 @@ def coarse(
     for block in blocks:
         values = read(*block)
         valid = np.isfinite(values)
-        squares = [np.arange(along.start, along.stop) // step for along in block]
-        first_row, first_column = (np.flatnonzero(np.diff(each, prepend=-1)) for each in squares)
-        here = tuple(slice(each[0], each[-1] + 1) for each in squares)
-        for whole, part in ((total, np.where(valid, values, 0)), (count, valid)):
-            by_row = np.add.reduceat(part, first_row, axis=0, dtype=np.float64)
-            whole[here] += np.add.reduceat(by_row, first_column, axis=1)
+        add_to_squares(total, np.where(valid, values, 0), block, (step, step))
+        add_to_squares(count, valid, block, (step, step))
     mean = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
     return mean.astype(np.float32)
 
