@@ -18,7 +18,7 @@ from landslide.chips.stream import plan_stream
 from landslide.cube.events import find_event
 from landslide.cube.store import open_cube
 from landslide.options import seed
-from landslide.results.claims import seeds_interval
+from landslide.results.bootstrap import seeds_interval
 from landslide.training import train as training
 from landslide.training.config import PRESETS, TrainingConfig, training_config
 from landslide.training.device import this_device, working_precision

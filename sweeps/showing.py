@@ -12,11 +12,13 @@ import xarray as xr
 
 from cluster.resources import Resources, await_node
 from landslide.chips.loading import load_chips
-from landslide.chips.split import PARTS, TEST
-from landslide.cube.labels import read_labels
+from landslide.chips.split import PARTS, TEST, spatial_blocks
+from landslide.chips.windows import corners_of
+from landslide.cube.labels import NO_DATA, read_labels
 from landslide.mapping.predicted_chips import predict_chips
 from landslide.options import opened_cube
 from landslide.results.figures import figure4, figure5
+from landslide.results.histograms import class_histograms
 from landslide.results.page import results_page
 from landslide.results.setting import Setting
 from landslide.simulation.scene import scene_from_attribute
@@ -31,6 +33,8 @@ from sweeps.planning import Sweep
 
 FIGURES = "docs"
 """The folder of a page's figures, beside it."""
+FINITE = (-1e30, 1e30)
+"""Where nothing of a kind of ground slid, the odds are minus infinity."""
 
 
 def check_page(results: str) -> None:
@@ -138,7 +142,7 @@ def write_page(
     stem = page.rpartition("/")[2].partition(".")[0].lower()
     ablation, predicted = (f"{FIGURES}/{stem}-figure{number}.png" for number in (4, 5))
     figure4(rows, f"{_folder(page)}/{ablation}")
-    figures = {"Figure 4: AUPRC over timesteps": ablation}
+    figures = {"Figure 4: AUPRC over timesteps; bars are standard deviations over seeds": ablation}
     if model is not None:
         chips = predict_chips(model, cube, event)
         figure5(
@@ -155,6 +159,7 @@ def write_page(
         shape=(cube.sizes["y"], cube.sizes["x"]),
         images=cube.sizes["timestep"],
         chips={name: _parts(sweep) for name, sweep in planned.items()},
+        chipping={name: sweep.experiment.chipping for name, sweep in planned.items()},
         figures=figures,
         detector=detector_scores(cube, planned, args.orbit),
     )
@@ -175,7 +180,7 @@ def detector_scores(
     Returns
     -------
     dict
-        By protocol, a frame of inputs, timesteps, auprc and prevalence.
+        By protocol, rows as `paper_claims` takes them, of one seed.
     """
     if "simulated_scene" not in cube.attrs:
         return {}
@@ -191,13 +196,26 @@ def detector_scores(
         found = detector_odds(
             scene, truth, cube, chips, sweep.inputs, sweep.experiment.event, orbit
         )
-        frame = pd.DataFrame(
-            [(name, count, _score(odds, slid), slid.mean()) for name, count, odds, slid in found],
-            columns=["inputs", "timesteps", "auprc", "prevalence"],
-        )
-        scores |= {protocol: frame} if len(frame) else {}
+        label = chips["label"].to_numpy()
+        blocks = spatial_blocks(corners_of(chips), sweep.experiment.chipping)
+        rows = [
+            {"inputs": name, "timesteps": count, "test_blocks": blocks} | _score(odds, label)
+            for name, count, odds, _ in found
+        ]
+        scores |= {protocol: pd.DataFrame(rows).assign(seed=0)} if rows else {}
     return scores
 
 
-def _score(odds: np.ndarray, slid: np.ndarray) -> float:
-    return average_precision(torch.from_numpy(odds), torch.from_numpy(slid.astype(np.uint8)))
+def _score(odds: np.ndarray, label: np.ndarray) -> dict[str, object]:
+    """Score the odds (pixel) of what is labelled (chip, y, x), as a trial's row is scored."""
+    scored = label != NO_DATA
+    slid = label[scored]
+    plane = np.zeros(label.shape, np.float32)
+    plane[scored] = np.clip(odds, *FINITE)
+    _, negative, positive = class_histograms(plane, label)
+    return {
+        "auprc": average_precision(torch.from_numpy(odds), torch.from_numpy(slid)),
+        "prevalence": slid.mean(),
+        "histogram_negative": negative,
+        "histogram_positive": positive,
+    }

@@ -41,6 +41,11 @@ class Chipping:
     split_seed: int = 0
     """Draws the blocks' parts; the paper protocol always uses the authors' seed 42."""
 
+    @property
+    def gap(self) -> int:
+        """Pixels that chips of different parts are apart under `blocked`."""
+        return self.chip_size if self.buffer is None else self.buffer
+
     def __post_init__(self) -> None:
         if self.protocol not in {"paper", "blocked"}:
             raise ValueError(f"unknown protocol {self.protocol!r}: choose paper or blocked")
@@ -126,8 +131,7 @@ def blocked_split(
     names = np.array(list(SHARES))
     part_of_block = _balanced_draw(chips, area, chipping.split_seed)
     parts = names[part_of_block][block_of_chip].astype("U10")
-    buffer = size if chipping.buffer is None else chipping.buffer
-    parts = _keep_apart(parts, corners, size, buffer)
+    parts = _keep_apart(parts, corners, size, chipping.gap)
     for part in SHARES:
         inside = parts == part
         if not landslide_pixels[inside].sum():

@@ -5,11 +5,11 @@ replacement, of n there are n - 1 drawn each time, with which the spread of the 
 the mean without bias (Rao and Wu, 1988, "Resampling inference with complex survey data"). Seeds are
 so few that percentiles of draws cannot show their tails: three leave no draw beyond the worst of
 them. So the two variances are added, and the bounds are Student's, with the degrees of freedom of
-Welch (1947) and Satterthwaite (1946).
+Welch (1947) and Satterthwaite (1946), but no nearer than either variance alone would have them.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -37,16 +37,19 @@ class Interval:
 
 @dataclass(frozen=True)
 class Resampled:
-    """The scores of one configuration on test blocks drawn anew."""
+    """Scores on test blocks drawn anew: of one configuration, or combined of several."""
 
     seeds: tuple[int, ...]
     exact: Values
     """Average precision (seed) over all test pixels, as the rows have it."""
     drawn: Values
     """The same (resample, seed), from the histograms; equal resamples of two configurations are of
-    the same blocks."""
-    blocks: int
-    """How many there are to draw from."""
+    the same blocks. (0, seed) where rows kept none."""
+    blocks: float
+    """How many blocks there are to draw from, as many as equally many landslides in each would be:
+    (sum p)^2 / sum p^2, with p the landslide pixels of a block (Kish, 1965)."""
+    limits: tuple[float, float] = (0.0, 1.0)
+    """What the scores lie within."""
 
 
 def has_histograms(rows: pd.DataFrame) -> bool:
@@ -67,13 +70,18 @@ def unit_count(rows: pd.DataFrame) -> int:
 def resample(rows: pd.DataFrame, resamples: int = RESAMPLES) -> Resampled:
     """Score one configuration's rows, one for each seed, on blocks of test chips drawn anew.
 
-    The draws depend on the number of blocks alone, so configurations of one split are paired.
+    The draws depend on the number of blocks alone, so configurations of one split are paired. Rows
+    without histograms are not drawn: their seeds speak alone.
 
     Raises
     ------
     ValueError
         Where the rows are not of the same blocks.
     """
+    seeds = tuple(int(seed) for seed in rows["seed"])
+    exact = rows["auprc"].to_numpy(dtype=np.float64)
+    if not has_histograms(rows):
+        return Resampled(seeds, exact, np.empty((0, len(seeds))), 0)
     blocks = rows["test_blocks"].iloc[0]
     units, number = np.unique(blocks, return_inverse=True)
     weights = draw(len(units), resamples, np.random.default_rng(0))
@@ -89,69 +97,96 @@ def resample(rows: pd.DataFrame, resamples: int = RESAMPLES) -> Resampled:
             np.add.at(sums, number, chips)
             both.append(weights @ sums)
         drawn.append(binned_average_precision(*both))
-    return Resampled(
-        seeds=tuple(int(seed) for seed in rows["seed"]),
-        exact=rows["auprc"].to_numpy(dtype=np.float64),
-        drawn=np.stack(drawn, axis=1),
-        blocks=len(units),
-    )
+    # The last ones summed are the landslides, as many whichever seed.
+    pixels = sums.sum(axis=1)
+    effective = pixels.sum() ** 2 / max((pixels**2).sum(), 1.0)
+    return Resampled(seeds, exact, np.stack(drawn, axis=1), float(effective))
 
 
-def mean_interval(scores: Resampled | Sequence[tuple[Resampled, Resampled]]) -> Interval:
-    """Return the mean of a configuration's score over its seeds, or of paired differences.
-
-    mean -+ t(df) sqrt(v), with v = a + b: a is s^2 / n over the seeds, b the variance of the means
-    on blocks drawn anew, and df = v^2 / (a^2 / (seeds - 1) + b^2 / (blocks - 1)). What differs by
-    seed and block together is in both, so that v is rather too large. Where there is one seed or
-    one block, the other speaks alone. A score's bounds are within 0 and 1.
-
-    Parameters
-    ----------
-    scores
-        One configuration; or pairs of configurations, of which the differences first minus second
-        are averaged over the seeds that all share, and over the pairs.
+def combination(terms: Sequence[tuple[float, Resampled]]) -> Resampled:
+    """Return a sum of scores, each with its weight, of the seeds and the draws that all share.
 
     Raises
     ------
     ValueError
-        Where the configurations of the pairs share no seed.
+        Where they share no seed.
     """
-    if isinstance(scores, Resampled):
-        exact, drawn, blocks = scores.exact, scores.drawn, scores.blocks
-        least, most = 0.0, 1.0
-    else:
-        seeds = shared_seeds(scores)
-        each = [(_of_seeds(first, seeds), _of_seeds(second, seeds)) for first, second in scores]
-        exact, drawn = (
-            np.mean([np.subtract(first[part], second[part]) for first, second in each], axis=0)
-            for part in range(2)
-        )
-        blocks = scores[0][0].blocks
-        least, most = -np.inf, np.inf
-    mean, means = float(exact.mean()), drawn.mean(axis=1)
+    seeds = shared_seeds([scores for _, scores in terms])
+    places = [[scores.seeds.index(seed) for seed in seeds] for _, scores in terms]
+    drawn = min(len(scores.drawn) for _, scores in terms)
+    return Resampled(
+        seeds=tuple(seeds),
+        exact=np.sum(
+            [w * one.exact[own] for (w, one), own in zip(terms, places, strict=True)], axis=0
+        ),
+        drawn=np.sum(
+            [w * one.drawn[:drawn, own] for (w, one), own in zip(terms, places, strict=True)],
+            axis=0,
+        ),
+        blocks=min(scores.blocks for _, scores in terms),
+        limits=(-np.inf, np.inf),
+    )
+
+
+def for_seeds(scores: Resampled, seeds: Sequence[int]) -> Resampled:
+    """Return the score of what has no seed, such as a detector, as it stands for each of some."""
+    count = len(seeds)
+    return replace(
+        scores,
+        seeds=tuple(seeds),
+        exact=np.repeat(scores.exact[:1], count),
+        drawn=np.repeat(scores.drawn[:, :1], count, axis=1),
+    )
+
+
+def mean_interval(scores: Resampled, confidence: float = CONFIDENCE) -> Interval:
+    """Return the mean over the seeds, and its interval over other seeds and other test blocks.
+
+    mean -+ t(df) sqrt(v), with v = a + b: a is s^2 / n over the seeds, b the variance of the means
+    on blocks drawn anew, and df = v^2 / (a^2 / (seeds - 1) + b^2 / (blocks - 1)). What differs by
+    seed and block together is in both, so that v is rather too large. Three seeds vary so little
+    or so much by chance that t(2) sqrt(a) alone may be wider, or t(blocks - 1) sqrt(b): then that
+    counts, so that no source narrows the interval. Where there is one seed or one block, the other
+    speaks alone. Draws without any landslide are left out. Bounds are within the scores' limits.
+    """
+    mean, means = float(scores.exact.mean()), scores.drawn.mean(axis=1)
     means = means[~np.isnan(means)]  # blocks without any landslide score nothing
     parts = []  # variances of the mean, and their degrees of freedom
-    if len(exact) > 1:
-        parts.append((exact.var(ddof=1) / len(exact), len(exact) - 1))
-    if blocks > 1 and len(means) > 1:
-        parts.append((means.var(ddof=1), blocks - 1))
+    if len(scores.exact) > 1:
+        parts.append((scores.exact.var(ddof=1) / len(scores.exact), len(scores.exact) - 1.0))
+    if scores.blocks > 1 and len(means) > 1:
+        parts.append((means.var(ddof=1), max(scores.blocks - 1, 1.0)))
     variance = sum(part for part, _ in parts)
     if variance == 0:
         return Interval(mean, float("nan"), float("nan"))
-    freedom = variance**2 / sum(part**2 / own for part, own in parts)
-    half = stats.t.ppf((1 + CONFIDENCE) / 2, freedom) * np.sqrt(variance)
+    together = variance, variance**2 / sum(part**2 / own for part, own in parts)
+    level = (1 + confidence) / 2
+    half = max(stats.t.ppf(level, own) * np.sqrt(part) for part, own in (together, *parts))
+    least, most = scores.limits
     return Interval(mean, float(max(mean - half, least)), float(min(mean + half, most)))
 
 
-def shared_seeds(pairs: Sequence[tuple[Resampled, Resampled]]) -> list[int]:
-    """Return the seeds that all configurations of the pairs have.
+def seeds_interval(values: Values, confidence: float = CONFIDENCE) -> tuple[float, float]:
+    """Return Student's t interval of the mean of values of one seed each; NaN for one.
+
+    mean -+ t(n - 1) s / sqrt(n), with s the sample standard deviation. What other test chips would
+    give is not in it.
+    """
+    seeds = tuple(range(len(values)))
+    alone = Resampled(seeds, values, np.empty((0, len(values))), 0, (-np.inf, np.inf))
+    found = mean_interval(alone, confidence)
+    return found.low, found.high
+
+
+def shared_seeds(scores: Sequence[Resampled]) -> list[int]:
+    """Return the seeds that all of them have.
 
     Raises
     ------
     ValueError
         Where there is none.
     """
-    seeds = set.intersection(*(set(one.seeds) for pair in pairs for one in pair))
+    seeds = set.intersection(*(set(one.seeds) for one in scores))
     if not seeds:
         raise ValueError("the inputs to compare share no seed: train both with the same --seeds")
     return sorted(seeds)
@@ -163,8 +198,3 @@ def draw(units: int, resamples: int, random: np.random.Generator) -> Values:
         return np.ones((resamples, units))
     share = np.full(units, 1 / units)
     return random.multinomial(units - 1, share, size=resamples).astype(np.float64)
-
-
-def _of_seeds(scores: Resampled, seeds: list[int]) -> tuple[Values, Values]:
-    places = [scores.seeds.index(seed) for seed in seeds]
-    return scores.exact[places], scores.drawn[:, places]

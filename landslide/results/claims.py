@@ -4,68 +4,97 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
-from scipy import stats
 
 from landslide.chips.inputs import PAPER_INPUTS
+from landslide.results.bootstrap import (
+    CONFIDENCE,
+    Interval,
+    Resampled,
+    combination,
+    mean_interval,
+    resample,
+)
 
-type Values = npt.NDArray[np.float64]
 type Configuration = tuple[str, int]
-type Scores = dict[Configuration, pd.Series]  # by inputs and timesteps, the AUPRC of each seed
+type Scores = dict[Configuration, Resampled]  # by inputs and timesteps
 
 NO_HELP = 0.01
 """A gain in AUPRC that counts as none: no effect could never be shown to be exactly zero."""
 
 
-def seeds_interval(values: Values, confidence: float = 0.95) -> tuple[float, float]:
-    """Return Student's t interval of the mean over seeds; NaN for one, which leaves no spread.
-
-    mean -+ t(n - 1) s / sqrt(n), with s the sample standard deviation. What other test chips would
-    give is not in it; `landslide.results.bootstrap.mean_interval` has both.
-    """
-    n = len(values)
-    if n < 2:
-        return float("nan"), float("nan")
-    half = float(stats.t.ppf((1 + confidence) / 2, n - 1)) * np.std(values, ddof=1) / np.sqrt(n)
-    return float(np.mean(values) - half), float(np.mean(values) + half)
-
-
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """One number for each seed, and the bound on whose one side a claim wants their mean."""
+    """A score or a sum of scores, and the bound on whose one side a claim wants its mean."""
 
     label: str
-    values: Values
+    family: Sequence[Resampled]
+    """What is compared; of several the best. Empty where the rows for it are lacking."""
     bound: float = 0.0
     wants_above: bool = True
     signed: bool = True
     """Whether it is a difference, whose sign is always shown."""
 
     @property
-    def points_to(self) -> str:
-        """What the mean alone says: held, against, or neither where it lies on the bound."""
-        sign = np.sign(np.mean(self.values) - self.bound) * (1 if self.wants_above else -1)
-        return {1: "held", -1: "against"}.get(int(sign), "neither")
+    def seeds(self) -> int:
+        """How many seeds enter it."""
+        return min((len(each.seeds) for each in self.family), default=0)
+
+    def interval(self, confidence: float = CONFIDENCE) -> Interval:
+        """Return the mean and its interval over seeds and test blocks.
+
+        The best of k is known to lie between the highest low and the highest high end of all k,
+        each of confidence 1 - (1 - confidence) / k (Bonferroni): whichever scored best by chance.
+        """
+        each = 1 - (1 - confidence) / len(self.family)
+        found = [mean_interval(scores, each) for scores in self.family]
+        return Interval(
+            max(one.mean for one in found),
+            max((one.low for one in found), key=_least_nan),
+            max((one.high for one in found), key=_least_nan),
+        )
 
     @property
-    def verdict(self) -> str:
-        """What the interval of the mean says: held, against, undecided, or no data."""
-        if not len(self.values):
+    def points_to(self) -> str:
+        """What the mean alone says: held, against, or neither where it lies on the bound."""
+        sign = np.sign(self.interval().mean - self.bound) * (1 if self.wants_above else -1)
+        return {1: "held", -1: "against"}.get(int(sign), "neither")
+
+    def verdict(self, confidence: float = CONFIDENCE) -> str:
+        """Return what the interval says: held, against, undecided, or no data.
+
+        One seed decides nothing, whatever the test blocks say.
+        """
+        if not self.family:
             return "no data"
-        low, high = seeds_interval(self.values)
-        above, below = low > self.bound, high < self.bound
-        if above or below:
+        found = self.interval(confidence)
+        above, below = found.low > self.bound, found.high < self.bound
+        if self.seeds > 1 and (above or below):
             return "held" if above == self.wants_above else "against"
         return "undecided"
 
     def __str__(self) -> str:
-        if not len(self.values):
+        if not self.family:
             return f"{self.label}: no data"
+        found = self.interval()
+        number = f"{self.label} {self._shown(found.mean)}"
+        if self.seeds < 2 or np.isnan(found.low):
+            return number
+        if len(self.family) > 1:
+            end = found.low if self.verdict() != "against" else found.high
+            side = "least" if end == found.low else "most"
+            return f"{number}, the best of {len(self.family)} at {side} {self._shown(end)}"
+        return f"{number} [{self._shown(found.low)}, {self._shown(found.high)}]"
+
+    def _shown(self, value: float) -> str:
         sign = "+" if self.signed else ""
-        number = f"{self.label} {np.mean(self.values):{sign}.3f}"
-        low, high = seeds_interval(self.values)
-        return number if np.isnan(low) else f"{number} [{low:{sign}.3f}, {high:{sign}.3f}]"
+        short = f"{value:{sign}.3f}"
+        # What would seem to lie on the bound is shown finer.
+        return f"{value:{sign}.4f}" if float(short) == self.bound != value else short
+
+
+def _least_nan(value: float) -> float:
+    return -np.inf if np.isnan(value) else value
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,49 +106,57 @@ class Claim:
 
     @property
     def verdict(self) -> str:
-        """Held where all comparisons are, against where any is; no data where one has none."""
-        found = [each.verdict for each in self.comparisons]
-        for verdict in ("against", "no data"):
-            if verdict in found:
-                return verdict
-        return "held" if set(found) == {"held"} else "undecided"
+        """Held where all comparisons are, against where any is; no data where one has none.
+
+        Of k comparisons any may fail by chance, so against asks each for confidence 1 - 0.05 / k.
+        """
+        strict = 1 - (1 - CONFIDENCE) / len(self.comparisons)
+        if "against" in [each.verdict(strict) for each in self.comparisons]:
+            return "against"
+        found = {each.verdict() for each in self.comparisons}
+        if "no data" in found:
+            return "no data"
+        return "held" if found == {"held"} else "undecided"
 
     @property
     def empty(self) -> bool:
         """Whether there are rows for none of its comparisons."""
-        return not any(len(each.values) for each in self.comparisons)
+        return not any(each.family for each in self.comparisons)
 
     @property
     def outcome(self) -> str:
         """The verdict, and with one seed which way it points."""
-        if self.verdict != "undecided" or all(len(each.values) > 1 for each in self.comparisons):
+        if self.verdict != "undecided" or all(each.seeds > 1 for each in self.comparisons):
             return self.verdict
-        pointers = {each.points_to for each in self.comparisons}
-        pointer = next(each for each in ("against", "neither", "held") if each in pointers)
-        return f"undecided (one seed; points to {pointer})"
+        return f"undecided (one seed; points to {self.points_to})"
+
+    @property
+    def points_to(self) -> str:
+        """What the means alone say: against where any is, else neither where any is, else held."""
+        found = {each.points_to if each.family else "no data" for each in self.comparisons}
+        return next(each for each in ("against", "no data", "neither", "held") if each in found)
 
 
 def paper_claims(scored: pd.DataFrame) -> list[Claim]:
     """Return the claims of Boehm et al. (2022, arXiv 2211.02869) put to the scored rows.
 
-    Orderings are judged by differences paired by seed, averaged over the timesteps that a claim
-    spans; growth with timesteps by each seed's least-squares slope. A seed that lacks one of
-    the rows a comparison needs does not enter it.
+    Orderings are judged by differences paired by seed and by test block, averaged over the
+    timesteps that a claim spans; growth with timesteps by the least-squares slope. A seed that
+    lacks one of the rows a comparison needs does not enter it.
 
     Parameters
     ----------
     scored
-        Rows of one section, one for each inputs, timesteps and seed.
+        Rows of one section, one for each inputs, timesteps and seed. Where they kept no histograms
+        by test block, intervals are over the seeds alone.
     """
-    configurations = set(zip(scored["inputs"], scored["timesteps"], strict=True))
-    scores = {
-        (inputs, int(n)): scored[
-            (scored["inputs"] == inputs) & (scored["timesteps"] == n)
-        ].set_index("seed")["auprc"]
-        for inputs, n in configurations
-    }
+    scores: Scores = {}
+    for inputs, n in sorted(set(zip(scored["inputs"], scored["timesteps"], strict=True))):
+        mine = scored[(scored["inputs"] == inputs) & (scored["timesteps"] == n)]
+        scores[inputs, int(n)] = resample(mine.sort_values("seed"))
     prevalence = scored["prevalence"].mean()
     terrain = "vv+vh+dem - vv+vh"
+    alone = scores.get(("dem", 0))
     return [
         Claim("The best AUPRC exceeds 0.7", [_best(scores)]),
         Claim("AUPRC grows with timesteps", [_slope(scores, each) for each in PAPER_INPUTS]),
@@ -137,23 +174,11 @@ def paper_claims(scored: pd.DataFrame) -> list[Claim]:
             f"DEM alone reaches at most 0.17 (prevalence here {prevalence:.3f})",
             [
                 Comparison(
-                    "dem",
-                    _values(scores, [("dem", 0)]).ravel(),
-                    0.17,
-                    wants_above=False,
-                    signed=False,
+                    "dem", [] if alone is None else [alone], 0.17, wants_above=False, signed=False
                 )
             ],
         ),
     ]
-
-
-def _values(scores: Scores, columns: Sequence[Configuration]) -> Values:
-    """Return (seed, column) scores of the seeds that have all columns; none where one lacks."""
-    if not columns or any(column not in scores for column in columns):
-        return np.empty((0, len(columns)))
-    shared = pd.concat([scores[column] for column in columns], axis=1, join="inner")
-    return shared.sort_index().to_numpy(dtype=np.float64)
 
 
 def _timesteps(scores: Scores, inputs: str) -> list[int]:
@@ -162,21 +187,27 @@ def _timesteps(scores: Scores, inputs: str) -> list[int]:
 
 def _best(scores: Scores) -> Comparison:
     """Compare the best configuration with 0.7, of those with the most seeds."""
-    models = [column for column in scores if column[0] != "dem"]
+    models = {column: one for column, one in scores.items() if column[0] != "dem"}
     if not models:
-        return Comparison("best", np.empty(0), 0.7)
-    best = max(models, key=lambda column: (len(scores[column]), scores[column].mean()))
-    values = _values(scores, [best]).ravel()
-    return Comparison(f"{best[0]} at {best[1]}", values, 0.7, signed=False)
+        return Comparison("best", [], 0.7)
+    most = max(len(one.seeds) for one in models.values())
+    models = {column: one for column, one in models.items() if len(one.seeds) == most}
+    name, steps = max(models, key=lambda column: float(models[column].exact.mean()))
+    return Comparison(f"{name} at {steps}", list(models.values()), 0.7, signed=False)
 
 
 def _slope(scores: Scores, inputs: str) -> Comparison:
-    """Return each seed's change of AUPRC for one timestep more."""
-    steps = _timesteps(scores, inputs)
-    values = _values(scores, [(inputs, n) for n in steps])
-    if len(steps) < 2 or not len(values):
-        return Comparison(inputs, np.empty(0))
-    return Comparison(f"{inputs} per timestep", np.polyfit(steps, values.T, 1)[0])
+    """Return the change of AUPRC for one timestep more."""
+    steps = np.array(_timesteps(scores, inputs), dtype=np.float64)
+    if len(steps) < 2:
+        return Comparison(inputs, [])
+    apart = steps - steps.mean()
+    weights = apart / np.sum(apart**2)  # of the least-squares slope
+    return _sum(
+        f"{inputs} per timestep",
+        scores,
+        {(inputs, int(n)): float(w) for n, w in zip(steps, weights, strict=True)},
+    )
 
 
 def _difference(
@@ -187,12 +218,28 @@ def _difference(
     bound: float = 0.0,
     wants_above: bool = True,
 ) -> Comparison:
-    """Return each seed's difference "first - second", its mean over the timesteps of both."""
+    """Return the difference "first - second", its mean over the timesteps of both."""
     first, second = label.split(" - ")
     shared = sorted(set(_timesteps(scores, first)) & set(_timesteps(scores, second)))
     steps = shared if timesteps is None else list(timesteps)
-    values = _values(scores, [(inputs, n) for inputs in (first, second) for n in steps])
-    if not len(values):
-        return Comparison(label, np.empty(0))
-    differences = np.mean(values[:, : len(steps)] - values[:, len(steps) :], axis=1)
-    return Comparison(label, differences, bound, wants_above=wants_above)
+    weights = {
+        (inputs, n): sign / len(steps) for inputs, sign in ((first, 1), (second, -1)) for n in steps
+    }
+    return _sum(label, scores, weights, bound=bound, wants_above=wants_above)
+
+
+def _sum(
+    label: str,
+    scores: Scores,
+    weights: dict[Configuration, float],
+    *,
+    bound: float = 0.0,
+    wants_above: bool = True,
+) -> Comparison:
+    """Return a weighted sum of scores; of nothing where one has no rows, or no seed has all."""
+    found = [(weight, scores[name]) for name, weight in weights.items() if name in scores]
+    family: list[Resampled] = []
+    if found and len(found) == len(weights):
+        shared = set.intersection(*(set(one.seeds) for _, one in found))
+        family = [combination(found)] if shared else []
+    return Comparison(label, family, bound, wants_above=wants_above)

@@ -10,10 +10,10 @@ from landslide.chips.inputs import parse_inputs
 from landslide.results.bootstrap import (
     Interval,
     Resampled,
+    combination,
     has_histograms,
     mean_interval,
     resample,
-    shared_seeds,
     unit_count,
 )
 from landslide.results.sections import Section, sections
@@ -127,14 +127,14 @@ def _differences(
     section: Section, pairs: Sequence[tuple[Configuration, Configuration]]
 ) -> list[Difference]:
     drawn = {name: _resampled(section, name) for pair in pairs for name in pair}
-    each = [(drawn[a], drawn[b]) for a, b in pairs]
+    each = [combination([(1, drawn[a]), (-1, drawn[b])]) for a, b in pairs]
     found = [
         Difference(
             first=a[0] if a[0] != b[0] else f"{a[0]}@{a[1]}",
             second=b[0] if a[0] != b[0] else f"{b[0]}@{b[1]}",
             timesteps=_counts(a[1], b[1]),
-            interval=mean_interval([scores]),
-            seeds=len(shared_seeds([scores])),
+            interval=mean_interval(scores),
+            seeds=len(scores.seeds),
         )
         for (a, b), scores in zip(pairs, each, strict=True)
     ]
@@ -142,7 +142,8 @@ def _differences(
         (first, _), (second, _) = pairs[0]
         steps = [int(n) for pair in pairs for _, n in pair if n]
         over = f"{min(steps)} to {max(steps)}"
-        found.append(Difference(first, second, over, mean_interval(each), len(shared_seeds(each))))
+        mean = combination([(1 / len(each), scores) for scores in each])
+        found.append(Difference(first, second, over, mean_interval(mean), len(mean.seeds)))
     return found
 
 

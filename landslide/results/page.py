@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
+from landslide.results.causes import HEADER, causes
 from landslide.results.claims import Claim, paper_claims
 from landslide.results.order import inputs_order
 from landslide.results.sections import Section, sections
@@ -78,31 +79,65 @@ def _claims(parts: Sequence[Section], setting: Setting) -> Iterator[str]:
         for part in parts
     }
     read = {
-        f"exact detector, {protocol} protocol": paper_claims(scores.assign(seed=0))
+        f"exact detector, {protocol} protocol": paper_claims(scores)
         for protocol, scores in setting.detector.items()
     }
     texts = [claim.text.partition(" (prevalence")[0] for claim in next(iter(columns.values()))]
     said = [[claim.outcome for claim in claims] for claims in columns.values()]
-    said += [[_points_to(claim) for claim in claims] for claims in read.values()]
+    said += [[_alone(claim) for claim in claims] for claims in read.values()]
     yield from ("", "## The paper's claims", "")
     yield from pipes(
         ["claim", *columns, *read],
         [list(line) for line in zip(texts, *said, strict=True)],
     )
+    yield from ("", *_meaning(parts, sum(map(len, columns.values()))))
     if read:
         yield ""
         yield (
             "The exact detector is not trained. It reads each pixel alone with all that the "
-            "simulation knows: where it speaks against a claim, the simulation does; where it "
-            "holds one that the models do not, the cause is in the training or in what the "
-            "network sees beside the pixel."
+            "simulation knows, the share of landslides on each kind of ground in these very test "
+            "chips included. It has no seed, so that its columns say only which way its scores "
+            "point; and it is no bound, for a network sees the neighbours, too."
+        )
+        yield from _causes(parts, setting)
+
+
+def _alone(claim: Claim) -> str:
+    """Say what scores of one seed and of no interval say of a claim."""
+    return claim.points_to if claim.points_to == "no data" else f"points to {claim.points_to}"
+
+
+def _meaning(parts: Sequence[Section], verdicts: int) -> Iterator[str]:
+    """Say what a verdict means, and what it leaves out."""
+    yield (
+        "Held: the 95 % interval lies on the claim's side as a whole. Against: on the other side, "
+        "of a claim about k numbers that of any of them at 1 - 0.05 / k. Undecided is no finding: "
+        "more seeds, or more ground to test on, would tell. The intervals are over the seeds and "
+        "the test chips, or their blocks; differences are paired over both and averaged over the "
+        "timesteps named; growth is the least-squares slope; the best is judged with all that it "
+        "was chosen from in view. What another scene, split or choice of training chips would "
+        f"give is in none of them, and the {verdicts} verdicts are not corrected for their number."
+    )
+    if any(part.simulated for part in parts):
+        yield ""
+        yield (
+            "The simulation was made so that more images average speckle away, VV tells more than "
+            "VH, and steep ground slides: that such a claim is held says that the pipeline finds "
+            "it again, and nothing about radar."
         )
 
 
-def _points_to(claim: Claim) -> str:
-    """Say what scores without a spread say of a claim."""
-    found = {each.points_to if len(each.values) else "no data" for each in claim.comparisons}
-    return next(each for each in ("against", "no data", "neither", "held") if each in found)
+def _causes(parts: Sequence[Section], setting: Setting) -> Iterator[str]:
+    """Say of each claim that is not held whether the simulation is why."""
+    lines = [
+        [str(part.identity["protocol"]), *line]
+        for part in parts
+        if part.identity["protocol"] in setting.detector
+        for line in causes(part.scored, setting.detector[str(part.identity["protocol"])])
+    ]
+    if lines:
+        yield from ("", "## Where a claim is not held", "")
+        yield from pipes(["protocol", *HEADER], lines)
 
 
 def _detector(setting: Setting) -> Iterator[str]:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from landslide.chips.inputs import BASELINE, PAPER_INPUTS, PAPER_TIMESTEPS
+from landslide.chips.split import Chipping
 from landslide.results.sections import Section
 from landslide.results.summary import pipes
 
@@ -39,11 +40,13 @@ class Setting:
     """Dates of the cube, all orbits."""
     chips: Mapping[str, Mapping[str, int]]
     """By protocol, how many chips of each part."""
+    chipping: Mapping[str, Chipping]
+    """By protocol, how they were cut and kept apart."""
     figures: Mapping[str, str]
     """By caption, where each lies, as the page names it."""
     detector: Mapping[str, pd.DataFrame]
-    """By protocol, what the simulation's exact detector scores: inputs, timesteps, auprc and
-    prevalence; empty where the cube is not simulated."""
+    """By protocol, what the simulation's exact detector scores on the same test chips, in rows as
+    `paper_claims` takes them, of one seed; empty where the cube is not simulated."""
 
 
 def what_was_run(parts: Sequence[Section], setting: Setting) -> Iterator[str]:
@@ -53,7 +56,8 @@ def what_was_run(parts: Sequence[Section], setting: Setting) -> Iterator[str]:
     kind = "simulated" if first.simulated else str(first.identity["event"])
     here = {"cube": f"{rows} x {columns} pixels, {setting.images} images, {kind}"}
     for protocol, chips in setting.chips.items():
-        here[f"chips, {protocol} protocol"] = ", ".join(f"{n} {part}" for part, n in chips.items())
+        counted = ", ".join(f"{n} {part}" for part, n in chips.items())
+        here[f"chips, {protocol} protocol"] = counted + _apart(setting.chipping.get(protocol))
     parameters = [int(n) for n in first.scored["parameters"].dropna()]
     counted = f"{min(parameters):,} to {max(parameters):,} parameters" if parameters else "unknown"
     here["network"] = f"{counted} ({first.identity['preset']} preset)"
@@ -73,6 +77,13 @@ def what_was_run(parts: Sequence[Section], setting: Setting) -> Iterator[str]:
     )
 
 
+def _apart(chipping: Chipping | None) -> str:
+    """Say how the parts are kept apart, of a split into blocks."""
+    if chipping is None or chipping.protocol != "blocked":
+        return ""
+    return f"; blocks of {chipping.block_size} pixels, {chipping.gap} between parts"
+
+
 def _configurations(part: Section) -> set[tuple[str, int]]:
     return set(zip(part.scored["inputs"], part.scored["timesteps"].astype(int), strict=True))
 
@@ -88,7 +99,7 @@ def _training(part: Section) -> str:
 def _devices(parts: Sequence[Section]) -> list[str]:
     found = pd.concat([part.scored for part in parts])
     named = found["device"].fillna("unknown") + ", " + found["precision"].fillna("unknown")
-    return sorted(set(named + np.where(found["compiled"].eq(True), ", compiled", "")))
+    return sorted(set(named + np.where(found["compiled"].fillna(False), ", compiled", "")))
 
 
 def _versions(text: str) -> str:
@@ -112,6 +123,12 @@ def _short_of_data(parts: Sequence[Section], setting: Setting) -> Iterator[str]:
     absent = [name for name in ("paper", "blocked") if name not in setting.chips]
     if absent:
         yield f"The {' and the '.join(absent)} protocol was not run."
+    for chipping in setting.chipping.values():
+        if chipping.protocol == "blocked" and chipping.gap < chipping.chip_size:
+            yield (
+                f"Under the blocked protocol the parts are {chipping.gap} pixels apart, less than "
+                "a chip: some test chips have neighbours in training."
+            )
     for part in parts:
         unscored = len(PAPER_CONFIGURATIONS - _configurations(part))
         if unscored:

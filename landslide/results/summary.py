@@ -6,7 +6,7 @@ from typing import Literal
 
 import pandas as pd
 
-from landslide.results.bootstrap import has_histograms
+from landslide.results.bootstrap import has_histograms, unit_count
 from landslide.results.claims import Claim, paper_claims
 from landslide.results.order import MIXED, SECTION
 from landslide.results.pivot import UNTRAINED, baselines, pivot
@@ -58,8 +58,7 @@ def notes(section: Section) -> list[str]:
     seeds = ", ".join(str(seed) for seed in section.seeds)
     lines = [f"AUPRC of seed {seeds or 'none'}, no spread"]
     if len(section.seeds) > 1:
-        drawn = "blocks" if section.identity["protocol"] == "blocked" else "chips"
-        what = f"[95 % interval over test {drawn} and seeds]"
+        what = f"[95 % interval over {drawn(section)}]"
         if not has_histograms(section.scored):
             what = "± sample standard deviation, or " + what + " where rows kept their histograms"
         lines = [f"AUPRC, mean over seeds {seeds} {what}"]
@@ -79,6 +78,17 @@ def notes(section: Section) -> list[str]:
         for row in section.failed.itertuples()
     ]
     return lines
+
+
+def drawn(section: Section) -> str:
+    """Say what a section's intervals are over."""
+    rows = section.scored[section.scored["test_blocks"].notna()]
+    if not len(rows):
+        return "seeds"
+    blocked = section.identity["protocol"] == "blocked"
+    units = unit_count(rows)
+    what = "spatial block" if blocked else "test chip"
+    return f"{units} {what}{'s' if units > 1 else ''}{' of test chips' * blocked} and seeds"
 
 
 def _cells(section: Section) -> list[list[str]]:
@@ -117,7 +127,7 @@ def _text(section: Section) -> Iterator[str]:
     yield from columns(cells)
     yield ""
     numbered, lacking = _claims(section)
-    yield "The paper's claims here (95 % intervals over seeds, differences paired by seed)"
+    yield f"The paper's claims here (95 % intervals over {drawn(section)}, differences paired)"
     width = max((len(claim.outcome) for _, claim in numbered), default=0)
     for number, claim in numbered:
         yield f"{number}  {claim.outcome.ljust(width)}  {claim.text}"
@@ -148,7 +158,8 @@ def _markdown(section: Section) -> Iterator[str]:
         [claim.text, claim.outcome, "; ".join(str(each) for each in claim.comparisons)]
         for _, claim in numbered
     ]
-    yield from pipes(["the paper's claim", "here", "mean [95 % interval over seeds]"], claims)
+    over = f"mean [95 % interval over {drawn(section)}], differences paired"
+    yield from pipes(["the paper's claim", "here", over], claims)
     yield from ["", *lacking] if lacking else []
 
 

@@ -53,8 +53,8 @@ def check_writable(uri: str) -> None:
 def results_table(uri: str) -> pd.DataFrame:
     """Return all rows of the table at `uri`, ordered, failed trials included.
 
-    The columns are those of `SCHEMA`. Whole numbers that may be missing have pandas' nullable
-    dtypes; missing real numbers are NaN.
+    The columns are those of `SCHEMA`. Whole numbers and truth values that may be missing have
+    pandas' nullable dtypes; missing real numbers are NaN.
 
     Raises
     ------
@@ -68,10 +68,16 @@ def results_table(uri: str) -> pd.DataFrame:
     rows = _read(uri)
     if not rows:
         raise FileNotFoundError(f"no rows at {uri}; a sweep with --table {uri} writes them")
-    nullable: dict[pa.DataType, Any] = {pa.int32(): pd.Int32Dtype(), pa.int64(): pd.Int64Dtype()}
+    nullable: dict[pa.DataType, Any] = {
+        pa.int32(): pd.Int32Dtype(),
+        pa.int64(): pd.Int64Dtype(),
+        pa.bool_(): pd.BooleanDtype(),
+    }
     frame = pa.concat_tables(rows).to_pandas(types_mapper=nullable.get)
-    required = {each.name: "int32" for each in SCHEMA if each.type == pa.int32()}
-    required = {name: kind for name, kind in required.items() if not SCHEMA.field(name).nullable}
+    plain = {pa.int32(): "int32", pa.bool_(): "bool"}
+    required = {
+        each.name: plain[each.type] for each in SCHEMA if each.type in plain and not each.nullable
+    }
     return ordered(frame.astype(required), [*ROW_ORDER, "key"])
 
 

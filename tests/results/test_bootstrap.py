@@ -5,15 +5,17 @@ from itertools import product
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import norm, t
+from scipy.stats import norm, t, ttest_1samp
 from sklearn.metrics import average_precision_score
 
-from landslide.results import claims
 from landslide.results.bootstrap import (
     Resampled,
+    combination,
     draw,
+    for_seeds,
     mean_interval,
     resample,
+    seeds_interval,
     unit_count,
 )
 from landslide.results.histograms import binned_average_precision, class_histograms
@@ -90,11 +92,24 @@ def test_one_block_and_one_seed_leave_no_interval(make_row):
     assert np.isnan([alone.low, alone.high]).all()
 
 
-def test_seeds_alone_have_the_interval_that_the_claims_have(make_row):
+def test_the_interval_of_seeds_alone_is_students():
+    values = np.array([0.1, 0.3, 0.2, 0.45])
+    expected = ttest_1samp(values, 0).confidence_interval(0.95)
+    assert seeds_interval(values) == pytest.approx((expected.low, expected.high))
+    assert np.isnan(seeds_interval(values[:1])).all()
+
+
+def test_two_seeds_have_the_interval_of_the_closed_form():
+    # n = 2: s / sqrt(2) is half the distance, and t is 12.706.
+    low, high = seeds_interval(np.array([0.0, 0.02]))
+    assert (low, high) == pytest.approx((0.01 - 0.12706, 0.01 + 0.12706), abs=1e-5)
+
+
+def test_one_block_leaves_the_seeds_alone(make_row):
     rows = [row_of(*raw(seed), make_row, [0] * CHIPS, seed=seed) for seed in range(3)]
     found = mean_interval(resample(frame(rows)))
     scores = np.array([row.auprc for row in rows])
-    assert (found.low, found.high) == pytest.approx(claims.seeds_interval(scores))
+    assert (found.low, found.high) == pytest.approx(seeds_interval(scores))
 
 
 def test_blocks_alone_have_the_interval_of_their_mean():
@@ -102,27 +117,97 @@ def test_blocks_alone_have_the_interval_of_their_mean():
     weights = draw(8, 100_000, np.random.default_rng(1))
     one = Resampled((0,), np.array([values.mean()]), weights @ values[:, None] / 7, 8)
     found = mean_interval(one)
-    expected = claims.seeds_interval(values)  # Student's, of n independent values
+    expected = seeds_interval(values)  # Student's, of n independent values
     assert (found.low, found.high) == pytest.approx(expected, rel=0.005)
 
 
+def difference(first, second):
+    return mean_interval(combination([(1, first), (-1, second)]))
+
+
+def of_three_seeds(seeds, means):
+    """Three seeds on six blocks, whose draws have the given means."""
+    return Resampled((0, 1, 2), seeds, np.repeat(means[:, None], 3, axis=1), 6)
+
+
 def test_both_together_are_welchs_and_a_score_ends_at_one():
-    seeds, means = np.array([0.90, 0.97, 0.98]), np.array([0.92, 0.96, 0.97])
+    seeds, means = np.array([0.92, 0.96, 0.97]), np.array([0.90, 0.97, 0.99])
     v, w = seeds.var(ddof=1) / 3, means.var(ddof=1)
     freedom = (v + w) ** 2 / (v**2 / 2 + w**2 / 5)
     half = t.ppf(0.975, freedom) * np.sqrt(v + w)
+    assert half > max(t.ppf(0.975, 2) * np.sqrt(v), t.ppf(0.975, 5) * np.sqrt(w))
     assert seeds.mean() + half > 1
-    one = Resampled((0, 1, 2), seeds, np.repeat(means[:, None], 3, axis=1), 6)
+    one = of_three_seeds(seeds, means)
     found = mean_interval(one)
     assert (found.low, found.high) == pytest.approx((seeds.mean() - half, 1))
     nothing = Resampled((0, 1, 2), np.zeros(3), np.zeros((3, 3)), 6)
-    difference = mean_interval([(one, nothing)])
-    assert difference.high == pytest.approx(seeds.mean() + half)
+    assert difference(one, nothing).high == pytest.approx(seeds.mean() + half)
+
+
+@pytest.mark.parametrize(
+    ("by_seed", "by_draw", "freedom"), [(0.05, 0.015, 2), (0.005, 0.06, 5)], ids=["seeds", "blocks"]
+)
+def test_what_varies_beside_it_narrows_no_interval(by_seed, by_draw, freedom):
+    seeds, means = 0.5 + by_seed * np.array([-1, 0, 1]), 0.5 + by_draw * np.array([-1, 0, 1])
+    v, w = by_seed**2 / 3, by_draw**2
+    larger = max(v, w)
+    welch = (v + w) ** 2 / (v**2 / 2 + w**2 / 5)
+    alone = t.ppf(0.975, freedom) * np.sqrt(larger)
+    found = mean_interval(of_three_seeds(seeds, means))
+    assert found.high - found.mean == pytest.approx(
+        max(alone, t.ppf(0.975, welch) * np.sqrt(v + w))
+    )
+    assert found.high - found.mean >= alone
+
+
+def test_more_confidence_is_a_wider_interval():
+    one = of_three_seeds(np.array([0.5, 0.52, 0.53]), np.array([0.49, 0.5, 0.54]))
+    usual, strict = mean_interval(one), mean_interval(one, 0.99)
+    assert strict.low < usual.low < usual.mean < usual.high < strict.high
+
+
+def test_blocks_count_by_the_landslides_in_them(make_row):
+    scores, labels = raw(0)
+    alike = np.zeros_like(labels)
+    alike[:, 0, :5] = 1
+    even = resample(frame([row_of(scores, alike, make_row, range(CHIPS))]), 5)
+    assert even.blocks == pytest.approx(CHIPS)
+    alike[1:, 0, 1:5] = 0  # one chip with five landslide pixels, six with one
+    uneven = resample(frame([row_of(scores, alike, make_row, range(CHIPS))]), 5)
+    assert uneven.blocks == pytest.approx(11**2 / (25 + 6))
+
+
+def test_rows_without_histograms_have_the_interval_of_their_seeds(make_row):
+    scores = np.array([0.5, 0.55, 0.7])
+    bare = resample(frame([make_row(seed=s, auprc=a) for s, a in enumerate(scores)]))
+    found = mean_interval(bare)
+    assert (found.low, found.high) == pytest.approx(seeds_interval(scores))
+    drawn = resample(frame([row_of(*raw(s), make_row, seed=s) for s in range(3)]))
+    mixed = difference(drawn, bare)
+    assert (mixed.low, mixed.high) == pytest.approx(seeds_interval(drawn.exact - scores))
+
+
+def test_a_sum_is_of_the_means_and_of_each_draw():
+    random = np.random.default_rng(3)
+    a, b = (Resampled((0, 1), random.random(2), random.random((4, 2)), n) for n in (6, 5))
+    found = combination([(2, a), (-0.5, b)])
+    assert found.exact == pytest.approx(2 * a.exact - 0.5 * b.exact)
+    assert found.drawn == pytest.approx(2 * a.drawn - 0.5 * b.drawn)
+    assert found.blocks == 5
+
+
+def test_what_has_no_seed_stands_beside_each(make_row):
+    alone = resample(frame([row_of(*raw(9), make_row)]))
+    three = for_seeds(alone, (4, 5, 6))
+    assert three.seeds == (4, 5, 6)
+    assert three.exact == pytest.approx(np.repeat(alone.exact, 3))
+    assert three.drawn == pytest.approx(np.repeat(alone.drawn, 3, axis=1))
+    assert mean_interval(three).high == pytest.approx(mean_interval(alone).high)
 
 
 def test_an_input_against_itself_differs_by_nothing_and_pairing_narrows(make_row):
     one = resample(frame([row_of(*raw(s), make_row, seed=s) for s in range(4)]))
-    same = mean_interval([(one, one)])
+    same = difference(one, one)
     assert same.mean == 0
     assert np.isnan(same.low)  # nothing was seen to vary
     moved = []
@@ -130,7 +215,7 @@ def test_an_input_against_itself_differs_by_nothing_and_pairing_narrows(make_row
         scores, labels = raw(seed)
         moved.append(row_of(scores + 2 * labels, labels, make_row, seed=seed))
     better = resample(frame(moved))
-    paired = mean_interval([(better, one)])
+    paired = difference(better, one)
     assert paired.low > 0
     apart = [mean_interval(each) for each in (better, one)]
     assert paired.high - paired.low < sum(each.high - each.low for each in apart)
@@ -139,9 +224,10 @@ def test_an_input_against_itself_differs_by_nothing_and_pairing_narrows(make_row
 def test_only_shared_seeds_are_paired_and_none_is_an_error(make_row):
     rows = [row_of(*raw(seed), make_row, seed=seed) for seed in range(4)]
     first, second = resample(frame(rows[:3])), resample(frame(rows[1:]))
-    assert mean_interval([(first, second)]).mean == pytest.approx(0)
+    assert combination([(1, first), (-1, second)]).seeds == (1, 2)
+    assert difference(first, second).mean == pytest.approx(0)
     with pytest.raises(ValueError, match="share no seed"):
-        mean_interval([(first, resample(frame(rows[3:])))])
+        difference(first, resample(frame(rows[3:])))
 
 
 def test_rows_of_other_test_chips_are_refused(make_row):

@@ -95,7 +95,7 @@ def test_rows_without_histograms_say_what_to_do(table_of, make_row):
 
 def test_the_table_shows_the_interval_instead_of_the_spread_where_it_can(table_of, rows):
     text = report(table_of(rows("vv", 2.0)))
-    assert "mean over seeds 0, 1, 2 [95 % interval over test chips and seeds]" in text
+    assert "mean over seeds 0, 1, 2 [95 % interval over 6 test chips and seeds]" in text
     (cell,) = [line for line in text.splitlines() if line.startswith("vv  ")]
     mean, low, high = (float(word.strip("[],")) for word in cell.split()[1:])
     assert low < mean < high

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pandas as pd
 import pytest
 
+from landslide.chips.split import Chipping
 from landslide.results.page import BY_HAND, results_page
 from landslide.results.setting import PAPER_SHAPE, Setting
 
@@ -26,8 +27,20 @@ def setting() -> Setting:
         shape=PAPER_SHAPE,
         images=26,
         chips={"paper": PARTS, "blocked": {"train": 994, "validation": 210, "test": 220}},
+        chipping={"paper": Chipping(), "blocked": Chipping("blocked", block_size=640)},
         figures={"Figure 4: scores": "docs/results-figure4.png"},
         detector={},
+    )
+
+
+def detector_rows(scores: dict[tuple[str, int], float]) -> pd.DataFrame:
+    """Return scores as rows of one seed that kept no histograms."""
+    return pd.DataFrame(
+        [(*name, auprc, 0.09, 0, None, None) for name, auprc in scores.items()],
+        columns=[
+            *("inputs", "timesteps", "auprc", "prevalence"),
+            *("seed", "histogram_positive", "test_blocks"),
+        ],
     )
 
 
@@ -107,17 +120,15 @@ def test_failed_trials_are_counted_and_named(table_of, paper_rows, make_row, set
 def test_the_exact_detector_says_where_the_simulation_is_against_a_claim(both, setting):
     scores = {(name, n): 0.5 + 0.05 * n for name in ("vh", "vv+vh") for n in (1, 2, 3, 4)}
     scores |= {("vv", n): 0.4 - 0.01 * n for n in (1, 2, 3, 4)} | {("dem", 0): 0.12}
-    frame = pd.DataFrame(
-        [(*name, auprc, 0.09) for name, auprc in scores.items()],
-        columns=["inputs", "timesteps", "auprc", "prevalence"],
-    )
-    page = results_page(both(simulated=True), replace(setting, detector={"paper": frame}))
+    detector = {"paper": detector_rows(scores)}
+    page = results_page(both(simulated=True), replace(setting, detector=detector))
     assert "exact detector, paper protocol |" in page
-    assert "| VV beats VH | held | held | against |" in page
-    assert "| AUPRC grows with timesteps | held | held | against |" in page
+    assert "| VV beats VH | held | held | points to against |" in page
+    assert "| AUPRC grows with timesteps | held | held | points to against |" in page
     assert "| The DEM helps at 1 and 2 timesteps | held | held | no data |" in page
     assert "| vh | 0.550 | 0.600 | 0.650 | 0.700 |" in page
     assert "| dem | 0.120 |  |  |  |" in page
+    assert "## Where a claim is not held" not in page
 
 
 def test_times_are_the_rows_own(table_of, paper_rows, setting):
@@ -139,3 +150,34 @@ def test_what_was_written_by_hand_stays(both, setting):
     again = results_page(rows, setting, page.rstrip("\n") + by_hand)
     assert again == page.rstrip("\n") + by_hand
     assert results_page(rows, setting, "# Something else\n") == page
+
+
+def test_of_a_claim_that_is_not_held_the_cause_is_looked_for(table_of, paper_rows, setting):
+    worse = [
+        replace(row, auprc=row.auprc - 0.2 * (row.inputs == "vv"), key=f"a{row.key}")
+        for row in paper_rows(3, **RAN)
+    ]
+    scores = {("vv", n): 0.6 for n in (1, 2, 3, 4)} | {("vh", n): 0.5 for n in (1, 2, 3, 4)}
+    detector = {"paper": detector_rows(scores)}
+    page = results_page(table_of(worse), replace(setting, detector=detector))
+    table = page[page.index("## Where a claim is not held") :].splitlines()
+    assert table[2].startswith("| protocol | claim | the models | the exact detector |")
+    (line,) = [line for line in table if "VV beats VH: against" in line]
+    assert line.startswith("| paper |")
+    assert "| vv - vh +0.100 |" in line
+    assert line.endswith("| training, the split or what neighbours tell |")
+
+
+def test_how_far_apart_blocks_lie_is_said_and_that_touching_ones_have_neighbours(both, setting):
+    page = results_page(both(), setting)
+    assert "220 test; blocks of 640 pixels, 128 between parts |" in page
+    touching = {"blocked": Chipping("blocked", buffer=32)}
+    page = results_page(both(), replace(setting, chipping=touching))
+    assert "the parts are 32 pixels apart, less than a chip" in page
+
+
+def test_what_a_verdict_means_is_said(both, setting):
+    page = results_page(both(), setting)
+    assert "the 14 verdicts are not corrected for their number" in page
+    assert "says that the pipeline finds it again" not in page
+    assert "says that the pipeline finds it again" in results_page(both(simulated=True), setting)

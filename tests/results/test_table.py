@@ -76,6 +76,7 @@ def test_dtypes_do_not_depend_on_what_is_missing(tmp_path, make_row):
     assert list(whole.columns) == SCHEMA.names
     assert whole["timesteps"].dtype == "int32"
     assert whole["best_epoch"].dtype == "Int32"
+    assert (whole["simulated"].dtype, whole["compiled"].dtype) == ("bool", "boolean")
 
 
 def test_many_writers_at_once_leave_a_folder_that_every_reader_reads(tmp_path, make_row):
