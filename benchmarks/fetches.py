@@ -17,14 +17,16 @@ from measure import arguments, output, report
 from slow_server import Server, slow_server
 from streaming import Job, layouts, needed, plan, stream
 
+from landslide.chips.inputs import TERRAIN
 from landslide.chips.stream import plan_stream
 from landslide.cube.events import find_event
 from landslide.cube.labels import keep_labels
+from landslide.cube.schema import POLARISATIONS
 from landslide.cube.store import open_cube
 from landslide.simulation import simulate_cube
 
 METADATA = (".zarray", ".zattrs", ".zgroup", ".zmetadata", "zarr.json")
-PLANES = ("vv", "vh", "dem", "dem_slope_radians", "dem_aspect", "dem_curvature", "landslides")
+PLANES = (*POLARISATIONS, *TERRAIN, "landslides")
 
 
 def chunk_requests(server: Server) -> Counter[tuple[str, str]]:

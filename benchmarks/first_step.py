@@ -21,7 +21,7 @@ PARTS = {
     "Python and imports": (FIRST, "imports done"),
     "cube opened, labels read": ("opened_cube called", "opened_cube done"),
     "split planned, cube digested": ("plan_experiment called", "plan_experiment done"),
-    "stream planned": ("plan_stream called", "plan_stream done"),
+    "stream planned": ("stream_of called", "stream_of done"),
     "network tried": ("require_network called", "require_network done"),
     "Ray started": ("ray_cluster called", "ray_cluster done"),
     "table looked into, Dask started": ("ray_cluster done", "gather_chips called"),

@@ -30,6 +30,7 @@ from landslide.chips.windows import corners_of
 from landslide.cube.events import find_event
 from landslide.cube.labels import keep_labels
 from landslide.cube.readers import PIPELINES, pipeline
+from landslide.cube.schema import POLARISATIONS
 from landslide.cube.store import open_cube
 
 SAMPLE = 12  # chips that the slowest way is timed on
@@ -106,7 +107,7 @@ def batches(data: xr.Dataset) -> xbatcher.BatchGenerator:
 def chip_by_chip(path: Path) -> float:
     """Return the seconds for all chips by one Dask compute each, from a sample of them."""
     cube = opened(path)
-    scene = composite(cube, ("vv", "vh"), PAPER_TIMESTEPS).merge(cube[list(TERRAIN)])
+    scene = composite(cube, POLARISATIONS, PAPER_TIMESTEPS).merge(cube[list(TERRAIN)])
     generator = batches(scene)
     numbers = chip_numbers(cube)
     numbers = np.random.default_rng(0).permutation(numbers).tolist()
@@ -121,7 +122,7 @@ def chip_and_count(path: Path) -> float:
     numbers = np.random.default_rng(0).permutation(chip_numbers(cube)).tolist()
     taken = 0.0
     for count in PAPER_TIMESTEPS:
-        generator = batches(composite(cube, ("vv", "vh"), (count,)).merge(cube[list(TERRAIN)]))
+        generator = batches(composite(cube, POLARISATIONS, (count,)).merge(cube[list(TERRAIN)]))
         generator[numbers[0]].compute()
         some = numbers[1 : SAMPLE // 2 + 1]
         taken += seconds(lambda: [generator[n].compute() for n in some])  # noqa: B023
@@ -155,7 +156,7 @@ def needed(path: Path, chips: ChipStream) -> list[Job]:
     images = np.concatenate(used_images(opened(path)))
     corners = corners_of(chips.chips)
     jobs = []
-    for name in ("vv", "vh", *TERRAIN):
+    for name in (*POLARISATIONS, *TERRAIN):
         array = group[name]
         assert isinstance(array, zarr.Array)
         *date, rows, columns = array.chunks

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-PLANNING = ("opened_cube", "plan_experiment", "plan_stream", "require_network")
+PLANNING = ("opened_cube", "plan_experiment", "stream_of", "require_network")
 RUNNING = ("gather_chips", "run_trials")
 LAST = "first step done"
 

@@ -64,14 +64,13 @@ class Experiment:
     split: str
     """Each chip's corner and part, as JSON."""
     simulated: bool
+    skip_damaged: bool
+    """Whether chips of missing or damaged chunks are left out."""
     sources: tuple[str, ...] = ()
     """Digests of other cubes' chips that are trained on in place of, or beside, this one's."""
 
     without_own: bool = False
     """Whether those take the place of all of this cube's training chips."""
-
-    skip_damaged: bool = False
-    """Whether chips of missing or damaged chunks are left out."""
 
     @property
     def split_digest(self) -> str:
@@ -168,7 +167,7 @@ def plan_experiment(
     )
 
 
-def stream_of(cube: xr.Dataset, experiment: Experiment, *, split: str | None = None) -> ChipStream:
+def stream_of(cube: xr.Dataset, experiment: Experiment) -> ChipStream:
     """Return the chips of an experiment, to be read of its cube.
 
     Parameters
@@ -176,8 +175,6 @@ def stream_of(cube: xr.Dataset, experiment: Experiment, *, split: str | None = N
     cube : Dataset
         As `open_cube` gives it.
     experiment : Experiment
-    split : str, optional
-        Other corners and parts, as JSON, for chips that are cut alike.
 
     Raises
     ------
@@ -191,7 +188,7 @@ def stream_of(cube: xr.Dataset, experiment: Experiment, *, split: str | None = N
         timesteps=experiment.timesteps,
         chipping=experiment.chipping,
         orbit=experiment.orbit,
-        split=split or experiment.split,
+        split=experiment.split,
         skip_damaged=experiment.skip_damaged,
     )
 

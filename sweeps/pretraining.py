@@ -117,10 +117,11 @@ def load(args: argparse.Namespace, sweep: Sweep) -> tuple[tuple[Experiment, xr.D
     split = plan_unlabelled(
         (cube.sizes["y"], cube.sizes["x"]), sweep.stream.chips, experiment.chipping
     )
-    stream = stream_of(cube, experiment, split=split)
+    unlabelled = replace(experiment, split=split)
+    stream = stream_of(cube, unlabelled)
     with dask_client(args.dask, adapt=args.dask_workers, deadline=args.deadline) as client:
         executor = executor_of(client, most_workers(args))
-        unlabelled = load_chips(stream, *executor, progress=True)
+        scene = load_chips(stream, *executor, progress=True)
         chips = gather_chips(
             sweep.stream,
             args.chips,
@@ -128,7 +129,7 @@ def load(args: argparse.Namespace, sweep: Sweep) -> tuple[tuple[Experiment, xr.D
             *executor,
             room=room_for_chips(),
         )
-    return (replace(experiment, split=split), unlabelled), chips
+    return (unlabelled, scene), chips
 
 
 def pretrained(

@@ -5,6 +5,7 @@ from pathlib import Path
 from landslide import load_event, open_cube, stream_chips, train
 from landslide.chips.loading import load_chips
 from landslide.chips.split import Chipping
+from landslide.chips.windows import corners_of
 from landslide.training.config import training_config
 from landslide.training.metrics import change_baselines
 
@@ -25,9 +26,7 @@ def test_a_small_network_learns_from_real_speckle(floods: Path) -> None:
         )
     )
     # Patches of 256 pixels are different places: no patch is in two parts.
-    patches = list(
-        zip(chips["corner_y"].to_numpy() // 256, chips["corner_x"].to_numpy() // 256, strict=True)
-    )
+    patches = list(map(tuple, (corners_of(chips) // 256).tolist()))
     parts = chips["part"].to_numpy()
     for patch in set(patches):
         assert len({part for p, part in zip(patches, parts, strict=True) if p == patch}) == 1

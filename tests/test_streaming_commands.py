@@ -1,9 +1,9 @@
 """How a cube is read and where its chips live, as it is typed: the scores do not change."""
 
-import shutil
 from pathlib import Path
 
 import pytest
+import xarray as xr
 
 from landslide import results_table, simulate_cube
 from landslide.cli import main
@@ -13,6 +13,7 @@ TRAIN = (
     *("--preset", "quick", "--chip-size", "64", "--protocol", "paper", "--epochs", "1"),
     *("--inputs", "vv", "--timesteps", "2"),
 )
+BROKEN = "vv/5.1.0"
 Said = pytest.CaptureFixture[str]
 
 
@@ -23,6 +24,20 @@ def cube(tmp_path_factory: pytest.TempPathFactory) -> Path:
     simulate_cube(
         str(folder), shape=(256, 384), seed=5, descending=(4, 4), ascending=(1, 1), zarr_format=2
     )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def broken(cube: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The cube in chunks of 2 x 2 chips, of which one is damaged: four chips that are trained on.
+
+    It is of the first image after the event.
+    """
+    folder = tmp_path_factory.mktemp("broken") / "broken.zarr"
+    whole = xr.open_zarr(cube).drop_encoding().chunk(y=128, x=128)
+    whole.to_zarr(folder, zarr_format=2, consolidated=False)
+    chunk = folder / BROKEN
+    chunk.write_bytes(chunk.read_bytes()[:40])
     return folder
 
 
@@ -62,18 +77,27 @@ def test_an_optimised_cube_leads_to_the_same_score(
     assert score(copy, tmp_path) == plain
 
 
-def test_a_broken_chunk_stops_training_by_its_key(cube: Path, tmp_path: Path, capsys: Said) -> None:
-    broken = tmp_path / "broken.zarr"
-    shutil.copytree(cube, broken)
-    chunk = sorted((broken / "vv").glob("[0-9]*"))[len(list((broken / "vv").glob("[0-9]*"))) // 2]
-    chunk.write_bytes(chunk.read_bytes()[:40])
+def test_a_broken_chunk_stops_training_by_its_key(
+    broken: Path, tmp_path: Path, capsys: Said
+) -> None:
     where = ("--out", str(tmp_path / "model"))
     assert main(["train", str(broken), *TRAIN, *where]) == 1
     said = capsys.readouterr().err
     (line,) = [line for line in said.splitlines() if line.startswith("error: ")]
-    assert f"vv/{chunk.name}" in line
+    assert BROKEN in line
     for name in (DESCRIPTION, WEIGHTS):
         assert not (tmp_path / "model" / name).exists()
+
+
+@pytest.mark.filterwarnings("default:.*chips are left out")
+def test_the_chips_of_a_broken_chunk_can_be_left_out(
+    broken: Path, tmp_path: Path, capsys: Said
+) -> None:
+    out = tmp_path / "model"
+    assert main(["train", str(broken), *TRAIN, "--out", str(out), "--skip-damaged"]) == 0
+    assert "warning: 4 of 20 chips are left out" in capsys.readouterr().err
+    for name in (DESCRIPTION, WEIGHTS):
+        assert (out / name).exists()
 
 
 def test_what_lets_a_damaged_cube_pass_is_another_row(cube: Path, tmp_path: Path) -> None:

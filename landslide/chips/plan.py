@@ -13,7 +13,7 @@ from landslide.chips.split import (
     split_from_json,
     split_to_json,
 )
-from landslide.chips.windows import chip_corners, corners_of, cut
+from landslide.chips.windows import chip_corners, corner_coordinates, corners_of, cut
 from landslide.cube.labels import NO_DATA
 
 LEAST_VALID = 0.5  # of a chip's pixels, under the blocked protocol
@@ -114,10 +114,6 @@ def plan_unlabelled(shape: tuple[int, int], chips: xr.Dataset, chipping: Chippin
 def _plan(labels: np.ndarray, corners: np.ndarray, parts: np.ndarray, size: int) -> xr.Dataset:
     return xr.Dataset(
         {"label": (("chip", "y", "x"), cut(labels, corners, size, NO_DATA))},
-        coords={
-            "corner_y": ("chip", corners[:, 0]),
-            "corner_x": ("chip", corners[:, 1]),
-            "part": ("chip", parts),
-        },
+        coords={**corner_coordinates(corners), "part": ("chip", parts)},
         attrs={"chip_size": size},
     )

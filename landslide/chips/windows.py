@@ -68,3 +68,8 @@ def cut(plane: np.ndarray, corners: np.ndarray, size: int, fill: float) -> np.nd
 def corners_of(chips: xr.Dataset) -> NDArray[np.int64]:
     """Return the upper left corners (chip, 2) of planned chips, (y, x) in pixels."""
     return np.stack([chips["corner_y"], chips["corner_x"]], axis=1)
+
+
+def corner_coordinates(corners: np.ndarray) -> dict[str, tuple[str, np.ndarray]]:
+    """Return the coordinates of chips that `corners_of` makes these corners (chip, 2) of."""
+    return {"corner_y": ("chip", corners[:, 0]), "corner_x": ("chip", corners[:, 1])}

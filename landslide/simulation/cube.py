@@ -156,8 +156,7 @@ def _template(scene: Scene, truth: Truth) -> xr.Dataset:
         "landslides": (truth.inventory.identity > 0).astype(np.uint8),
     }
     for name, count, dtype in (
-        ("vv", len(images), np.float32),
-        ("vh", len(images), np.float32),
+        *((name, len(images), np.float32) for name in POLARISATIONS),
         ("coherence", len(pairs), np.float32),
         ("interferogram", len(pairs), np.complex64),
     ):

@@ -108,6 +108,7 @@ def save_bundle(
         "calibration": asdict(trained.calibration) if trained.calibration else None,
         "parameters": trained.parameters,
         "precision": trained.precision,
+        "compiled": trained.compiled,
         "best_epoch": trained.best_epoch,
         # JSON knows no infinity, the loss of an epoch whose scores overflowed.
         "history": [

@@ -53,7 +53,8 @@ class Trained:
     precision: str
     """float32, float16 or bfloat16, as it was."""
     compiled: bool
-    """Whether its steps were compiled: where the machine cannot, they are not."""
+    """Whether its steps were compiled: where the machine cannot, they are not. It is said of the
+    process that ended the training; one that was gone on from may have begun otherwise."""
     device: str
     seconds: float
     """Time spent in training, over all resumptions."""

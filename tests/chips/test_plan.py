@@ -76,8 +76,7 @@ def test_the_blocked_protocol_keeps_chips_that_are_at_least_half_valid() -> None
     labels = few_landslides((44, 61))  # edge chips have 4 of 8 rows, 5 of 8 columns
     labels[0:4, 0:8] = 255  # half of the first chip
     labels[0:4, 8:16] = labels[4, 8] = 255  # half and one pixel of another
-    corners = plan_chips(labels, BLOCKED)
-    found = set(zip(corners["corner_y"].values, corners["corner_x"].values, strict=True))
+    found = set(map(tuple, corners_of(plan_chips(labels, BLOCKED)).tolist()))
     assert (0, 0) in found
     assert (0, 8) not in found
     assert (40, 0) in found  # half inside the scene

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from xbatcher import BatchGenerator
 
-from landslide.chips.windows import chip_corners, cut
+from landslide.chips.windows import chip_corners, corner_coordinates, corners_of, cut
 
 
 def test_x_is_the_outer_loop() -> None:
@@ -89,6 +89,13 @@ def test_chips_without_padding_are_the_padded_ones_that_lie_inside(
     padded = chip_corners(shape, size, overlap, pad=True)
     inside = padded[(padded + size <= shape).all(axis=1)]
     assert chip_corners(shape, size, overlap).tolist() == inside.tolist()
+
+
+def test_corners_are_y_before_x_and_coordinates_again() -> None:
+    chips = xr.Dataset(coords={"corner_y": ("chip", [3, 36, 0]), "corner_x": ("chip", [50, 5, 7])})
+    corners = corners_of(chips)
+    assert corners.tolist() == [[3, 50], [36, 5], [0, 7]]
+    assert xr.Dataset(coords=corner_coordinates(corners)).identical(chips)
 
 
 def test_pixels_beyond_the_edge_are_filled() -> None:

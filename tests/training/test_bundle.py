@@ -85,6 +85,7 @@ def test_a_bundle_says_what_a_map_needs(folder: str, trained: Trained, chips: xr
     assert said["best_epoch"] == trained.best_epoch
     assert said["history"] == list(trained.history)
     assert said["parameters"] == trained.parameters
+    assert (said["precision"], said["compiled"]) == (trained.precision, trained.compiled)
     assert said["cube"] == "gs://bucket/cube.zarr"
     assert read_bytes(f"{folder}/{SPLIT}").decode() == SPLIT_TEXT
     assert json.loads(read_bytes(f"{folder}/{DESCRIPTION}")) == said
@@ -123,6 +124,14 @@ def test_an_epoch_that_overflowed_leaves_a_description_that_is_json(
     assert "Infinity" not in text
     history = json.loads(text)["history"]
     assert history == [first | {"validation_loss": None}, last]
+    assert load_bundle(str(tmp_path)).config == trained.config
+
+
+def test_a_bundle_that_does_not_say_whether_steps_were_compiled_is_read(
+    trained: Trained, chips: xr.Dataset, tmp_path: Path
+) -> None:
+    save_bundle(str(tmp_path), trained, chips, SPLIT_TEXT)
+    _described(str(tmp_path), lambda said: said.pop("compiled"))
     assert load_bundle(str(tmp_path)).config == trained.config
 
 

@@ -118,7 +118,6 @@ def fetch(
     folder: str | Path,
     *,
     ask_seconds: float = ASK_SECONDS,
-    progress: bool = False,
 ) -> list[Path]:
     """Wait for jobs, and return the folders of their products below `folder`, each one whole.
 
@@ -149,7 +148,7 @@ def fetch(
             if not product.exists():
                 # The client's own download neither goes on where it broke off nor sees that it did.
                 download = ResumingDownloader(
-                    folder / f".{name}.part", int(file["size"]), progress=progress
+                    folder / f".{name}.part", int(file["size"]), progress=False
                 )
                 with _plain_errors(client.url):
                     download(file["url"], str(folder / f".{name}"), None)

@@ -27,6 +27,9 @@ def isce_pairs(
 ) -> list[Pair]:
     """Process each pass of a track with the next by ISCE2's topsApp, below `folder`.
 
+    The login to fetch scenes with comes from EARTHDATA_TOKEN or ~/.netrc; ISCE fetches the
+    elevation, SRTM's, itself, and for that knows ~/.netrc only.
+
     Parameters
     ----------
     area
@@ -81,8 +84,20 @@ def hyp3_pairs(
 
     HyP3 takes one scene of either pass at a time; `insar_layers` joins what comes out.
 
-    Parameters are those of `isce_pairs`; `name` is what the jobs are known by at HyP3, and
-    `token` an Earthdata bearer token, else EARTHDATA_TOKEN or ~/.netrc.
+    Parameters
+    ----------
+    area, start, end, relative_orbit
+        As for `isce_pairs`.
+    folder
+        A folder for each product; a second run goes on from what is there.
+    name
+        What the jobs are known by at HyP3: those it has under this name are not ordered again.
+    api
+        Address of HyP3's API, where it is another.
+    token
+        An Earthdata bearer token; by default EARTHDATA_TOKEN, or else the login in ~/.netrc.
+    ask_seconds
+        Time between two questions whether the jobs are done.
 
     Raises
     ------

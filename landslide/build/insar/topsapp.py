@@ -26,6 +26,9 @@ MARGIN_DEGREES = 0.02  # bursts and products reach a little beyond the area
 class TopsRun:
     """One pair to be processed.
 
+    Scenes from before March 2015 need AUX_CAL files, which are not given: ISCE leaves their antenna
+    patterns uncorrected, and warns of it in its log alone.
+
     Raises
     ------
     ValueError

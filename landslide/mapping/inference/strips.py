@@ -19,6 +19,7 @@ from landslide.chips.cutting import Reading
 from landslide.chips.inputs import Inputs, judged
 from landslide.chips.passing import ChipStream
 from landslide.chips.readings import plan_readings, require_variables
+from landslide.chips.windows import corner_coordinates
 from landslide.cube.events import Event
 from landslide.mapping.inference.placing import Placing, place_chips
 
@@ -143,13 +144,7 @@ def plan_scene(
             for x in range(left - (left - first_column) % side, right, side)
         ]
     )
-    squares = xr.Dataset(
-        coords={
-            "chip": np.arange(len(corners)),
-            "corner_y": ("chip", corners[:, 0]),
-            "corner_x": ("chip", corners[:, 1]),
-        }
-    )
+    squares = xr.Dataset(coords={"chip": np.arange(len(corners)), **corner_coordinates(corners)})
     stream = ChipStream(squares, tuple(replace(r, size=side) for r in readings))
     return ScenePlan(
         area=area,

@@ -111,29 +111,3 @@ def scored_pixels(block: Block) -> NDArray[np.bool_]:
     """Return where both the map and the labels say something (y, x)."""
     assert block.label is not None
     return block.observed & (block.label != NO_DATA)
-
-
-def add_to_squares(
-    squares: NDArray[np.float64],
-    values: NDArray[Any],
-    block: tuple[slice, slice],
-    sides: tuple[int, int],
-) -> None:
-    """Add up a block's values in the squares of a plane that they lie in.
-
-    Parameters
-    ----------
-    squares : float64 (y, x)
-        Sums so far, of the whole plane.
-    values : (y, x)
-        Those of the block.
-    block : slices
-        Its rows and columns in the plane [pixel].
-    sides : (int, int)
-        Height and width of a square [pixel].
-    """
-    along = [np.arange(a.start, a.stop) // side for a, side in zip(block, sides, strict=True)]
-    first_row, first_column = (np.flatnonzero(np.diff(each, prepend=-1)) for each in along)
-    by_row = np.add.reduceat(values, first_row, axis=0, dtype=np.float64)
-    here = tuple(slice(each[0], each[-1] + 1) for each in along)
-    squares[here] += np.add.reduceat(by_row, first_column, axis=1)

@@ -4,8 +4,8 @@ import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
 
-from landslide.mapping.products.blocks import Block, add_to_squares
-from landslide.mapping.products.ground import Ground
+from landslide.mapping.products.blocks import Block
+from landslide.mapping.products.ground import Ground, add_to_squares
 from landslide.mapping.products.rasters import RasterKind
 
 CELL_M = 1000.0

@@ -160,3 +160,29 @@ def blocks_of(shape: tuple[int, int], side: int = BLOCK) -> Iterator[tuple[slice
     for top in range(0, height, side):
         for left in range(0, width, side):
             yield slice(top, min(top + side, height)), slice(left, min(left + side, width))
+
+
+def add_to_squares(
+    squares: NDArray[np.float64],
+    values: NDArray[Any],
+    place: tuple[slice, slice],
+    sides: tuple[int, int],
+) -> None:
+    """Add up a block's values in the squares of a plane that they lie in.
+
+    Parameters
+    ----------
+    squares : float64 (y, x)
+        Sums so far, of the whole plane.
+    values : (y, x)
+        Those of the block.
+    place : slices
+        The block's rows and columns in the plane [pixel].
+    sides : (int, int)
+        Height and width of a square [pixel].
+    """
+    along = [np.arange(a.start, a.stop) // side for a, side in zip(place, sides, strict=True)]
+    first_row, first_column = (np.flatnonzero(np.diff(each, prepend=-1)) for each in along)
+    by_row = np.add.reduceat(values, first_row, axis=0, dtype=np.float64)
+    here = tuple(slice(each[0], each[-1] + 1) for each in along)
+    squares[here] += np.add.reduceat(by_row, first_column, axis=1)

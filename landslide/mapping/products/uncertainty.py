@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landslide.mapping.products.blocks import Block, scored_pixels
-from landslide.mapping.products.ground import COHERENT
+from landslide.mapping.products.ground import COHERENT, add_to_squares
 
 CONFIDENCE = 1.96  # standard errors on either side that hold 95 % of a normal distribution
 
@@ -37,9 +37,10 @@ def _estimate(method: str, area: float, variance: float) -> AreaEstimate:
 
 def _by_cell(values: NDArray[np.floating]) -> NDArray[np.float64]:
     """Return the sum of a block's `values` (y, x) in each cell, flat."""
-    rows = np.arange(0, values.shape[0], COHERENT)
-    columns = np.arange(0, values.shape[1], COHERENT)
-    return np.add.reduceat(np.add.reduceat(values, rows, axis=0), columns, axis=1).ravel()
+    height, width = values.shape
+    cells = np.zeros((-(-height // COHERENT), -(-width // COHERENT)))
+    add_to_squares(cells, values, (slice(0, height), slice(0, width)), (COHERENT, COHERENT))
+    return cells.ravel()
 
 
 def expected_cells(block: Block) -> NDArray[np.float64]:

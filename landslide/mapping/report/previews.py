@@ -13,8 +13,7 @@ from rasterio.errors import NotGeoreferencedWarning
 from rasterio.io import MemoryFile
 
 from landslide.cube.schema import POLARISATIONS
-from landslide.mapping.products.blocks import add_to_squares
-from landslide.mapping.products.ground import Ground, blocks_of
+from landslide.mapping.products.ground import Ground, add_to_squares, blocks_of
 from landslide.mapping.products.reading import read_plane
 
 LONGEST = 1400  # pixels on a picture's longer side, at most
