@@ -209,9 +209,9 @@ def detector_scores(
 def _score(odds: np.ndarray, label: np.ndarray) -> dict[str, object]:
     """Score the odds (pixel) of what is labelled (chip, y, x), as a trial's row is scored."""
     scored = label != NO_DATA
-    slid = label[scored]
+    slid, odds = label[scored], np.clip(odds, *FINITE)
     plane = np.zeros(label.shape, np.float32)
-    plane[scored] = np.clip(odds, *FINITE)
+    plane[scored] = odds
     _, negative, positive = class_histograms(plane, label)
     return {
         "auprc": average_precision(torch.from_numpy(odds), torch.from_numpy(slid)),

@@ -23,6 +23,8 @@ type Values = npt.NDArray[np.float64]
 
 RESAMPLES = 1000
 CONFIDENCE = 0.95
+NOTHING = 1e-20
+"""A variance that rounding makes of equal scores."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class Interval:
 
     mean: float
     low: float
-    """NaN where nothing was seen to vary: no histograms, or one block and one seed."""
+    """NaN where nothing was seen to vary, as of one seed on one block."""
     high: float
 
 
@@ -47,9 +49,11 @@ class Resampled:
     the same blocks. (0, seed) where rows kept none."""
     blocks: float
     """How many blocks there are to draw from, as many as equally many landslides in each would be:
-    (sum p)^2 / sum p^2, with p the landslide pixels of a block (Kish, 1965)."""
+    (sum p)^2 / sum p^2, with p the landslide pixels of a block (Kish, 1965), but of several 2."""
     limits: tuple[float, float] = (0.0, 1.0)
     """What the scores lie within."""
+    chips: tuple[int, ...] = ()
+    """Number of each test chip's block, where that is known."""
 
 
 def has_histograms(rows: pd.DataFrame) -> bool:
@@ -100,11 +104,14 @@ def resample(rows: pd.DataFrame, resamples: int = RESAMPLES) -> Resampled:
     # The last ones summed are the landslides, as many whichever seed.
     pixels = sums.sum(axis=1)
     effective = pixels.sum() ** 2 / max((pixels**2).sum(), 1.0)
-    return Resampled(seeds, exact, np.stack(drawn, axis=1), float(effective))
+    count = 1.0 if len(units) == 1 else max(float(effective), 2.0)
+    return Resampled(seeds, exact, np.stack(drawn, axis=1), count, chips=tuple(map(int, blocks)))
 
 
 def combination(terms: Sequence[tuple[float, Resampled]]) -> Resampled:
     """Return a sum of scores, each with its weight, of the seeds and the draws that all share.
+
+    Of scores on other test chips no draw is shared.
 
     Raises
     ------
@@ -113,7 +120,8 @@ def combination(terms: Sequence[tuple[float, Resampled]]) -> Resampled:
     """
     seeds = shared_seeds([scores for _, scores in terms])
     places = [[scores.seeds.index(seed) for seed in seeds] for _, scores in terms]
-    drawn = min(len(scores.drawn) for _, scores in terms)
+    known = {scores.chips for _, scores in terms if scores.chips}
+    drawn = min(len(scores.drawn) for _, scores in terms) if len(known) < 2 else 0
     return Resampled(
         seeds=tuple(seeds),
         exact=np.sum(
@@ -125,6 +133,7 @@ def combination(terms: Sequence[tuple[float, Resampled]]) -> Resampled:
         ),
         blocks=min(scores.blocks for _, scores in terms),
         limits=(-np.inf, np.inf),
+        chips=next(iter(known), ()),
     )
 
 
@@ -155,9 +164,9 @@ def mean_interval(scores: Resampled, confidence: float = CONFIDENCE) -> Interval
     if len(scores.exact) > 1:
         parts.append((scores.exact.var(ddof=1) / len(scores.exact), len(scores.exact) - 1.0))
     if scores.blocks > 1 and len(means) > 1:
-        parts.append((means.var(ddof=1), max(scores.blocks - 1, 1.0)))
+        parts.append((means.var(ddof=1), scores.blocks - 1))
     variance = sum(part for part, _ in parts)
-    if variance == 0:
+    if variance < NOTHING:
         return Interval(mean, float("nan"), float("nan"))
     together = variance, variance**2 / sum(part**2 / own for part, own in parts)
     level = (1 + confidence) / 2

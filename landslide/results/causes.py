@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from landslide.results.bootstrap import combination, for_seeds, mean_interval
+from landslide.results.bootstrap import combination, for_seeds
 from landslide.results.claims import Comparison, paper_claims
 
 HEADER = ["claim", "the models", "the exact detector", "models - detector", "so the cause is"]
@@ -21,7 +21,9 @@ def causes(scored: pd.DataFrame, detector: pd.DataFrame) -> Iterator[list[str]]:
     scored, detector
         Rows as `paper_claims` takes them; the detector's are of one seed.
     """
-    for claim, read in zip(paper_claims(scored), paper_claims(detector), strict=True):
+    known = set(zip(scored["inputs"], scored["timesteps"], strict=True))
+    same = [each in known for each in zip(detector["inputs"], detector["timesteps"], strict=True)]
+    for claim, read in zip(paper_claims(scored), paper_claims(detector[same]), strict=True):
         if claim.empty or claim.verdict == "held":
             continue
         text = f"{claim.text}: {claim.outcome}"
@@ -33,23 +35,28 @@ def causes(scored: pd.DataFrame, detector: pd.DataFrame) -> Iterator[list[str]]:
 def _line(ours: Comparison, its: Comparison) -> Iterator[str]:
     yield str(ours)
     yield str(its)
-    if len(ours.family) > 1:  # the best of each may be different ones
+    if len([*ours.family, *ours.others]) > 1 or len(its.family) > 1:
+        # The best of each may be different ones.
         yield ""
-        yield _cause(ours, its, apart=False)
-        return
-    (models,), (alone,) = ours.family, its.family
-    between = combination([(1, models), (-1, for_seeds(alone, models.seeds))])
-    found = mean_interval(between)
-    yield str(Comparison("", [between])).strip()
-    yield _cause(ours, its, apart=found.low > 0 or found.high < 0)
+        beyond = ours.verdict() == "against" and its.points_to == "held"
+    else:
+        (models,), (alone,) = ours.family, its.family
+        apart = combination([(1, models), (-1, for_seeds(alone, models.seeds))])
+        between = Comparison("", [apart], wants_above=ours.wants_above)
+        yield str(between).strip()
+        beyond = between.verdict() == "against"
+    yield _cause(ours, its, beyond=beyond)
 
 
-def _cause(ours: Comparison, its: Comparison, *, apart: bool) -> str:
+def _cause(ours: Comparison, its: Comparison, *, beyond: bool) -> str:
+    """Say why; `beyond`: the models are surely on the wrong side of what the detector finds."""
     others = "training, the split or what neighbours tell"
     if its.points_to == "against":
-        return f"the simulation{f', and beyond it {others}' if apart else ''}"
-    if apart:
+        sure = its.by_interval() == "against"
+        said = "the simulation" if sure else "perhaps the simulation, whose mean says the same"
+        return f"{said}{f'; and beyond it {others}' if beyond else ''}"
+    if beyond:
         return others
     if ours.points_to == "held":
         return "none: the means hold it, as the detector's do"
-    return "not to be told: the interval has room for what the detector finds"
+    return "not to be told: it may be as the detector finds"

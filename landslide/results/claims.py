@@ -34,6 +34,8 @@ class Comparison:
     wants_above: bool = True
     signed: bool = True
     """Whether it is a difference, whose sign is always shown."""
+    others: Sequence[Resampled] = ()
+    """Of fewer seeds: what may be better, and is not named the best."""
 
     @property
     def seeds(self) -> int:
@@ -46,12 +48,17 @@ class Comparison:
         The best of k is known to lie between the highest low and the highest high end of all k,
         each of confidence 1 - (1 - confidence) / k (Bonferroni): whichever scored best by chance.
         """
-        each = 1 - (1 - confidence) / len(self.family)
-        found = [mean_interval(scores, each) for scores in self.family]
+        every = [*self.family, *self.others]
+        found = [mean_interval(one, 1 - (1 - confidence) / len(every)) for one in every]
+        named = found[: len(self.family)]
+        highs = [
+            one.high if len(scores.seeds) > 1 or len(every) == 1 else np.nan
+            for one, scores in zip(found, every, strict=True)
+        ]
         return Interval(
-            max(one.mean for one in found),
-            max((one.low for one in found), key=_least_nan),
-            max((one.high for one in found), key=_least_nan),
+            max(one.mean for one in named),
+            max((one.low for one in named), key=lambda low: -np.inf if np.isnan(low) else low),
+            float(np.max(highs)),  # NaN where one of them has none: it may be any
         )
 
     @property
@@ -67,9 +74,13 @@ class Comparison:
         """
         if not self.family:
             return "no data"
+        return self.by_interval(confidence) if self.seeds > 1 else "undecided"
+
+    def by_interval(self, confidence: float = CONFIDENCE) -> str:
+        """Return which side of the bound the interval lies on: held, against or undecided."""
         found = self.interval(confidence)
         above, below = found.low > self.bound, found.high < self.bound
-        if self.seeds > 1 and (above or below):
+        if above or below:
             return "held" if above == self.wants_above else "against"
         return "undecided"
 
@@ -80,10 +91,10 @@ class Comparison:
         number = f"{self.label} {self._shown(found.mean)}"
         if self.seeds < 2 or np.isnan(found.low):
             return number
-        if len(self.family) > 1:
+        if (count := len(self.family) + len(self.others)) > 1:
             end = found.low if self.verdict() != "against" else found.high
             side = "least" if end == found.low else "most"
-            return f"{number}, the best of {len(self.family)} at {side} {self._shown(end)}"
+            return f"{number}, the best of {count} at {side} {self._shown(end)}"
         return f"{number} [{self._shown(found.low)}, {self._shown(found.high)}]"
 
     def _shown(self, value: float) -> str:
@@ -91,10 +102,6 @@ class Comparison:
         short = f"{value:{sign}.3f}"
         # What would seem to lie on the bound is shown finer.
         return f"{value:{sign}.4f}" if float(short) == self.bound != value else short
-
-
-def _least_nan(value: float) -> float:
-    return -np.inf if np.isnan(value) else value
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,7 +139,7 @@ class Claim:
 
     @property
     def points_to(self) -> str:
-        """What the means alone say: against where any is, else neither where any is, else held."""
+        """What the means alone say: against where any is, else no data, neither, or held."""
         found = {each.points_to if each.family else "no data" for each in self.comparisons}
         return next(each for each in ("against", "no data", "neither", "held") if each in found)
 
@@ -191,9 +198,10 @@ def _best(scores: Scores) -> Comparison:
     if not models:
         return Comparison("best", [], 0.7)
     most = max(len(one.seeds) for one in models.values())
-    models = {column: one for column, one in models.items() if len(one.seeds) == most}
-    name, steps = max(models, key=lambda column: float(models[column].exact.mean()))
-    return Comparison(f"{name} at {steps}", list(models.values()), 0.7, signed=False)
+    whole = {column: one for column, one in models.items() if len(one.seeds) == most}
+    others = [one for one in models.values() if len(one.seeds) < most]
+    name, steps = max(whole, key=lambda column: float(whole[column].exact.mean()))
+    return Comparison(f"{name} at {steps}", list(whole.values()), 0.7, signed=False, others=others)
 
 
 def _slope(scores: Scores, inputs: str) -> Comparison:

@@ -1,6 +1,6 @@
 """The page of the whole experiment: what was run, on what, and what of the paper's claims held."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
 
@@ -73,11 +73,12 @@ def _claims(parts: Sequence[Section], setting: Setting) -> Iterator[str]:
     """Set the paper's claims beside what each protocol and the exact detector say of them."""
     # What was reckoned in float32 stays apart from the rest.
     several = len(parts) > len({part.identity["protocol"] for part in parts})
-    columns: dict[str, list[Claim]] = {
+    named = {
         f"{part.identity['protocol']} protocol"
-        + (f", {part.identity['precision']}" if several else ""): paper_claims(part.scored)
+        + (f", {part.identity['precision']}" if several else ""): part
         for part in parts
     }
+    columns = {name: paper_claims(part.scored) for name, part in named.items()}
     read = {
         f"exact detector, {protocol} protocol": paper_claims(scores)
         for protocol, scores in setting.detector.items()
@@ -99,7 +100,7 @@ def _claims(parts: Sequence[Section], setting: Setting) -> Iterator[str]:
             "chips included. It has no seed, so that its columns say only which way its scores "
             "point; and it is no bound, for a network sees the neighbours, too."
         )
-        yield from _causes(parts, setting)
+        yield from _causes(named, setting)
 
 
 def _alone(claim: Claim) -> str:
@@ -112,11 +113,12 @@ def _meaning(parts: Sequence[Section], verdicts: int) -> Iterator[str]:
     yield (
         "Held: the 95 % interval lies on the claim's side as a whole. Against: on the other side, "
         "of a claim about k numbers that of any of them at 1 - 0.05 / k. Undecided is no finding: "
-        "more seeds, or more ground to test on, would tell. The intervals are over the seeds and "
-        "the test chips, or their blocks; differences are paired over both and averaged over the "
-        "timesteps named; growth is the least-squares slope; the best is judged with all that it "
-        "was chosen from in view. What another scene, split or choice of training chips would "
-        f"give is in none of them, and the {verdicts} verdicts are not corrected for their number."
+        "more seeds, or more ground to test on, would tell. The intervals are over the seeds and, "
+        "where rows kept histograms, the test chips or their blocks; differences are paired over "
+        "both and averaged over the timesteps named; growth is the least-squares slope; the best "
+        "is judged with all that it was chosen from in view. What another scene, split or choice "
+        f"of training chips would give is in none of them, and the {verdicts} verdicts are not "
+        "corrected for their number."
     )
     if any(part.simulated for part in parts):
         yield ""
@@ -127,11 +129,11 @@ def _meaning(parts: Sequence[Section], verdicts: int) -> Iterator[str]:
         )
 
 
-def _causes(parts: Sequence[Section], setting: Setting) -> Iterator[str]:
+def _causes(parts: Mapping[str, Section], setting: Setting) -> Iterator[str]:
     """Say of each claim that is not held whether the simulation is why."""
     lines = [
-        [str(part.identity["protocol"]), *line]
-        for part in parts
+        [name.replace(" protocol", ""), *line]
+        for name, part in parts.items()
         if part.identity["protocol"] in setting.detector
         for line in causes(part.scored, setting.detector[str(part.identity["protocol"])])
     ]

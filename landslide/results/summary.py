@@ -59,8 +59,10 @@ def notes(section: Section) -> list[str]:
     lines = [f"AUPRC of seed {seeds or 'none'}, no spread"]
     if len(section.seeds) > 1:
         what = f"[95 % interval over {drawn(section)}]"
-        if not has_histograms(section.scored):
-            what = "± sample standard deviation, or " + what + " where rows kept their histograms"
+        if not section.scored["test_blocks"].notna().any():
+            what = "± sample standard deviation"
+        elif not has_histograms(section.scored):
+            what = "± sample standard deviation, or " + what
         lines = [f"AUPRC, mean over seeds {seeds} {what}"]
     pixels = section.scored["test_pixels"].dropna()
     fewest, most = pixels.min(), pixels.max()
@@ -83,12 +85,23 @@ def notes(section: Section) -> list[str]:
 def drawn(section: Section) -> str:
     """Say what a section's intervals are over."""
     rows = section.scored[section.scored["test_blocks"].notna()]
-    if not len(rows):
+    units = unit_count(rows) if len(rows) else 1
+    if units == 1:
         return "seeds"
-    blocked = section.identity["protocol"] == "blocked"
-    units = unit_count(rows)
-    what = "spatial block" if blocked else "test chip"
-    return f"{units} {what}{'s' if units > 1 else ''}{' of test chips' * blocked} and seeds"
+    what = (
+        "spatial blocks of test chips"
+        if section.identity["protocol"] == "blocked"
+        else "test chips"
+    )
+    some = "" if has_histograms(section.scored) else ", or seeds where rows kept no histograms"
+    return f"{units} {what} and seeds{some}"
+
+
+def _spread(section: Section) -> str:
+    """Say what the claims' numbers are judged by."""
+    if len(section.seeds) < 2:
+        return "one seed decides nothing"
+    return f"95 % intervals over {drawn(section)}, differences paired"
 
 
 def _cells(section: Section) -> list[list[str]]:
@@ -127,7 +140,7 @@ def _text(section: Section) -> Iterator[str]:
     yield from columns(cells)
     yield ""
     numbered, lacking = _claims(section)
-    yield f"The paper's claims here (95 % intervals over {drawn(section)}, differences paired)"
+    yield f"The paper's claims here ({_spread(section)})"
     width = max((len(claim.outcome) for _, claim in numbered), default=0)
     for number, claim in numbered:
         yield f"{number}  {claim.outcome.ljust(width)}  {claim.text}"
@@ -158,8 +171,7 @@ def _markdown(section: Section) -> Iterator[str]:
         [claim.text, claim.outcome, "; ".join(str(each) for each in claim.comparisons)]
         for _, claim in numbered
     ]
-    over = f"mean [95 % interval over {drawn(section)}], differences paired"
-    yield from pipes(["the paper's claim", "here", over], claims)
+    yield from pipes(["the paper's claim", "here", f"mean ({_spread(section)})"], claims)
     yield from ["", *lacking] if lacking else []
 
 

@@ -175,6 +175,9 @@ def test_blocks_count_by_the_landslides_in_them(make_row):
     alike[1:, 0, 1:5] = 0  # one chip with five landslide pixels, six with one
     uneven = resample(frame([row_of(scores, alike, make_row, range(CHIPS))]), 5)
     assert uneven.blocks == pytest.approx(11**2 / (25 + 6))
+    alike[1:] = 0  # all landslides in one: no more can be said than two would
+    assert resample(frame([row_of(scores, alike, make_row, range(CHIPS))]), 5).blocks == 2
+    assert resample(frame([row_of(scores, alike, make_row, [0] * CHIPS)]), 5).blocks == 1
 
 
 def test_rows_without_histograms_have_the_interval_of_their_seeds(make_row):
@@ -185,6 +188,14 @@ def test_rows_without_histograms_have_the_interval_of_their_seeds(make_row):
     drawn = resample(frame([row_of(*raw(s), make_row, seed=s) for s in range(3)]))
     mixed = difference(drawn, bare)
     assert (mixed.low, mixed.high) == pytest.approx(seeds_interval(drawn.exact - scores))
+
+
+def test_of_other_test_chips_no_draw_is_shared(make_row):
+    one = resample(frame([row_of(*raw(s), make_row, seed=s) for s in range(3)]))
+    other = resample(frame([row_of(*raw(s), make_row, BLOCKS[::-1], seed=s) for s in range(3)]))
+    found = combination([(1, one), (-0.5, other)])
+    assert len(found.drawn) == 0
+    assert mean_interval(found).high == pytest.approx(seeds_interval(found.exact)[1])
 
 
 def test_a_sum_is_of_the_means_and_of_each_draw():

@@ -142,8 +142,18 @@ def test_any_of_several_that_fails_must_fail_more_surely():
 
 
 def test_equal_scores_decide_nothing():
-    assert compared("a", [0.0, 0.0, 0.0]).verdict() == "undecided"
+    for equal in (0.0, 0.1, 0.3):  # the mean of three of which is not always that number
+        assert compared("a", [equal] * 3).verdict() == "undecided"
     assert Claim("", [compared("a", [0.0])]).outcome.endswith("points to neither)")
+
+
+def test_none_is_surely_best_where_one_that_scored_more_lost_its_seeds(table_of, make_row):
+    rows = [make_row(seed=s, auprc=0.6 + 1e-4 * s) for s in range(3)]
+    assert claims_of(table_of(rows))[0].verdict == "against"
+    better = [*rows, make_row(inputs="vh", auprc=0.9)]
+    best = claims_of(table_of(better))[0]
+    assert best.comparisons[0].label == "vv at 1"
+    assert best.verdict == "undecided"
 
 
 def test_test_blocks_may_undo_what_the_seeds_agree_on(table_of, rows):

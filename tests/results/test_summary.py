@@ -1,6 +1,7 @@
 import datetime as dt
 import io
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -147,6 +148,28 @@ def test_markdown_has_the_pivot_and_the_claims_as_two_tables(table_of, paper_row
     rules = [line for line in lines if line.startswith("| --- ")]
     assert [rule.count("---") for rule in rules] == [5, 3]
     assert any(line.startswith("| VV beats VH | held | vv - vh +0.06") for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, "95 % intervals over 6 test chips and seeds, differences paired"),
+        ({"protocol": "blocked"}, "95 % intervals over 6 spatial blocks of test chips and seeds, "),
+        ({"test_blocks": np.zeros(12, np.int32)}, "95 % intervals over seeds, differences paired"),
+        ({"seeds": (0,)}, "one seed decides nothing"),
+    ],
+)
+def test_what_the_claims_are_judged_by_is_said(table_of, rows, changes, said):
+    assert f"The paper's claims here ({said}" in report(table_of(rows("vv", 2.0, **changes)))
+
+
+def test_rows_without_histograms_among_others_are_said_to_be_judged_by_seeds(
+    table_of, rows, make_row
+):
+    bare = [make_row(inputs="vh", seed=seed) for seed in range(3)]
+    assert "over seeds, differences paired" in report(table_of(bare))
+    mixed = report(table_of([*bare, *rows("vv", 2.0)]))
+    assert "over 6 test chips and seeds, or seeds where rows kept no histograms" in mixed
 
 
 def test_claims_are_printed_with_their_numbers(table_of, paper_rows):
