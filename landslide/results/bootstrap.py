@@ -23,6 +23,8 @@ type Values = npt.NDArray[np.float64]
 
 RESAMPLES = 1000
 CONFIDENCE = 0.95
+LEAST_BLOCKS = 2.0
+"""Fewer, as where nearly all landslides lie in one of several, do not say how blocks differ."""
 NOTHING = 1e-20
 """A variance that rounding makes of equal scores."""
 
@@ -49,7 +51,7 @@ class Resampled:
     the same blocks. (0, seed) where rows kept none."""
     blocks: float
     """How many blocks there are to draw from, as many as equally many landslides in each would be:
-    (sum p)^2 / sum p^2, with p the landslide pixels of a block (Kish, 1965), but of several 2."""
+    (sum p)^2 / sum p^2, with p the landslide pixels of a block (Kish, 1965)."""
     limits: tuple[float, float] = (0.0, 1.0)
     """What the scores lie within."""
     chips: tuple[int, ...] = ()
@@ -69,6 +71,14 @@ def has_histograms(rows: pd.DataFrame) -> bool:
 def unit_count(rows: pd.DataFrame) -> int:
     """Return how many blocks of test chips the rows of one split can be drawn from."""
     return len(np.unique(rows["test_blocks"].iloc[0]))
+
+
+def effective_blocks(row: pd.Series) -> float:
+    """Return how many blocks a row's test landslides lie in, by pixels: (sum p)^2 / sum p^2."""
+    chips = np.reshape(row["histogram_positive"], (len(row["test_blocks"]), -1)).sum(axis=1)
+    _, number = np.unique(row["test_blocks"], return_inverse=True)
+    pixels = np.bincount(number, weights=chips)
+    return float(pixels.sum() ** 2 / max((pixels**2).sum(), 1.0))
 
 
 def resample(rows: pd.DataFrame, resamples: int = RESAMPLES) -> Resampled:
@@ -101,11 +111,10 @@ def resample(rows: pd.DataFrame, resamples: int = RESAMPLES) -> Resampled:
             np.add.at(sums, number, chips)
             both.append(weights @ sums)
         drawn.append(binned_average_precision(*both))
-    # The last ones summed are the landslides, as many whichever seed.
-    pixels = sums.sum(axis=1)
-    effective = pixels.sum() ** 2 / max((pixels**2).sum(), 1.0)
-    count = 1.0 if len(units) == 1 else max(float(effective), 2.0)
-    return Resampled(seeds, exact, np.stack(drawn, axis=1), count, chips=tuple(map(int, blocks)))
+    effective = effective_blocks(rows.iloc[0])  # the labels are the same whichever seed
+    return Resampled(
+        seeds, exact, np.stack(drawn, axis=1), effective, chips=tuple(map(int, blocks))
+    )
 
 
 def combination(terms: Sequence[tuple[float, Resampled]]) -> Resampled:
@@ -155,15 +164,16 @@ def mean_interval(scores: Resampled, confidence: float = CONFIDENCE) -> Interval
     on blocks drawn anew, and df = v^2 / (a^2 / (seeds - 1) + b^2 / (blocks - 1)). What differs by
     seed and block together is in both, so that v is rather too large. Three seeds vary so little
     or so much by chance that t(2) sqrt(a) alone may be wider, or t(blocks - 1) sqrt(b): then that
-    counts, so that no source narrows the interval. Where there is one seed or one block, the other
-    speaks alone. Draws without any landslide are left out. Bounds are within the scores' limits.
+    counts, so that no source narrows the interval. Where there is one seed, or fewer than
+    `LEAST_BLOCKS`, the other speaks alone. Draws without any landslide are left out. Bounds are
+    within the scores' limits.
     """
     mean, means = float(scores.exact.mean()), scores.drawn.mean(axis=1)
     means = means[~np.isnan(means)]  # blocks without any landslide score nothing
     parts = []  # variances of the mean, and their degrees of freedom
     if len(scores.exact) > 1:
         parts.append((scores.exact.var(ddof=1) / len(scores.exact), len(scores.exact) - 1.0))
-    if scores.blocks > 1 and len(means) > 1:
+    if scores.blocks >= LEAST_BLOCKS and len(means) > 1:
         parts.append((means.var(ddof=1), scores.blocks - 1))
     variance = sum(part for part, _ in parts)
     if variance < NOTHING:

@@ -17,7 +17,7 @@ from landslide.results.bootstrap import (
     unit_count,
 )
 from landslide.results.sections import Section, sections
-from landslide.results.summary import Form, columns, pipes, settings, title
+from landslide.results.summary import Form, columns, one_place, pipes, settings, title
 
 type Configuration = tuple[str, int]
 
@@ -178,8 +178,7 @@ def _how(section: Section, found: Sequence[Difference]) -> Iterator[str]:
         yield "Chips of this protocol have neighbours in training: intervals are narrow for it"
     if seeds == 1:
         yield "One seed: what another seed would give is not in the intervals"
-    if units == 1:
-        yield "One block of test chips: what another place would give is not in the intervals"
+    yield from one_place(section)
 
 
 def _cells(found: Sequence[Difference]) -> list[list[str]]:

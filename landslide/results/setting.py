@@ -10,7 +10,7 @@ import pandas as pd
 from landslide.chips.inputs import BASELINE, PAPER_INPUTS, PAPER_TIMESTEPS
 from landslide.chips.split import Chipping
 from landslide.results.sections import Section
-from landslide.results.summary import pipes
+from landslide.results.summary import one_place, pipes
 
 PAPER_SHAPE = (4398, 5382)
 PAPER_SETTINGS = {
@@ -130,6 +130,8 @@ def _short_of_data(parts: Sequence[Section], setting: Setting) -> Iterator[str]:
                 "a chip: some test chips have neighbours in training."
             )
     for part in parts:
+        for line in one_place(part):
+            yield f"Under the {part.identity['protocol']} protocol: {line[0].lower()}{line[1:]}."
         unscored = len(PAPER_CONFIGURATIONS - _configurations(part))
         if unscored:
             yield (

@@ -6,7 +6,12 @@ from typing import Literal
 
 import pandas as pd
 
-from landslide.results.bootstrap import has_histograms, unit_count
+from landslide.results.bootstrap import (
+    LEAST_BLOCKS,
+    effective_blocks,
+    has_histograms,
+    unit_count,
+)
 from landslide.results.claims import Claim, paper_claims
 from landslide.results.order import MIXED, SECTION
 from landslide.results.pivot import UNTRAINED, baselines, pivot
@@ -64,6 +69,7 @@ def notes(section: Section) -> list[str]:
         elif not has_histograms(section.scored):
             what = "± sample standard deviation, or " + what
         lines = [f"AUPRC, mean over seeds {seeds} {what}"]
+    lines += one_place(section)
     pixels = section.scored["test_pixels"].dropna()
     fewest, most = pixels.min(), pixels.max()
     if len(pixels) and fewest == most:
@@ -82,12 +88,24 @@ def notes(section: Section) -> list[str]:
     return lines
 
 
+def one_place(section: Section) -> list[str]:
+    """Say so where the test landslides lie in too few blocks to tell how blocks differ."""
+    rows = section.scored[section.scored["test_blocks"].notna()]
+    if not len(rows) or (found := effective_blocks(rows.iloc[0])) >= LEAST_BLOCKS:
+        return []
+    what = "spatial blocks" if section.identity["protocol"] == "blocked" else "test chips"
+    said = (
+        f"Of {unit_count(rows)} {what} the landslides lie in {found:.1f}, counted by their pixels"
+    )
+    return [f"{said}: what another place would give is in no interval"]
+
+
 def drawn(section: Section) -> str:
     """Say what a section's intervals are over."""
     rows = section.scored[section.scored["test_blocks"].notna()]
-    units = unit_count(rows) if len(rows) else 1
-    if units == 1:
+    if not len(rows) or effective_blocks(rows.iloc[0]) < LEAST_BLOCKS:
         return "seeds"
+    units = unit_count(rows)
     what = (
         "spatial blocks of test chips"
         if section.identity["protocol"] == "blocked"

@@ -175,9 +175,19 @@ def test_blocks_count_by_the_landslides_in_them(make_row):
     alike[1:, 0, 1:5] = 0  # one chip with five landslide pixels, six with one
     uneven = resample(frame([row_of(scores, alike, make_row, range(CHIPS))]), 5)
     assert uneven.blocks == pytest.approx(11**2 / (25 + 6))
-    alike[1:] = 0  # all landslides in one: no more can be said than two would
-    assert resample(frame([row_of(scores, alike, make_row, range(CHIPS))]), 5).blocks == 2
     assert resample(frame([row_of(scores, alike, make_row, [0] * CHIPS)]), 5).blocks == 1
+
+
+def test_landslides_that_lie_in_one_of_several_blocks_leave_the_seeds_alone(make_row):
+    rows = []
+    for seed in range(3):
+        scores, labels = raw(seed)
+        labels[1:] = 0
+        labels[1, 0, 0] = 1
+        rows.append(row_of(scores, labels, make_row, range(CHIPS), seed=seed))
+    found = mean_interval(resample(frame(rows)))
+    low, high = seeds_interval(np.array([row.auprc for row in rows]))
+    assert (found.low, found.high) == pytest.approx((max(low, 0), min(high, 1)))
 
 
 def test_rows_without_histograms_have_the_interval_of_their_seeds(make_row):

@@ -1,5 +1,6 @@
 import datetime as dt
 import io
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -161,6 +162,21 @@ def test_markdown_has_the_pivot_and_the_claims_as_two_tables(table_of, paper_row
 )
 def test_what_the_claims_are_judged_by_is_said(table_of, rows, changes, said):
     assert f"The paper's claims here ({said}" in report(table_of(rows("vv", 2.0, **changes)))
+
+
+@pytest.mark.parametrize("protocol", ["paper", "blocked"])
+def test_landslides_in_one_place_are_said_to_be(table_of, rows, protocol):
+    blocks = np.arange(12, dtype=np.int32) // 2
+    made = []
+    for row in rows("vv", 2.0, protocol=protocol, test_blocks=blocks):
+        slid = row.histogram_positive.reshape(12, -1).copy()
+        slid[2:] = 0
+        made.append(replace(row, histogram_positive=slid.ravel()))
+    text = report(table_of(made))
+    what = "spatial blocks" if protocol == "blocked" else "test chips"
+    assert f"Of 6 {what} the landslides lie in 1.0, counted by their pixels" in text
+    assert "95 % intervals over seeds, differences paired" in text
+    assert "the landslides lie in" not in report(table_of(rows("vv", 2.0, protocol=protocol)))
 
 
 def test_rows_without_histograms_among_others_are_said_to_be_judged_by_seeds(
