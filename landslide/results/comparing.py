@@ -14,10 +14,9 @@ from landslide.results.bootstrap import (
     has_histograms,
     mean_interval,
     resample,
-    unit_count,
 )
 from landslide.results.sections import Section, sections
-from landslide.results.summary import Form, columns, one_place, pipes, settings, title
+from landslide.results.summary import Form, columns, one_place, pipes, settings, title, units_tested
 
 type Configuration = tuple[str, int]
 
@@ -166,15 +165,13 @@ def _resampled(section: Section, configuration: Configuration) -> Resampled:
 
 def _how(section: Section, found: Sequence[Difference]) -> Iterator[str]:
     """Say what was drawn, and what the intervals cannot say."""
-    rows = section.scored[section.scored["test_blocks"].notna()]
-    units, seeds = unit_count(rows), min(each.seeds for each in found)
-    blocked = section.identity["protocol"] == "blocked"
-    what = "spatial blocks of test chips" if blocked else "test chips"
+    units, seeds = units_tested(section), min(each.seeds for each in found)
+    over = f"{units} and " if units else ""
     yield (
-        f"Mean difference in AUPRC [95 % interval over {units} {what} and "
+        f"Mean difference in AUPRC [95 % interval over {over}"
         f"{seeds} seed{'s' if seeds > 1 else ''}, the same for both inputs]"
     )
-    if not blocked:
+    if section.identity["protocol"] != "blocked":
         yield "Chips of this protocol have neighbours in training: intervals are narrow for it"
     if seeds == 1:
         yield "One seed: what another seed would give is not in the intervals"

@@ -91,28 +91,31 @@ def notes(section: Section) -> list[str]:
 def one_place(section: Section) -> list[str]:
     """Say so where the test landslides lie in too few blocks to tell how blocks differ."""
     rows = section.scored[section.scored["test_blocks"].notna()]
-    if not len(rows) or (found := effective_blocks(rows.iloc[0])) >= LEAST_BLOCKS:
+    if not len(rows) or units_tested(section):
         return []
-    what = "spatial blocks" if section.identity["protocol"] == "blocked" else "test chips"
-    said = (
-        f"Of {unit_count(rows)} {what} the landslides lie in {found:.1f}, counted by their pixels"
-    )
+    units, found = _units(section, rows), effective_blocks(rows.iloc[0])
+    said = f"Of {units} the landslides lie in {found:.1f}, counted by their pixels"
     return [f"{said}: what another place would give is in no interval"]
+
+
+def units_tested(section: Section) -> str:
+    """Say what a section's intervals are over beside seeds; nothing where it is seeds alone."""
+    rows = section.scored[section.scored["test_blocks"].notna()]
+    if not len(rows) or effective_blocks(rows.iloc[0]) < LEAST_BLOCKS:
+        return ""
+    return _units(section, rows)
+
+
+def _units(section: Section, rows: pd.DataFrame) -> str:
+    blocked = section.identity["protocol"] == "blocked"
+    return f"{unit_count(rows)} {'spatial blocks of test chips' if blocked else 'test chips'}"
 
 
 def drawn(section: Section) -> str:
     """Say what a section's intervals are over."""
-    rows = section.scored[section.scored["test_blocks"].notna()]
-    if not len(rows) or effective_blocks(rows.iloc[0]) < LEAST_BLOCKS:
-        return "seeds"
-    units = unit_count(rows)
-    what = (
-        "spatial blocks of test chips"
-        if section.identity["protocol"] == "blocked"
-        else "test chips"
-    )
+    units = units_tested(section)
     some = "" if has_histograms(section.scored) else ", or seeds where rows kept no histograms"
-    return f"{units} {what} and seeds{some}"
+    return f"{units} and seeds{some}" if units else "seeds"
 
 
 def _spread(section: Section) -> str:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from landslide.results.comparing import compare
 from landslide.results.pivot import baselines, pivot
 from landslide.results.sections import sections
 from landslide.results.summary import report
@@ -173,9 +174,13 @@ def test_landslides_in_one_place_are_said_to_be(table_of, rows, protocol):
         slid[2:] = 0
         made.append(replace(row, histogram_positive=slid.ravel()))
     text = report(table_of(made))
-    what = "spatial blocks" if protocol == "blocked" else "test chips"
+    what = "spatial blocks of test chips" if protocol == "blocked" else "test chips"
     assert f"Of 6 {what} the landslides lie in 1.0, counted by their pixels" in text
     assert "95 % intervals over seeds, differences paired" in text
+    other = [replace(row, inputs="vh", key=f"a{row.key}") for row in made]
+    paired = compare(table_of([*made, *other]), "vv", "vh")
+    assert "[95 % interval over 3 seeds, the same for both inputs]" in paired
+    assert f"Of 6 {what} the landslides lie in 1.0" in paired
     assert "the landslides lie in" not in report(table_of(rows("vv", 2.0, protocol=protocol)))
 
 
