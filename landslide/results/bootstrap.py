@@ -17,14 +17,13 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
+from landslide.chips.split import LEAST_BLOCKS, effective_blocks
 from landslide.results.histograms import binned_average_precision
 
 type Values = npt.NDArray[np.float64]
 
 RESAMPLES = 1000
 CONFIDENCE = 0.95
-LEAST_BLOCKS = 2.0
-"""Fewer, as where nearly all landslides lie in one of several, do not say how blocks differ."""
 NOTHING = 1e-20
 """A variance that rounding makes of equal scores."""
 
@@ -73,12 +72,10 @@ def unit_count(rows: pd.DataFrame) -> int:
     return len(np.unique(rows["test_blocks"].iloc[0]))
 
 
-def effective_blocks(row: pd.Series) -> float:
-    """Return how many blocks a row's test landslides lie in, by pixels: (sum p)^2 / sum p^2."""
+def blocks_tested(row: pd.Series) -> float:
+    """Return how many blocks a row's scored landslides lie in, as `effective_blocks` counts."""
     chips = np.reshape(row["histogram_positive"], (len(row["test_blocks"]), -1)).sum(axis=1)
-    _, number = np.unique(row["test_blocks"], return_inverse=True)
-    pixels = np.bincount(number, weights=chips)
-    return float(pixels.sum() ** 2 / max((pixels**2).sum(), 1.0))
+    return effective_blocks(np.unique(row["test_blocks"], return_inverse=True)[1], chips)
 
 
 def resample(rows: pd.DataFrame, resamples: int = RESAMPLES) -> Resampled:
@@ -111,7 +108,7 @@ def resample(rows: pd.DataFrame, resamples: int = RESAMPLES) -> Resampled:
             np.add.at(sums, number, chips)
             both.append(weights @ sums)
         drawn.append(binned_average_precision(*both))
-    effective = effective_blocks(rows.iloc[0])  # the labels are the same whichever seed
+    effective = blocks_tested(rows.iloc[0])  # the labels are the same whichever seed
     return Resampled(
         seeds, exact, np.stack(drawn, axis=1), effective, chips=tuple(map(int, blocks))
     )

@@ -6,12 +6,8 @@ from typing import Literal
 
 import pandas as pd
 
-from landslide.results.bootstrap import (
-    LEAST_BLOCKS,
-    effective_blocks,
-    has_histograms,
-    unit_count,
-)
+from landslide.chips.split import LEAST_BLOCKS
+from landslide.results.bootstrap import blocks_tested, has_histograms, unit_count
 from landslide.results.claims import Claim, paper_claims
 from landslide.results.order import MIXED, SECTION
 from landslide.results.pivot import UNTRAINED, baselines, pivot
@@ -93,7 +89,7 @@ def one_place(section: Section) -> list[str]:
     rows = section.scored[section.scored["test_blocks"].notna()]
     if not len(rows) or units_tested(section):
         return []
-    units, found = _units(section, rows), effective_blocks(rows.iloc[0])
+    units, found = _units(section, rows), blocks_tested(rows.iloc[0])
     said = f"Of {units} the landslides lie in {found:.1f}, counted by their pixels"
     return [f"{said}: what another place would give is in no interval"]
 
@@ -101,7 +97,7 @@ def one_place(section: Section) -> list[str]:
 def units_tested(section: Section) -> str:
     """Say what a section's intervals are over beside seeds; nothing where it is seeds alone."""
     rows = section.scored[section.scored["test_blocks"].notna()]
-    if not len(rows) or effective_blocks(rows.iloc[0]) < LEAST_BLOCKS:
+    if not len(rows) or blocks_tested(rows.iloc[0]) < LEAST_BLOCKS:
         return ""
     return _units(section, rows)
 

@@ -18,6 +18,7 @@ from landslide.chips.split import (
     VALIDATION,
     Chipping,
     blocked_split,
+    effective_blocks,
     paper_split,
     spatial_blocks,
 )
@@ -152,6 +153,28 @@ def test_where_few_blocks_hold_landslides_every_part_has_some(seed: int) -> None
     pixels = np.isin(spatial_blocks(corners, chipping), (0, 4, 8)).astype(int)
     parts = blocked_split(corners, pixels, chipping)
     assert set(parts[pixels > 0]) == set(SHARES)
+
+
+def test_equal_blocks_count_as_many_and_uneven_ones_as_fewer() -> None:
+    assert effective_blocks(np.array([0, 1, 1, 2]), np.array([4, 3, 1, 4])) == 3
+    assert effective_blocks(np.array([0, 1]), np.array([3, 1])) == 1.6
+    assert effective_blocks(np.array([0, 1]), np.array([0, 0])) == 0
+
+
+def test_test_landslides_that_lie_in_one_block_are_warned_of(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    corners = chip_corners((64, 160), 8)
+    chipping = Chipping("blocked", chip_size=8, block_size=32, buffer=0)
+    blocks = spatial_blocks(corners, chipping)
+    parts = blocked_split(corners, np.isin(blocks, (0, 4, 8)).astype(int), chipping)
+    of = len(set(blocks[parts == TEST]))
+    assert f"of {of} spatial blocks of test chips the landslides lie in 1.0" in caplog.text
+    assert "choose a smaller --block-size, or another --split-seed" in caplog.text
+    caplog.clear()
+    parts = blocked_split(corners, np.ones(len(corners)), chipping)
+    assert len(set(blocks[parts == TEST])) > 1
+    assert not caplog.text
 
 
 @pytest.mark.parametrize(("offset", "side"), [(0, 32), (24, 32), (40, 48), (-8, 32)])
