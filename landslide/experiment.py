@@ -1,5 +1,6 @@
 """One trial of an experiment: a configuration trained, scored, and written as a row."""
 
+import functools
 import hashlib
 import json
 import platform
@@ -41,8 +42,10 @@ from landslide.training.run import Report
 from landslide.training.start import keep_weights
 from landslide.training.train import Trained, train
 
+PROJECT = "landslide-sar-datacubes"
 PACKAGES = ("torch", "segmentation-models-pytorch", "xarray", "zarr", "xbatcher", "dask", "ray")
 
+_VARIED = {"inputs", "timesteps", "seed", "start"}
 _COLUMNS = {*SCHEMA.names, "start"}
 
 
@@ -245,15 +248,22 @@ def row_key(
 def setup_digest(experiment: Experiment, config: TrainingConfig) -> str:
     """Digest what rows must share to be compared: all that determines a score but what they vary.
 
-    That are inputs, timesteps and seed, and weights to begin with, which are others for each seed.
-    Settings with a column of their own are compared there. The blocks that intervals draw, which
-    a saved split does not say, must be the same, too.
+    That are inputs, timesteps and seed, and weights to begin with, which are others for each seed:
+    what these were trained on must be the same. Settings with a column of their own are compared
+    there. The blocks that intervals draw, which a saved split does not say, must be the same, too.
     """
     training = {name: value for name, value in determining(config).items() if name not in _COLUMNS}
     chipping = experiment.chipping
     blocked = chipping.protocol == "blocked"
     blocks = {"blocks": (chipping.block_size, chipping.block_offset)} if blocked else {}
-    return _digest(experiment.determined | blocks | {"training": training})[:12]
+    begun = {"begun_on": config.begun_on} if config.begun_on else {}
+    return _digest(experiment.determined | blocks | begun | {"training": training})[:12]
+
+
+def origin_digest(experiment: Experiment, config: TrainingConfig) -> str:
+    """Digest what trains weights to begin with, but for inputs, timesteps and seed."""
+    training = {k: v for k, v in determining(config).items() if k not in _VARIED}
+    return _digest(experiment.determined | {"training": training})[:12]
 
 
 def _digest(determined: dict[str, Any]) -> str:
@@ -375,9 +385,21 @@ def _identity(experiment: Experiment, config: TrainingConfig, key: str) -> dict[
     }
 
 
+@functools.cache
 def versions() -> dict[str, str]:
-    """Return the versions that a score may depend on in its last digits."""
-    return {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
+    """Return the versions that a score may depend on; this project's with a digest of its code."""
+    ours = {"landslide": f"{version(PROJECT)}+{_code_digest()}"}
+    libraries = {name: version(name) for name in PACKAGES}
+    return {"python": platform.python_version()} | ours | libraries
+
+
+def _code_digest() -> str:
+    """Digest this package's modules: a checkout's version stays the same while its code changes."""
+    folder = Path(__file__).parent
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*.py")):
+        digest.update(path.relative_to(folder).as_posix().encode() + path.read_bytes())
+    return digest.hexdigest()[:8]
 
 
 def with_baseline(inputs: Sequence[str]) -> list[str]:

@@ -10,6 +10,7 @@ the same pixels. Each trial writes its row into the shared AUPRC table.
 """
 
 import argparse
+import logging
 import sys
 from collections.abc import Sequence
 
@@ -35,6 +36,8 @@ from sweeps.planning import (
 )
 from sweeps.trial import run_trials
 from sweeps.workers import most_workers
+
+log = logging.getLogger(__name__)
 
 
 def options(
@@ -66,6 +69,12 @@ def run(args: argparse.Namespace, planned: Sweep | None = None) -> int:
         configs = sweep.keyed(resources)
         waiting = sweep.lacking(configs, force=args.force)
         print(f"{len(configs)} configurations, {len(configs) - len(waiting)} in the table already")
+        if waiting and (others := sweep.scored_on_gpu(resources)):
+            log.warning(
+                "the table holds %d of them in mixed precision, as a GPU trains them; without one "
+                "they are trained anew in float32: --gpus-per-trial 1 would wait for a GPU",
+                others,
+            )
         failures = 0
         if waiting:
             with (

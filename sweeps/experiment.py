@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from cluster.ray import ray_cluster
+from cluster.resources import Resources
 from landslide.chips.split import TRAIN
 from landslide.command import run_command
 from landslide.cube.events import published_name
@@ -52,7 +53,7 @@ def options(arguments: list[str] | None) -> argparse.Namespace:
 def main(arguments: list[str] | None = None) -> int:
     """Run the experiment and write its page; 1 where a trial failed."""
     args = options(arguments)
-    given = sys.argv[1:] if arguments is None else arguments
+    words = sys.argv[1:] if arguments is None else arguments
     args.results = args.results or f"{table_of(args)[1]}/RESULTS.md"
     check_page(args.results)
     if args.cube and published_name(args.cube) and not Path(args.cube).exists():
@@ -63,14 +64,29 @@ def main(arguments: list[str] | None = None) -> int:
         first = next(iter(planned.values()))
         resources = resources_of(args, first.base)
         args.gpus_per_trial = resources.gpus  # all of it the same, whatever nodes come and go
-        code = max([run(args, sweep) for sweep in planned.values()])
-        keys = {key for sweep in planned.values() for key in sweep.keyed(resources)}
-        rows = patiently(lambda: results_table(first.table))
-        rows = rows[rows["key"].isin(keys)]
-        model = example_model(args, planned, rows, resources)
-    write_page(args, planned, rows, model, shlex.join(["sweeps/experiment.py", *given]))
+        code, complete = 0, dict[str, Sweep]()
+        for name, sweep in planned.items():
+            # What trains the next for hours may be taken away meanwhile.
+            if complete and not code and sweep.lacking(sweep.keyed(resources), force=args.force):
+                show(args, complete, resources, words)
+            code = max(code, run(args, sweep))
+            complete[name] = sweep
+        whole = show(args, complete, resources, words)
+    return max(code, int(not whole))
+
+
+def show(
+    args: argparse.Namespace, planned: dict[str, Sweep], resources: Resources, words: list[str]
+) -> bool:
+    """Write the page of the protocols that are complete; say whether it has its Figure 5."""
+    keys = {key for sweep in planned.values() for key in sweep.keyed(resources)}
+    table = next(iter(planned.values())).table
+    rows = patiently(lambda: results_table(table))
+    rows = rows[rows["key"].isin(keys)]
+    model = example_model(args, planned, rows, resources)
+    write_page(args, planned, rows, model, shlex.join(["sweeps/experiment.py", *words]))
     print(f"page:   {args.results}")
-    return max(code, int(model is None))
+    return model is not None
 
 
 def plan_protocols(args: argparse.Namespace) -> dict[str, Sweep]:

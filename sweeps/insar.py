@@ -29,7 +29,10 @@ def main(arguments: list[str] | None = None) -> int:
     for first, second in COMPARED:
         if {first, second} <= scored:
             print(f"\nDoes coherence help {second}?\n")
-            print(compare(rows, first, second), end="")
+            try:
+                print(compare(rows, first, second), end="")
+            except ValueError as error:  # a row of either is of another setting
+                print(f"not compared: {error}")
     return code
 
 

@@ -146,6 +146,13 @@ class Sweep:
         done = set() if force else patiently(lambda: row_keys(self.table))
         return {key: config for key, config in keyed.items() if key not in done}
 
+    def scored_on_gpu(self, resources: Resources) -> int:
+        """Return how many of the rows that a GPU would earn the table holds, without having one."""
+        if resources.gpus or self.base.precision == "float32":
+            return 0
+        on_gpu = self.keyed(replace(resources, gpus=1))
+        return len(on_gpu) - len(self.lacking(on_gpu, force=False))
+
 
 def table_of(args: argparse.Namespace) -> tuple[str, str]:
     """Return the addresses of the shared table, and of the folder that it lies in.

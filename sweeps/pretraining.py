@@ -24,7 +24,7 @@ from landslide.chips.plan import plan_unlabelled
 from landslide.chips.split import TRAIN
 from landslide.chips.survey import known_of
 from landslide.command import run_command
-from landslide.experiment import Experiment, failed_row, row_key, stream_of
+from landslide.experiment import Experiment, failed_row, origin_digest, row_key, stream_of
 from landslide.options import Parser, opened_cube
 from landslide.results.table import check_writable
 from landslide.storage import exists, remove
@@ -161,7 +161,8 @@ def pretrained(
     for config in sweep.keyed(resources).values():
         key = row_key(experiment, replace(config, epochs=epochs), config.precision)
         address = f"{sweep.runs}/{ORIGIN.split(maxsplit=1)[0]}-{key}.safetensors"
-        begun.append(replace(config, start=address, origin=origin))
+        begun_on = origin_digest(experiment, replace(config, epochs=epochs))
+        begun.append(replace(config, start=address, origin=origin, begun_on=begun_on))
         if not exists(address):
             lacking.append((config, address))
     if not lacking:

@@ -3,8 +3,9 @@
 
 The target's test chips score what was trained on the sources as it is (zero-shot), with the
 target's own statistics of its channels, fine-tuned on a few labelled chips of the target, and
-trained on all cubes together; beside what begins at random on as many labels. Statistics need no
-labels, but under the `paper` protocol it is labels that say which chips there are.
+trained on all cubes together; beside what begins at random on as many labels. All that is trained
+from random weights makes as many optimiser steps. Statistics need no labels, but under the `paper`
+protocol it is labels that say which chips there are: `--protocol blocked` takes all.
 
     sweeps/transfer.py TARGET --from SOURCE [SOURCE …] --inputs vv+vh --timesteps 2 --seeds 0 1 2
 """
@@ -25,12 +26,12 @@ from landslide.chips.sizes import MEMORY
 from landslide.chips.split import TEST, TRAIN
 from landslide.chips.survey import known_of
 from landslide.command import run_command
-from landslide.experiment import Experiment
+from landslide.experiment import Experiment, origin_digest
 from landslide.options import Parser, positive
 from landslide.results.table import check_writable
 from landslide.storage import exists
 from landslide.training.config import TrainingConfig
-from landslide.training.labelled import with_labels
+from landslide.training.labelled import with_labels, with_steps_of
 from sweeps.curves import show_curves
 from sweeps.planning import (
     Sweep,
@@ -103,8 +104,9 @@ def main(arguments: list[str] | None = None) -> int:
             keys += found
             failures += failed
         weights = {
-            (config.origin, config.inputs, config.timesteps, config.seed): weights_of(
-                target.runs, key
+            (config.origin, config.inputs, config.timesteps, config.seed): (
+                weights_of(target.runs, key),
+                origin_digest(stage.experiment, config),
             )
             for stage in first
             if stage.keep
@@ -136,17 +138,19 @@ def names_of(sweeps: Sequence[Sweep]) -> list[str]:
     Raises
     ------
     ValueError
-        Where one event of one cube is given twice.
+        Where one cube is given twice, or a copy of it: its labels would be trained on and scored.
     """
     events = [sweep.experiment.event.name for sweep in sweeps]
     cubes = [sweep.experiment.cube for sweep in sweeps]
+    digests = [sweep.experiment.cube_digest for sweep in sweeps]
+    for number, digest in enumerate(digests):
+        if (earlier := digests.index(digest)) < number:
+            raise ValueError(
+                f"{cubes[number]} is the same cube as {cubes[earlier]}: name each of target and "
+                "sources once"
+            )
     short = [address.rsplit("/", 1)[-1].removesuffix(".zarr") for address in cubes]
-    both = [f"{event} of {cube}" for event, cube in zip(events, cubes, strict=True)]
-    for names in (events, short, cubes, both):
-        if len(set(names)) == len(names):
-            return names
-    twice = next(name for number, name in enumerate(both) if name in both[:number])
-    raise ValueError(f"{twice} is given twice: name each of target and sources once")
+    return next(names for names in (events, short, cubes) if len(set(names)) == len(names))
 
 
 def load(args: argparse.Namespace, sweep: Sweep) -> xr.Dataset:
@@ -171,8 +175,10 @@ def joint_stages(
 ) -> list[Stage]:
     """Return what is trained on the sources: each alone, all, and all with the target's own.
 
-    All but the last is trained on none of the target's labels, and scored on it zero-shot.
+    All but the last is trained on none of the target's labels, and scored on it zero-shot. Each
+    makes as many optimiser steps as the target alone.
     """
+    count = chips_trained(own)
     everyone = list(range(len(sources)))
     stages = []
     for group in [[number] for number in everyone] + [everyone] * (len(sources) > 1):
@@ -185,35 +191,49 @@ def joint_stages(
             Stage(
                 replace(target.experiment, sources=digests, without_own=True),
                 chips,
-                [replace(config, origin=origin) for config in target.configs],
+                [
+                    replace(with_steps_of(config, count, chips_trained(chips)), origin=origin)
+                    for config in target.configs
+                ],
                 keep=True,
             )
         )
     digests = tuple(source.experiment.chips_digest for source in sources)
-    with_own = [replace(config, origin=f"with {'+'.join(names)}") for config in target.configs]
-    together = replace(target.experiment, sources=digests)
-    return [*stages, Stage(together, join_cubes(own, others), with_own)]
+    chips = join_cubes(own, others)
+    with_own = [
+        replace(
+            with_steps_of(config, count, chips_trained(chips)), origin=f"with {'+'.join(names)}"
+        )
+        for config in target.configs
+    ]
+    return [*stages, Stage(replace(target.experiment, sources=digests), chips, with_own)]
+
+
+def chips_trained(chips: xr.Dataset) -> int:
+    """Return how many chips of the training part there are."""
+    return int((chips["part"] == TRAIN).sum())
 
 
 def few_labels(
     args: argparse.Namespace,
     target: Sweep,
     own: xr.Dataset,
-    weights: dict[tuple[str, str, int, int], str],
+    weights: dict[tuple[str, str, int, int], tuple[str, str]],
 ) -> list[TrainingConfig]:
     """Return what is trained on the target alone, on few labels and all, or on none at all."""
-    count = int((own["part"] == TRAIN).sum())
+    count = chips_trained(own)
     labelled = [k for k in sorted(set(args.labelled)) if k < count]
     rate = args.fine_tuning_rate or target.base.learning_rate / 10
     configs = []
     for base in target.configs:
         configs += [with_labels(base, k, count) for k in (*labelled, None)]
-        for (origin, *which), address in weights.items():
+        for (origin, *which), (address, begun_on) in weights.items():
             if which == [base.inputs, base.timesteps, base.seed] and exists(address):
                 begun = replace(
                     base,
                     start=address,
                     origin=origin.removeprefix("zero-shot "),
+                    begun_on=begun_on,
                     learning_rate=rate,
                 )
                 configs += [with_labels(begun, k, count) for k in (0, *labelled)]

@@ -1,6 +1,7 @@
 """A sweep's configurations, the keys of their rows, and the row that a trial earns."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from landslide.experiment import (
     configurations,
     earned_row,
     failed_row,
+    origin_digest,
     plan_experiment,
     row_key,
     run_trial,
@@ -240,6 +242,26 @@ class TestRowKey:
         here = setup_digest(experiment, SMALL)
         assert setup_digest(experiment, replace(SMALL, **changes)) == here
 
+    def test_weights_to_begin_with_make_a_setup_by_what_trained_them(
+        self, experiment: Experiment
+    ) -> None:
+        def begun(on: Experiment, seed: int, **changes: Any) -> tuple[str, str]:
+            trained = replace(SMALL, seed=seed, **changes)
+            config = replace(SMALL, seed=seed, start=f"weights-{seed}", origin="from elsewhere")
+            config = replace(config, begun_on=origin_digest(on, trained))
+            return setup_digest(experiment, config), row_key(experiment, config, "float32")
+
+        first = begun(experiment, 0)
+        assert begun(experiment, 1)[0] == first[0]
+        assert begun(experiment, 0, inputs="vh")[0] == first[0]
+        for other in (
+            begun(replace(experiment, cube_digest="another"), 0),
+            begun(experiment, 0, epochs=99),
+        ):
+            assert other[0] != first[0]
+            assert other[1] == first[1]  # the weights themselves are in the key
+        assert setup_digest(experiment, SMALL) != first[0]
+
     @pytest.mark.parametrize(
         "other",
         [
@@ -355,6 +377,7 @@ class TestTrial:
             assert row["cube_digest"] == experiment.cube_digest
             assert row["key"] == row_key(experiment, trained.config, "float32")
             assert json.loads(row["versions"]) == versions()
+            assert re.fullmatch(r"[0-9.]+\+[0-9a-f]{8}", versions()["landslide"])  # of the code
 
     def test_its_row_counts_chips_and_pixels(self, sweep: Sweep, chips: xr.Dataset) -> None:
         _, rows, _ = sweep

@@ -194,8 +194,13 @@ def _allowed_geometries(
     return everything, names
 
 
-def coherence_pairs(cube: xr.Dataset, event: Event) -> tuple[np.ndarray, np.ndarray]:
+def coherence_pairs(
+    cube: xr.Dataset, event: Event, orbit: str = ""
+) -> tuple[np.ndarray, np.ndarray]:
     """Say which pairs (timepair) lie before the event and which span it.
+
+    Of a geometry that `select_images` chose they are those that may be of it, as far as the days
+    of the cube's images tell: the coherence of two is not compared.
 
     Raises
     ------
@@ -212,9 +217,32 @@ def coherence_pairs(cube: xr.Dataset, event: Event) -> tuple[np.ndarray, np.ndar
     before = first_before & second_before
     # Either image of a pair may be its reference.
     across = (first_before & second_after) | (first_after & second_before)
+    foreign = _of_another_geometry(cube, orbit)
+    before, across = before & ~foreign, across & ~foreign
     if not before.any() or not across.any():
         raise ValueError(
             f"coherence needs a pair before event {event.name!r} and one across it, "
-            f"there are {before.sum()} and {across.sum()}: choose inputs without coherence"
+            f"there are {before.sum()} and {across.sum()}"
+            + (f", and {foreign.sum()} of another orbit" if foreign.any() else "")
+            + ": choose inputs without coherence"
         )
     return before, across
+
+
+def likely_geometry(cube: xr.Dataset, event: Event, orbit: str | None = None) -> str:
+    """Return the geometry that images would be chosen of; nothing where none can be."""
+    try:
+        return select_images(cube, event, 1, orbit).orbit
+    except (KeyError, ValueError):
+        return ""
+
+
+def _of_another_geometry(cube: xr.Dataset, orbit: str) -> np.ndarray:
+    """Say which pairs (timepair) have an image of a day on which only other geometries look."""
+    pairs = np.stack([cube[f"{name}_time"].to_numpy() for name in ("reference", "secondary")])
+    if orbit in {"", ANY_ORBIT}:
+        return np.zeros(pairs.shape[1], dtype=bool)
+    mine = geometries(cube) == orbit
+    days = cube["timestep"].to_numpy().astype("datetime64[D]")
+    others = np.setdiff1d(days[~mine], days[mine])
+    return np.isin(pairs.astype("datetime64[D]"), others).any(axis=0)

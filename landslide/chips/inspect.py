@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 
 from landslide.chips.blocks import blocks_with_chips
-from landslide.chips.images import coherence_pairs, select_images, sides
+from landslide.chips.images import coherence_pairs, likely_geometry, select_images, sides
 from landslide.chips.inputs import (
     BASELINE,
     PAPER_INPUTS,
@@ -155,7 +155,7 @@ def _problems(
             elif inputs.polarisations:
                 select_images(cube, event, PAPER_TIMESTEPS[-1])
             elif name == "coherence":
-                coherence_pairs(cube, event)
+                coherence_pairs(cube, event, likely_geometry(cube, event))
         except ValueError as error:
             yield name, str(error)
     if corners is None:

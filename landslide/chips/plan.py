@@ -84,7 +84,9 @@ def plan_chips(labels: np.ndarray, chipping: Chipping, split: str | None = None)
 
 
 def plan_unlabelled(shape: tuple[int, int], chips: xr.Dataset, chipping: Chipping) -> str:
-    """Return a split (JSON) of all chips of a scene that no test chip overlaps, to pretrain on.
+    """Return a split (JSON) of all chips of a scene apart from its test chips, to pretrain on.
+
+    They overlap none, and under `blocked` the buffer lies between.
 
     Parameters
     ----------
@@ -103,10 +105,11 @@ def plan_unlabelled(shape: tuple[int, int], chips: xr.Dataset, chipping: Chippin
     corners = chip_corners(shape, size, chipping.overlap, pad=chipping.protocol != "paper")
     apart = np.ones(len(corners), dtype=np.bool_)
     test = chips.isel(chip=(chips["part"] == TEST).to_numpy())
+    gap = 0 if chipping.protocol == "paper" else chipping.gap
     for corner in corners_of(test):
-        apart &= np.abs(corners - corner).max(axis=1) >= size
+        apart &= np.abs(corners - corner).max(axis=1) >= size + gap
     if not apart.any():
-        raise ValueError("every chip of the scene overlaps the test part: nothing to pretrain on")
+        raise ValueError("no chip of the scene is apart from the test part: nothing to pretrain on")
     corners = corners[apart]
     return split_to_json(corners, np.full(len(corners), TRAIN), chipping)
 

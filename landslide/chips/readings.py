@@ -7,7 +7,13 @@ import numpy as np
 import xarray as xr
 
 from landslide.chips.cutting import Composite, Reading
-from landslide.chips.images import Images, coherence_pairs, select_images, select_opposite
+from landslide.chips.images import (
+    Images,
+    coherence_pairs,
+    likely_geometry,
+    select_images,
+    select_opposite,
+)
 from landslide.chips.inputs import COHERENCE, FROM_OPPOSITE, Inputs
 from landslide.cube.address import is_remote
 from landslide.cube.events import Event
@@ -57,7 +63,7 @@ def plan_readings(
         log.info("images of the opposite orbit, too: %s", opposite.orbit)
     pairs = (np.zeros(0, np.bool_),) * 2
     if "coherence" in wanted.variables:
-        pairs = coherence_pairs(cube, event)
+        pairs = coherence_pairs(cube, event, images.orbit or likely_geometry(cube, event, orbit))
     address = cube.encoding.get("source")
     readings = []
     grids = {name: stored_grid(cube[name]) for name in wanted.variables}

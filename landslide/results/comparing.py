@@ -34,7 +34,9 @@ class Difference:
 
     @property
     def verdict(self) -> str:
-        """Which of the two beats the other, or that the data do not say."""
+        """Which of the two beats the other, or that the data do not say: one seed never does."""
+        if self.seeds < 2:
+            return "undecided"
         if self.interval.low > 0:
             return f"{self.first} beats {self.second}"
         if self.interval.high < 0:
@@ -174,7 +176,7 @@ def _how(section: Section, found: Sequence[Difference]) -> Iterator[str]:
     if section.identity["protocol"] != "blocked":
         yield "Chips of this protocol have neighbours in training: intervals are narrow for it"
     if seeds == 1:
-        yield "One seed: what another seed would give is not in the intervals"
+        yield "One seed decides nothing: what another would give is not in the intervals"
     yield from one_place(section)
 
 

@@ -7,7 +7,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from landslide.results.bootstrap import has_histograms, mean_interval, resample
+from landslide.results.bootstrap import (
+    Interval,
+    combination,
+    has_histograms,
+    mean_interval,
+    resample,
+)
 from landslide.results.order import SECTION, inputs_order
 from landslide.results.summary import columns
 
@@ -28,7 +34,9 @@ class Curves:
     points: pd.DataFrame
     """One row a point: origin, labelled (chips), all (whether they are all there are), mean,
     spread (sample standard deviation over seeds), low and high (95 % interval over test chips
-    or blocks and seeds; NaN for one seed), seeds, failed."""
+    or blocks and seeds; NaN for one seed), seeds, failed, and `more`, `more_low`, `more_high`: what
+    it scores more than what began at random on as many labels, or without any on all, paired over
+    test chips and seeds; NaN where fewer than two seeds are shared."""
     prevalence: float
     """What a random score reaches."""
 
@@ -80,14 +88,18 @@ def _points(rows: pd.DataFrame) -> Iterator[dict[str, Any]]:
     # All of this cube's: what trained on other cubes' chips beside them counts those, too.
     whole = rows.loc[rows["all"], "train_chips"].dropna()
     rows = rows.assign(labelled=rows["labelled"].fillna(whole.min() if len(whole) else 0))
+    at_random = rows[(rows["origin"] == AT_RANDOM) & rows["error"].isna()]
     for _, mine in rows.groupby(["origin", "labelled", "all"]):
         scored = mine[mine["error"].isna()]
         scores = scored["auprc"].to_numpy(dtype=np.float64)
+        labelled = int(mine["labelled"].iloc[0])
+        as_many = at_random["labelled"] == labelled if labelled else at_random["all"]
+        more = _difference(scored, at_random[as_many])
         several = len(scores) > 1 and has_histograms(scored)
         interval = mean_interval(resample(scored)) if several else None
         yield {
             "origin": mine["origin"].iloc[0],
-            "labelled": int(mine["labelled"].iloc[0]),
+            "labelled": labelled,
             "all": bool(mine["all"].iloc[0]),
             "mean": scores.mean() if len(scores) else np.nan,
             "spread": scores.std(ddof=1) if len(scores) > 1 else np.nan,
@@ -95,7 +107,22 @@ def _points(rows: pd.DataFrame) -> Iterator[dict[str, Any]]:
             "high": interval.high if interval else np.nan,
             "seeds": len(scores),
             "failed": len(mine) - len(scored),
+            "more": more.mean if more else np.nan,
+            "more_low": more.low if more else np.nan,
+            "more_high": more.high if more else np.nan,
         }
+
+
+def _difference(rows: pd.DataFrame, others: pd.DataFrame) -> Interval | None:
+    """Return what the first score more in the mean, paired; nothing where it cannot be said."""
+    if not (len(rows) and len(others)) or rows["origin"].iloc[0] == AT_RANDOM:
+        return None
+    if not (has_histograms(rows) and has_histograms(others)):
+        return None
+    one, other = resample(rows), resample(others)
+    if len(set(one.seeds) & set(other.seeds)) < 2:
+        return None
+    return mean_interval(combination([(1, one), (-1, other)]))
 
 
 def label_report(table: pd.DataFrame) -> str:
@@ -123,11 +150,27 @@ def _lines(curves: Curves) -> Iterator[str]:
     whole = set(points.loc[points["all"], "labelled"])
     header = [f"{n} (all)" if n in whole else str(n) for n in curves.labelled]
     cells = [["model began / labelled chips", *header]]
+    more = [["more than at random", *header]]
     for origin in curves.origins:
         mine = points[points["origin"] == origin].set_index("labelled")
         cells.append([origin, *(_cell(mine, n) for n in curves.labelled)])
+        if mine["more"].notna().any():
+            more.append([origin, *(_more(mine, n) for n in curves.labelled)])
     cells.append(["random score", *[f"{curves.prevalence:.3f}"] * len(header)])
     yield from columns(cells)
+    if len(more) > 1:
+        yield ""
+        without = " (without labels: than on all)" if 0 in curves.labelled else ""
+        yield f"Difference from what began at random on as many labels{without}, paired"
+        yield ""
+        yield from columns(more)
+
+
+def _more(mine: pd.DataFrame, labelled: int) -> str:
+    point = mine.loc[[labelled]].iloc[0] if labelled in mine.index else None
+    if point is None or pd.isna(point["more"]):
+        return "-"
+    return f"{point['more']:+.3f} [{point['more_low']:+.3f}, {point['more_high']:+.3f}]"
 
 
 def _cell(mine: pd.DataFrame, labelled: int) -> str:

@@ -181,9 +181,20 @@ def scene_to_attribute(scene: Scene) -> str:
 
 
 def scene_from_attribute(text: str) -> Scene:
-    """Return the scene that `scene_to_attribute` wrote down."""
-    known: dict[str, Any] = json.loads(text)
-    plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in known.items()}
-    for name in POLARISATIONS:
-        plain[name] = Polarisation(**known[name])
-    return Scene(**plain)
+    """Return the scene that `scene_to_attribute` wrote down.
+
+    Raises
+    ------
+    ValueError
+        Where another version of the simulator wrote it.
+    """
+    try:
+        known: dict[str, Any] = json.loads(text)
+        plain = {k: tuple(v) if isinstance(v, list) else v for k, v in known.items()}
+        for name in POLARISATIONS:
+            plain[name] = Polarisation(**known[name])
+        return Scene(**plain)
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"another version of the simulator made this cube ({error}): simulate it again"
+        ) from None

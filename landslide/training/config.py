@@ -27,6 +27,8 @@ class TrainingConfig:
     """Address of the weights to begin with, as `landslide.training.start` keeps them, or `none`."""
     origin: str = ""
     """What those are the weights of, for the record."""
+    begun_on: str = ""
+    """Digest of what trained them, the same for all seeds, for the record."""
     labelled_chips: int | None = None
     """Training chips whose labels are used, drawn by the seed, and then nothing validates; None
     for all."""
@@ -106,7 +108,7 @@ def determining(config: TrainingConfig) -> dict[str, Any]:
     What did not exist once is left out at its default, so that earlier keys stay.
     """
     settings = asdict(config)
-    for name in ("checkpoint_every", "preset", "origin"):
+    for name in ("checkpoint_every", "preset", "origin", "begun_on"):
         del settings[name]
     for name in ("start", "labelled_chips", "compile"):
         if settings[name] == getattr(TrainingConfig, name):

@@ -138,6 +138,32 @@ def test_a_pair_with_dates_alone_is_sorted_by_its_days_beside_pairs_with_instant
     assert across.tolist() == [False, False, True, True]
 
 
+def test_pairs_of_days_on_which_only_another_orbit_looks_are_left_out() -> None:
+    cube = pairs_of(
+        ("2018-09-01", "2018-09-03"),
+        ("2018-09-02", "2018-09-04"),
+        ("2018-09-03", "2018-09-09"),
+        ("2018-09-04", "2018-09-08"),
+        ("2018-08-01", "2018-09-09"),  # no image of that day is in the cube
+        ("2018-09-03", "2018-09-08"),  # a pair of two geometries says nothing
+    ).assign_coords(
+        {
+            "timestep": instants(
+                *(f"2018-09-0{day}T06" for day in (1, 2, 3, 4, 8, 9)), "2018-09-09T18"
+            ),
+            "sat:relative_orbit": ("timestep", [46, 68, 46, 68, 68, 46, 68]),
+        }
+    )
+    before, across = coherence_pairs(cube, QUAKE, "46")
+    assert before.tolist() == [True, False, False, False, False, False]
+    assert across.tolist() == [False, False, True, False, True, False]
+    before, across = coherence_pairs(cube, QUAKE, "any")
+    assert before.sum() + across.sum() == 6
+    only_others = cube.isel(timepair=[1, 3])
+    with pytest.raises(ValueError, match="there are 0 and 0, and 2 of another orbit: choose"):
+        coherence_pairs(only_others, QUAKE, "46")
+
+
 def test_pairs_without_dates_or_without_one_of_each_kind_are_an_error() -> None:
     with pytest.raises(ValueError, match="coherence needs the coordinates reference_time and sec"):
         coherence_pairs(xr.Dataset(), QUAKE)

@@ -169,3 +169,19 @@ def test_chips_to_pretrain_on_are_all_that_no_test_chip_overlaps() -> None:
     every = {(y, x) for x in range(0, 41, 8) for y in range(0, 25, 8)}
     near = {(y, x) for y, x in every if y < 16 and x < 16}
     assert {(int(y), int(x)) for y, x in corners} == every - near
+
+
+def test_chips_to_pretrain_on_keep_the_buffer_of_the_blocked_split() -> None:
+    planned = xr.Dataset(
+        coords={
+            "corner_y": ("chip", [8, 24]),
+            "corner_x": ("chip", [8, 40]),
+            "part": ("chip", ["test", "train"]),
+        }
+    )
+    for buffer, apart in ((None, 16), (0, 8), (9, 17)):
+        chipping = Chipping("blocked", chip_size=8, buffer=buffer)
+        corners, _ = split_from_json(plan_unlabelled((40, 56), planned, chipping), chipping)
+        every = {(y, x) for x in range(0, 49, 8) for y in range(0, 33, 8)}
+        far = {(y, x) for y, x in every if max(abs(y - 8), abs(x - 8)) >= apart}
+        assert {(int(y), int(x)) for y, x in corners} == far

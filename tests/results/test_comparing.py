@@ -56,7 +56,7 @@ def test_a_timestep_count_may_be_named_and_inputs_without_any_meet_each(table_of
     [
         ({"protocol": "blocked"}, "6 spatial blocks of test chips and 3 seeds"),
         ({"protocol": "paper"}, "have neighbours in training"),
-        ({"seeds": (4,)}, "One seed: what another seed would give"),
+        ({"seeds": (4,)}, "One seed decides nothing: what another would give"),
         ({"simulated": True}, "SIMULATED DATA"),
     ],
 )
@@ -64,6 +64,13 @@ def test_what_was_drawn_and_what_cannot_be_said_is_said(table_of, rows, changes,
     table = table_of([*rows("vv", 2.0, **changes), *rows("vh", 1.0, **changes)])
     for form in ("text", "markdown"):
         assert said in compare(table, "vv", "vh", form)
+
+
+def test_one_seed_decides_nothing(table_of, rows):
+    table = table_of([*rows("vv", 2.0, seeds=(4,)), *rows("vh", 1.0, seeds=(4,))])
+    (one,) = pd.read_csv(io.StringIO(compare(table, "vv", "vh", "csv"))).to_dict("records")
+    assert one["low"] > 0  # of the test blocks alone
+    assert one["verdict"] == "undecided"
 
 
 def test_rows_of_two_splits_are_never_paired(table_of, rows):

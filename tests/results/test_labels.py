@@ -1,9 +1,11 @@
 """Label efficiency: curves over labelled chips, as text and as a figure."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from landslide.results.bootstrap import mean_interval, resample
+from landslide.results.bootstrap import combination, mean_interval, resample
 from landslide.results.figures import label_figure
 from landslide.results.labels import AT_RANDOM, label_efficiency, label_report
 
@@ -55,6 +57,37 @@ def test_a_point_of_several_seeds_has_the_interval_of_its_rows(table_of, rows):
     assert (of_several["low"], of_several["high"]) == (interval.low, interval.high)
     assert np.isnan([of_one["low"], of_one["high"]]).all()
     assert f" [{interval.low:.3f}, {interval.high:.3f}]" in label_report(whole)
+
+
+def test_what_began_elsewhere_is_compared_with_what_began_at_random(table_of, rows):
+    made = [
+        *rows("vv", 1.0, labelled_chips=2),
+        *rows("vv", 1.2, train_chips=40, epochs=50),
+        *rows("vv", 2.0, labelled_chips=2, origin="elsewhere"),
+        *rows("vv", 1.5, labelled_chips=0, origin="elsewhere", epochs=0),
+        *rows("vv", 1.5, labelled_chips=2, origin="once", seeds=(0,)),
+    ]
+    table = table_of(replace(row, key=f"{number:04x}") for number, row in enumerate(made))
+    (curves,) = label_efficiency(table)
+    points = curves.points.set_index(["origin", "labelled"])
+
+    def drawn(origin: str | None, labelled: int | None):
+        mine = table["origin"].isna() if origin is None else table["origin"] == origin
+        few = table["labelled_chips"]
+        return resample(table[mine & (few.isna() if labelled is None else few == labelled)])
+
+    for labelled, as_many in ((2, 2), (0, None)):  # without labels: beside all of them
+        paired = combination([(1, drawn("elsewhere", labelled)), (-1, drawn(None, as_many))])
+        wanted = mean_interval(paired)
+        point = points.loc[("elsewhere", labelled)]
+        found = (point["more"], point["more_low"], point["more_high"])
+        assert found == (wanted.mean, wanted.low, wanted.high)
+    assert np.isnan(points.loc[("once", 2), "more"])
+    assert points.loc[AT_RANDOM, "more"].isna().all()
+    text = label_report(table).partition("Difference from what began at random")[2]
+    more = points.loc[("elsewhere", 2), "more"]
+    assert f"{more:+.3f} [" in text
+    assert "once" not in text
 
 
 def test_what_trained_on_other_cubes_too_stands_at_all_labels_of_its_own(table_of, sweep, make_row):

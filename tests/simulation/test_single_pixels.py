@@ -1,5 +1,7 @@
 """The exact detector on chips, and the scene that a cube says it is of."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -21,6 +23,13 @@ def test_a_cube_says_what_scene_it_was_made_from(cube, scene):
 def test_every_scene_is_read_back_as_it_was():
     other = scene_like("kaikoura")
     assert scene_from_attribute(scene_to_attribute(other)) == other
+
+
+@pytest.mark.parametrize("change", [{"unheard_of": 1}, {"vv": None}, {"vv": {"odd": 1}}])
+def test_a_scene_of_another_version_of_the_simulator_is_an_error(change):
+    text = json.dumps(json.loads(scene_to_attribute(scene_like("kaikoura"))) | change)
+    with pytest.raises(ValueError, match="another version of the simulator made this cube"):
+        scene_from_attribute(text)
 
 
 @pytest.fixture(scope="module")

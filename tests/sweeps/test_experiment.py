@@ -106,6 +106,23 @@ def test_where_the_model_for_the_figure_fails_the_page_goes_without(
     assert "Figure 5: predicted" not in page.read_text()
 
 
+def test_what_ends_the_second_protocol_leaves_the_page_of_the_first(
+    ran: Path, cube: str, ray: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    def run(args: Any, sweep: Any) -> int:
+        if sweep.experiment.chipping.protocol == "blocked":
+            raise TimeoutError("no node came")
+        return 0
+
+    monkeypatch.setattr("sweeps.experiment.run", run)
+    page = tmp_path / "first.md"
+    assert command(line(cube, ran, "--force", "--results", str(page))) == 1
+    assert capsys.readouterr().err.splitlines()[-1] == "error: no node came"
+    assert "## simulated, paper protocol" in page.read_text()
+    assert "## simulated, blocked protocol" not in page.read_text()
+
+
 def test_a_cube_named_from_here_is_the_same_on_every_node(
     ran: Path, cube: str, ray: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
