@@ -190,7 +190,9 @@ def scene_from_attribute(text: str) -> Scene:
     """
     try:
         known: dict[str, Any] = json.loads(text)
-        plain = {k: tuple(v) if isinstance(v, list) else v for k, v in known.items()}
+        plain: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in known.items()
+        }
         for name in POLARISATIONS:
             plain[name] = Polarisation(**known[name])
         return Scene(**plain)
