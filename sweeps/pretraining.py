@@ -29,6 +29,7 @@ from landslide.options import Parser, opened_cube
 from landslide.results.table import check_writable
 from landslide.storage import exists, remove
 from landslide.training.config import TrainingConfig
+from landslide.training.device import require_gpu
 from landslide.training.labelled import with_labels
 from landslide.training.pretraining import HIDDEN, SQUARE, pretrain
 from sweeps.curves import show_curves
@@ -171,7 +172,10 @@ def pretrained(
     shared = ray.put(chips)
     task = ray.remote(**resources.options(), max_retries=MAX_FAILURES)(pretrain_one)
     waiting = {
-        task.remote(shared, replace(config, epochs=epochs), address): (config, address)
+        task.remote(shared, replace(config, epochs=epochs), address, gpu=resources.gpus > 0): (
+            config,
+            address,
+        )
         for config, address in lacking
     }
     left, failed = list(waiting), dict[str, str]()
@@ -190,8 +194,12 @@ def pretrained(
     return begun, failed
 
 
-def pretrain_one(chips: xr.Dataset, config: TrainingConfig, address: str) -> float:
+def pretrain_one(
+    chips: xr.Dataset, config: TrainingConfig, address: str, *, gpu: bool = False
+) -> float:
     """Pretrain one configuration where Ray says; a worker that died goes on where it was."""
+    if gpu:
+        require_gpu()
     checkpoint = address.replace(".safetensors", ".checkpoint")
     error = pretrain(chips, config, address, checkpoint=checkpoint)
     remove(checkpoint)

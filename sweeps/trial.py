@@ -22,7 +22,7 @@ from landslide.results.row import Row
 from landslide.results.table import is_scored, write_row
 from landslide.storage import remove
 from landslide.training.config import TrainingConfig
-from landslide.training.device import of_device
+from landslide.training.device import of_device, require_gpu
 from landslide.training.run import Report
 
 log = logging.getLogger(__name__)
@@ -46,6 +46,7 @@ def trial(
     table: str,
     runs: str,
     keep: bool = False,
+    gpu: bool = False,
 ) -> None:
     """Train one configuration on the shared chips and write its row.
 
@@ -64,12 +65,16 @@ def trial(
         Addresses of the table and of the checkpoints.
     keep : bool
         Leave the trained weights beside the checkpoints, see `weights_of`.
+    gpu : bool
+        Whether it was given one, and is not to train without.
 
     Raises
     ------
     RuntimeError
         Of the device, which ends the process: no other trial could use it from there.
     """
+    if gpu:
+        require_gpu()
     key: str = parameters["trial"]["key"]
     config: TrainingConfig = parameters["trial"]["config"]
     checkpoint = f"{runs}/{key}.checkpoint"
@@ -219,6 +224,7 @@ def run_trials(
     os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
     share = {
         "experiment": experiment, "chips": chips, "table": table, "runs": runs, "keep": keep,
+        "gpu": resources.gpus > 0,
     }  # fmt: skip
     # Tune reads its own records once, at the end: a sweep goes on from the table and checkpoints.
     with tempfile.TemporaryDirectory(prefix="sweep-") as records:

@@ -185,6 +185,9 @@ def check_trial(
         return Check("a trial", "training", passed=False, said=f"with {resources}: {step}"), None
     said = f"with {resources}: a step of {config.batch_size} chips takes {step.seconds:.3f} s"
     said += f" on {step.device} in {step.precision}"
+    said += f", and {gigabytes(step.peak)} of its memory" if step.peak else ""
+    if config.compile:
+        said += ", compiled" if step.compiled else ", and could not be compiled"
     if resources.gpus and step.device == "cpu":
         return Check("a trial", "training", passed=False, said=f"{said}, not on a GPU"), step
     return Check("a trial", "training", passed=True, said=said), step

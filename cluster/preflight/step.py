@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 
 from landslide.chips.inputs import parse_inputs
+from landslide.training.compiling import compiled
 from landslide.training.config import TrainingConfig
 from landslide.training.device import (
     device_name,
@@ -30,6 +31,9 @@ class Step:
     """Of one step over a batch."""
     room: float
     """Bytes for chips on the device, as a trial takes them; infinite on a CPU."""
+    peak: float | None = None
+    """Bytes of the device's memory that the steps took at most; None on a CPU."""
+    compiled: bool = False
 
 
 def training_step(config: TrainingConfig, chip_size: int, device: str | None = None) -> Step:
@@ -55,10 +59,11 @@ def training_step(config: TrainingConfig, chip_size: int, device: str | None = N
     channels = len(parse_inputs(config.inputs).channels)
     network = build_network(config.network, channels, config.encoder_weights).to(place)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # as documented
-    run = Run(network, config, precision, place)
     shape = (config.batch_size, channels, chip_size, chip_size)
     x = torch.randn(shape, device=place).contiguous(memory_format=torch.channels_last)
     y = torch.randint(2, (shape[0], *shape[2:]), dtype=torch.uint8, device=place)
+    forward = compiled(network, [x], precision) if config.compile else network
+    run = Run(network, config, precision, place, forward)
     network.train()
     with fastest_convolutions():
         for number in range(STEPS + 1):
@@ -72,6 +77,8 @@ def training_step(config: TrainingConfig, chip_size: int, device: str | None = N
         precision=str(precision).removeprefix("torch."),
         seconds=(time.perf_counter() - start) / STEPS,
         room=room,
+        peak=torch.cuda.max_memory_reserved(place) if place.type == "cuda" else None,
+        compiled=forward is not network,
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 import torch
 
 from landslide.training.config import TrainingConfig
-from landslide.training.device import whole_float32
+from landslide.training.device import of_device, whole_float32
 from landslide.training.feeding import Feed
 
 log = logging.getLogger(__name__)
@@ -54,7 +54,8 @@ def compiled(
 
     A copy of the network is tried first, forward and backward: what is found wrong then (no
     compiler on the machine, a device that the compiler does not know, a network that it cannot
-    follow) leaves the network as it is, with a warning. Scores may differ in their last digits.
+    follow) leaves the network as it is, with a warning. Scores may differ in their last digits. An
+    error of the device is raised.
 
     Parameters
     ----------
@@ -77,7 +78,9 @@ def compiled(
                     with torch.autocast(device.type, precision, precision != torch.float32):
                         logits = tried(sample)
                     logits.float().sum().backward()
-        except Exception as error:  # noqa: BLE001 - compilers have errors of many kinds
+        except Exception as error:  # compilers have errors of many kinds
+            if of_device(error):
+                raise
             reason = " ".join(str(error).split())[:200] or type(error).__name__
             log.warning("the network is not compiled, and trains as it is: %s", reason)
             return network

@@ -3,16 +3,37 @@
 import contextlib
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import torch
 
-FAILURES = ("CUDA error", "CUBLAS_STATUS", "cuDNN error", "unable to find an engine")
-"""What a plain RuntimeError says where a device has failed; the last, where cuDNN had no memory."""
+FAILURES = (
+    "CUDA error", "CUBLAS_STATUS", "cuDNN error", "unable to find an engine", "Triton Error [CUDA]",
+)  # fmt: skip
+"""What a plain RuntimeError says where a device has failed; the fourth, where cuDNN had no
+memory."""
+DRIVER = Path("/dev/nvidiactl")
+"""There where a machine has the driver of a GPU, whether that answers or not."""
 
 
 def this_device() -> torch.device:
     """Return the device that networks run on: a GPU where there is one."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def require_gpu() -> None:
+    """Raise where a machine has a GPU that torch does not see: training would go on without it.
+
+    Raises
+    ------
+    RuntimeError
+        As of a device that has failed.
+    """
+    if DRIVER.exists() and not torch.cuda.is_available():
+        raise RuntimeError(
+            "CUDA error: this machine has a GPU, and torch sees none: see nvidia-smi, and whether "
+            "torch was built for CUDA"
+        )
 
 
 def device_name(device: torch.device) -> str:

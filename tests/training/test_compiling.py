@@ -42,6 +42,17 @@ def test_what_cannot_be_compiled_trains_as_it_is_with_one_line(
     assert "\n" not in record.message
 
 
+def test_what_the_device_fails_with_is_no_matter_of_compiling(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*_: Any, **__: Any) -> Any:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(torch, "compile", fail)
+    with pytest.raises(torch.OutOfMemoryError):
+        compiled(tiny(), [SAMPLE], torch.float32)
+
+
 def test_the_trial_leaves_weights_statistics_and_random_numbers_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -1,8 +1,11 @@
 """What is said where a device fails, and what is left as it was found."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
+from landslide.training import device
 from landslide.training.device import fastest_convolutions, of_device, telling_batch_size
 
 CPU = torch.device("cpu")
@@ -11,6 +14,7 @@ FAILURES = [
     torch.AcceleratorError("CUDA error: unspecified launch failure"),
     RuntimeError("FIND was unable to find an engine to execute this computation"),
     RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED"),
+    RuntimeError("Triton Error [CUDA]: out of memory"),
     RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
 ]
 
@@ -30,6 +34,20 @@ def test_a_mistake_of_ours_is_left_as_it_is(mistake: Exception) -> None:
     assert not of_device(mistake)
     with pytest.raises(type(mistake)), telling_batch_size(CPU, 64):
         raise mistake
+
+
+@pytest.mark.parametrize(("driver", "seen"), [(True, False), (True, True), (False, False)])
+def test_a_gpu_that_torch_does_not_see_is_an_error_of_the_device(
+    driver: bool, seen: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(device, "DRIVER", tmp_path if driver else tmp_path / "none")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: seen)
+    if seen or not driver:
+        device.require_gpu()
+        return
+    with pytest.raises(RuntimeError, match="torch sees none: see nvidia-smi") as error:
+        device.require_gpu()
+    assert of_device(error.value)
 
 
 @pytest.mark.parametrize("before", [True, False])
