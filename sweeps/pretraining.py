@@ -172,10 +172,7 @@ def pretrained(
     shared = ray.put(chips)
     task = ray.remote(**resources.options(), max_retries=MAX_FAILURES)(pretrain_one)
     waiting = {
-        task.remote(shared, replace(config, epochs=epochs), address, gpu=resources.gpus > 0): (
-            config,
-            address,
-        )
+        task.remote(shared, replace(config, epochs=epochs), address): (config, address)
         for config, address in lacking
     }
     left, failed = list(waiting), dict[str, str]()
@@ -194,11 +191,11 @@ def pretrained(
     return begun, failed
 
 
-def pretrain_one(
-    chips: xr.Dataset, config: TrainingConfig, address: str, *, gpu: bool = False
-) -> float:
+def pretrain_one(chips: xr.Dataset, config: TrainingConfig, address: str) -> float:
     """Pretrain one configuration where Ray says; a worker that died goes on where it was."""
-    if gpu:
+    import ray  # noqa: PLC0415 - as above
+
+    if ray.get_gpu_ids():
         require_gpu()
     checkpoint = address.replace(".safetensors", ".checkpoint")
     error = pretrain(chips, config, address, checkpoint=checkpoint)
