@@ -19,6 +19,7 @@ from cluster.ray import ray_cluster
 from cluster.resources import Resources
 from landslide.chips.split import TRAIN
 from landslide.command import run_command
+from landslide.cube.address import METADATA_FILES
 from landslide.cube.events import published_name
 from landslide.cube.fetch import fetch_cube
 from landslide.options import Parser, cube_address
@@ -56,7 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
     words = sys.argv[1:] if arguments is None else arguments
     args.results = args.results or f"{table_of(args)[1]}/RESULTS.md"
     check_page(args.results)
-    if args.cube and published_name(args.cube) and not Path(args.cube).exists():
+    if args.cube and published_name(args.cube) and not _holds_cube(Path(args.cube)):
         args.cube = str(fetch_cube(args.cube, args.download_to))
     args.cube = cube_address(args)  # a worker's folder is another
     planned = plan_protocols(args)
@@ -99,6 +100,11 @@ def plan_protocols(args: argparse.Namespace) -> dict[str, Sweep]:
         base = with_steps_of(blocked.base, _training(paper), _training(blocked))
         planned["blocked"] = replace(blocked, base=base)
     return planned
+
+
+def _holds_cube(path: Path) -> bool:
+    """Say whether a path that is named like a published event is a cube, and not its results."""
+    return path.is_file() or any((path / name).exists() for name in METADATA_FILES)
 
 
 def _under(args: argparse.Namespace, protocol: str, **changes: None) -> argparse.Namespace:

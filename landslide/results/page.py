@@ -116,8 +116,8 @@ def _meaning(parts: Sequence[Section], verdicts: int) -> Iterator[str]:
         "more seeds, or more ground to test on, would tell. The intervals are over the seeds and, "
         "where rows kept histograms, the test chips or their blocks; differences are paired over "
         "both and averaged over the timesteps named; growth is the least-squares slope; the best "
-        "is judged with all that it was chosen from in view. What another scene, split or choice "
-        f"of training chips would give is in none of them, and the {verdicts} verdicts are not "
+        "of k is judged at 1 - 0.05 / k, for it was chosen. What another scene, split or choice of "
+        f"training chips would give is in none of them, and the {verdicts} verdicts are not "
         "corrected for their number."
     )
     if any(part.simulated for part in parts):

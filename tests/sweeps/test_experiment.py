@@ -164,6 +164,8 @@ def test_a_published_event_is_downloaded_first(
         "sweeps.experiment.fetch_cube", functools.partial(fetch_cube, api=zenodo.api)
     )
     more = ["--download-to", str(tmp_path), "--results", str(tmp_path / "RESULTS.md")]
+    (tmp_path / "here" / "hokkaido").mkdir(parents=True)  # results of that event, and no cube
+    monkeypatch.chdir(tmp_path / "here")
     assert main(line("hokkaido", ran, *more)) == 0
     # The same cube at another address: what was trained there is not trained again here.
     assert capsys.readouterr().out.count("4 configurations, 4 in the table already") == 2
