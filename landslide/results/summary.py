@@ -75,6 +75,13 @@ def notes(section: Section) -> list[str]:
             f"Scored on {fewest:,} to {most:,} test pixels: rows of several sweeps, compare "
             "with care"
         )
+    if section.scored["change_auprc"].notna().any():
+        lines.append("Change only: the absolute log ratio, untrained")
+    if section.scored["smoothed_difference_auprc"].notna().any():
+        lines.append(
+            "Smoothed difference: before minus after over 5 x 5 pixels, untrained; it looks for "
+            "what darkens, and is below random where landslides brighten"
+        )
     if section.identity["precision"] == MIXED:
         lines.append(f"Mixed precision: {', '.join(sorted(set(section.scored['precision'])))}")
     lines += [
