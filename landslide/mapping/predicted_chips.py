@@ -109,5 +109,6 @@ def predict_chips(model: str, cube: xr.Dataset, event: Event, count: int = 6) ->
         probability,
         chips["label"].to_numpy(),
         names,
-        f"{event.name}, {chipping.protocol} protocol, {inputs.name}{images}: test chips, unvalidated",
+        f"{event.name}, {chipping.protocol} protocol, {inputs.name}{images}: test chips, "
+        "unvalidated",
     )
