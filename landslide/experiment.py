@@ -3,13 +3,15 @@
 import functools
 import hashlib
 import json
+import logging
 import platform
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
 from landslide.chips.chip_store import chip_store_name
@@ -17,9 +19,11 @@ from landslide.chips.inputs import BASELINE, parse_inputs, union
 from landslide.chips.passing import ChipStream
 from landslide.chips.plan import plan_chips
 from landslide.chips.split import (
+    LEAST_BLOCKS,
     TEST,
     VALIDATION,
     Chipping,
+    effective_blocks,
     spatial_blocks,
     split_to_json,
 )
@@ -42,10 +46,12 @@ from landslide.training.run import Report
 from landslide.training.start import keep_weights
 from landslide.training.train import Trained, train
 
+log = logging.getLogger(__name__)
+
 PROJECT = "landslide-sar-datacubes"
 PACKAGES = ("torch", "segmentation-models-pytorch", "xarray", "zarr", "xbatcher", "dask", "ray")
 
-_VARIED = {"inputs", "timesteps", "seed", "start"}
+_VARIED = {"inputs", "timesteps", "seed", "start", "threads"}
 _COLUMNS = {*SCHEMA.names, "start"}
 
 
@@ -156,6 +162,8 @@ def plan_experiment(
     read_as = [cube.encoding["missing"]] if cube.encoding.get("missing") == AS_NO_DATA else []
     read_as += ["skip-damaged"] if skip_damaged else []
     chips = plan_chips(labels, chipping, split)
+    if chipping.protocol == "blocked":
+        _warn_of_one_place(address, chips, chipping)
     return Experiment(
         cube=address,
         cube_digest=cube_digest(address, labels, read_as),
@@ -168,6 +176,23 @@ def plan_experiment(
         simulated=bool(cube.attrs.get("simulated", False)),
         skip_damaged=skip_damaged,
     )
+
+
+def _warn_of_one_place(address: str, chips: xr.Dataset, chipping: Chipping) -> None:
+    """Say so where the test landslides lie in too few blocks to tell how blocks differ."""
+    tested = (chips["part"] == TEST).to_numpy()
+    blocks = spatial_blocks(corners_of(chips), chipping)[tested]
+    number = np.unique(blocks, return_inverse=True)[1]
+    found = effective_blocks(number, (chips["label"].to_numpy()[tested] == 1).sum(axis=(1, 2)))
+    if found < LEAST_BLOCKS:
+        log.warning(
+            "%s: the landslides to test on lie in %.1f of %d spatial blocks, counted by their "
+            "pixels, so no interval will say what another place would give: choose a smaller "
+            "--block-size, or another --split-seed",
+            address,
+            found,
+            number.max() + 1,
+        )
 
 
 def stream_of(cube: xr.Dataset, experiment: Experiment) -> ChipStream:
@@ -261,7 +286,7 @@ def setup_digest(experiment: Experiment, config: TrainingConfig) -> str:
 
 
 def origin_digest(experiment: Experiment, config: TrainingConfig) -> str:
-    """Digest what trains weights to begin with, but for inputs, timesteps and seed."""
+    """Digest what trains weights to begin with, but for inputs, timesteps, seed and threads."""
     training = {k: v for k, v in determining(config).items() if k not in _VARIED}
     return _digest(experiment.determined | {"training": training})[:12]
 
@@ -388,7 +413,11 @@ def _identity(experiment: Experiment, config: TrainingConfig, key: str) -> dict[
 @functools.cache
 def versions() -> dict[str, str]:
     """Return the versions that a score may depend on; this project's with a digest of its code."""
-    ours = {"landslide": f"{version(PROJECT)}+{_code_digest()}"}
+    try:
+        own = version(PROJECT)
+    except PackageNotFoundError:  # the code came with a job
+        own = "none"
+    ours = {"landslide": f"{own}+{_code_digest()}"}
     libraries = {name: version(name) for name in PACKAGES}
     return {"python": platform.python_version()} | ours | libraries
 

@@ -69,10 +69,10 @@ def run(args: argparse.Namespace, planned: Sweep | None = None) -> int:
         configs = sweep.keyed(resources)
         waiting = sweep.lacking(configs, force=args.force)
         print(f"{len(configs)} configurations, {len(configs) - len(waiting)} in the table already")
-        if waiting and (others := sweep.scored_on_gpu(resources)):
+        if others := sweep.scored_on_gpu([*waiting.values()], resources):
             log.warning(
-                "the table holds %d of them in mixed precision, as a GPU trains them; without one "
-                "they are trained anew in float32: --gpus-per-trial 1 would wait for a GPU",
+                "%d of those to train are in the table in mixed precision, as a GPU trains them; "
+                "without one they are trained anew in float32: --gpus-per-trial 1 waits for a GPU",
                 others,
             )
         failures = 0

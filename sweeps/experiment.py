@@ -10,6 +10,7 @@ Started again it goes on from the table.
 """
 
 import argparse
+import logging
 import shlex
 import sys
 from dataclasses import replace
@@ -25,10 +26,13 @@ from landslide.cube.fetch import fetch_cube
 from landslide.options import Parser, cube_address
 from landslide.results.table import results_table
 from landslide.retries import patiently
+from landslide.storage import exists
 from landslide.training.labelled import with_steps_of
 from sweeps.ablation import run
 from sweeps.planning import Sweep, add_sweep_options, parsed, plan_sweep, resources_of, table_of
 from sweeps.showing import check_page, example_model, write_page
+
+log = logging.getLogger(__name__)
 
 PROTOCOLS = ("paper", "blocked")
 
@@ -67,9 +71,12 @@ def main(arguments: list[str] | None = None) -> int:
         args.gpus_per_trial = resources.gpus  # all of it the same, whatever nodes come and go
         code, complete = 0, dict[str, Sweep]()
         for name, sweep in planned.items():
-            # What trains the next for hours may be taken away meanwhile.
-            if complete and not code and sweep.lacking(sweep.keyed(resources), force=args.force):
-                show(args, complete, resources, words)
+            if complete and not code and not exists(args.results):
+                # What trains the next for hours may be taken away meanwhile.
+                try:
+                    show(args, complete, resources, words)
+                except (ValueError, OSError) as error:
+                    log.warning("no page yet: %s", error)
             code = max(code, run(args, sweep))
             complete[name] = sweep
         whole = show(args, complete, resources, words)

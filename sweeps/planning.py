@@ -146,11 +146,11 @@ class Sweep:
         done = set() if force else patiently(lambda: row_keys(self.table))
         return {key: config for key, config in keyed.items() if key not in done}
 
-    def scored_on_gpu(self, resources: Resources) -> int:
-        """Return how many of the rows that a GPU would earn the table holds, without having one."""
+    def scored_on_gpu(self, waiting: Sequence[TrainingConfig], resources: Resources) -> int:
+        """Return how many of these the table holds as a GPU trains them; 0 where there is one."""
         if resources.gpus or self.base.precision == "float32":
             return 0
-        on_gpu = self.keyed(replace(resources, gpus=1))
+        on_gpu = self.keyed(replace(resources, gpus=1), waiting)
         return len(on_gpu) - len(self.lacking(on_gpu, force=False))
 
 

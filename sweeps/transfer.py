@@ -4,8 +4,9 @@
 The target's test chips score what was trained on the sources as it is (zero-shot), with the
 target's own statistics of its channels, fine-tuned on a few labelled chips of the target, and
 trained on all cubes together; beside what begins at random on as many labels. All that is trained
-from random weights makes as many optimiser steps. Statistics need no labels, but under the `paper`
-protocol it is labels that say which chips there are: `--protocol blocked` takes all.
+from random weights makes as many optimiser steps, as far as whole epochs allow and one at least.
+Statistics need no labels, but under the `paper` protocol it is labels that say which chips there
+are: `--protocol blocked` takes all.
 
     sweeps/transfer.py TARGET --from SOURCE [SOURCE …] --inputs vv+vh --timesteps 2 --seeds 0 1 2
 """
@@ -176,7 +177,7 @@ def joint_stages(
     """Return what is trained on the sources: each alone, all, and all with the target's own.
 
     All but the last is trained on none of the target's labels, and scored on it zero-shot. Each
-    makes as many optimiser steps as the target alone.
+    makes as many optimiser steps as the target alone, see `with_steps_of`.
     """
     count = chips_trained(own)
     everyone = list(range(len(sources)))

@@ -66,7 +66,7 @@ def trial(
     keep : bool
         Leave the trained weights beside the checkpoints, see `weights_of`.
     gpu : bool
-        Whether it was given one, and is not to train without.
+        Whether it was given one: then one that the machine has and torch does not see is an error.
 
     Raises
     ------

@@ -254,6 +254,7 @@ class TestRowKey:
         first = begun(experiment, 0)
         assert begun(experiment, 1)[0] == first[0]
         assert begun(experiment, 0, inputs="vh")[0] == first[0]
+        assert begun(experiment, 0, threads=SMALL.threads + 1)[0] == first[0]
         for other in (
             begun(replace(experiment, cube_digest="another"), 0),
             begun(experiment, 0, epochs=99),
@@ -335,6 +336,19 @@ class TestPlan:
     ) -> None:
         other = plan_experiment(cube, EVENT, Chipping(chip_size=24), ["vv"], [1])
         assert other.split_digest != experiment.split_digest
+
+    @pytest.mark.parametrize(("size", "warned"), [(64, True), (32, False)])
+    def test_landslides_to_test_on_that_lie_in_less_than_two_blocks_are_warned_of(
+        self, size: int, warned: bool, cube: xr.Dataset, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        chipping = Chipping("blocked", chip_size=32, block_size=size, buffer=0)
+        planned = plan_experiment(cube, EVENT, chipping, ["vv"], [1])
+        if warned:  # of six blocks a fifth are to test on
+            said = r"quake\.zarr: the landslides to test on lie in 1\.\d of \d spatial blocks"
+            assert re.search(said, caplog.text)
+            assert planned.cube in caplog.text
+        else:
+            assert not caplog.text
 
 
 @pytest.fixture(scope="module")

@@ -223,8 +223,13 @@ def coherence_pairs(
         raise ValueError(
             f"coherence needs a pair before event {event.name!r} and one across it, "
             f"there are {before.sum()} and {across.sum()}"
-            + (f", and {foreign.sum()} of another orbit" if foreign.any() else "")
-            + ": choose inputs without coherence"
+            + (
+                f" of orbit {orbit}, and {foreign.sum()} of others: choose"
+                if foreign.any()
+                else ":"
+            )
+            + (" their --orbit, or" if foreign.any() else " choose")
+            + " inputs without coherence"
         )
     return before, across
 

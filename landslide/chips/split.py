@@ -1,7 +1,6 @@
 """Which chips train, validate and test: the paper's random split and a spatially blocked one."""
 
 import json
-import logging
 from dataclasses import dataclass
 from operator import index
 
@@ -15,8 +14,6 @@ SHARES = {TRAIN: 0.6, VALIDATION: 0.2, TEST: 0.2}
 DRAWS = 512
 LEAST_BLOCKS = 2.0
 """Fewer, as where nearly all landslides lie in one of several, do not say how blocks differ."""
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -141,17 +138,6 @@ def blocked_split(
         inside = parts == part
         if not landslide_pixels[inside].sum():
             raise ValueError(f"no landslide is left in the {part} part of the split: {advice}")
-    tested = parts == TEST
-    _, number = np.unique(block_of_chip[tested], return_inverse=True)
-    found = effective_blocks(number, landslide_pixels[tested])
-    if found < LEAST_BLOCKS:
-        log.warning(
-            "of %d spatial blocks of test chips the landslides lie in %.1f, counted by their "
-            "pixels: no interval will say what another place would give; choose a smaller "
-            "--block-size, or another --split-seed",
-            number.max() + 1,
-            found,
-        )
     return parts
 
 

@@ -58,5 +58,5 @@ def _cause(ours: Comparison, its: Comparison, *, beyond: bool) -> str:
     if beyond:
         return others
     if ours.points_to == "held":
-        return "none sought: both means hold it, the interval is too wide"
+        return "none sought: both means hold it, and more seeds or ground would tell"
     return "not to be told: it may be as the detector finds"

@@ -170,6 +170,8 @@ def _more(mine: pd.DataFrame, labelled: int) -> str:
     point = mine.loc[[labelled]].iloc[0] if labelled in mine.index else None
     if point is None or pd.isna(point["more"]):
         return "-"
+    if pd.isna(point["more_low"]):
+        return f"{point['more']:+.3f}"
     return f"{point['more']:+.3f} [{point['more_low']:+.3f}, {point['more_high']:+.3f}]"
 
 

@@ -65,11 +65,7 @@ def what_was_run(parts: Sequence[Section], setting: Setting) -> Iterator[str]:
         here[f"training, {part.identity['protocol']} protocol"] = _training(part)
     here["seeds"] = ", ".join(map(str, sorted({seed for part in parts for seed in part.seeds})))
     here["device"] = "; ".join(_devices(parts))
-    here["versions"] = "; ".join(
-        dict.fromkeys(
-            _versions(text) for part in parts for text in part.scored["versions"].dropna()
-        )
-    )
+    here["versions"] = "; ".join(_versions(parts))
     yield from ("", "## What was run", "")
     yield from pipes(
         ["", "here", "the paper"],
@@ -102,8 +98,13 @@ def _devices(parts: Sequence[Section]) -> list[str]:
     return sorted(set(named + np.where(found["compiled"].fillna(False), ", compiled", "")))
 
 
-def _versions(text: str) -> str:
-    return ", ".join(f"{name} {number}" for name, number in json.loads(text).items())
+def _versions(parts: Sequence[Section]) -> list[str]:
+    """Say what the rows were made by: this project's code, and then the libraries."""
+    texts = dict.fromkeys(text for part in parts for text in part.scored["versions"].dropna())
+    known = [json.loads(text) for text in texts]
+    ours = [f"landslide {each.pop('landslide')}" for each in known if "landslide" in each]
+    libraries = [", ".join(f"{name} {number}" for name, number in each.items()) for each in known]
+    return list(dict.fromkeys([*ours, *libraries]))
 
 
 def shortfalls(parts: Sequence[Section], setting: Setting) -> Iterator[str]:

@@ -8,10 +8,15 @@ from pathlib import Path
 import torch
 
 FAILURES = (
-    "CUDA error", "CUBLAS_STATUS", "cuDNN error", "unable to find an engine", "Triton Error [CUDA]",
-)  # fmt: skip
-"""What a plain RuntimeError says where a device has failed; the fourth, where cuDNN had no
-memory."""
+    "CUDA error",
+    "CUBLAS_STATUS",
+    "cuDNN error",
+    "unable to find an engine",  # cuDNN had no memory
+    "Triton Error [CUDA]: out of memory",  # others are of what it compiled
+    "Triton Error [CUDA]: an illegal memory access",
+    "Triton Error [CUDA]: unspecified launch failure",
+)
+"""What a plain RuntimeError says where a device has failed."""
 DRIVER = Path("/dev/nvidiactl")
 """There where a machine has the driver of a GPU, whether that answers or not."""
 

@@ -160,7 +160,10 @@ def test_pairs_of_days_on_which_only_another_orbit_looks_are_left_out() -> None:
     before, across = coherence_pairs(cube, QUAKE, "any")
     assert before.sum() + across.sum() == 6
     only_others = cube.isel(timepair=[1, 3])
-    with pytest.raises(ValueError, match="there are 0 and 0, and 2 of another orbit: choose"):
+    with pytest.raises(
+        ValueError,
+        match="there are 0 and 0 of orbit 46, and 2 of others: choose their --orbit, or inp",
+    ):
         coherence_pairs(only_others, QUAKE, "46")
 
 

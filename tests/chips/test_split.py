@@ -161,22 +161,6 @@ def test_equal_blocks_count_as_many_and_uneven_ones_as_fewer() -> None:
     assert effective_blocks(np.array([0, 1]), np.array([0, 0])) == 0
 
 
-def test_test_landslides_that_lie_in_one_block_are_warned_of(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    corners = chip_corners((64, 160), 8)
-    chipping = Chipping("blocked", chip_size=8, block_size=32, buffer=0)
-    blocks = spatial_blocks(corners, chipping)
-    parts = blocked_split(corners, np.isin(blocks, (0, 4, 8)).astype(int), chipping)
-    of = len(set(blocks[parts == TEST]))
-    assert f"of {of} spatial blocks of test chips the landslides lie in 1.0" in caplog.text
-    assert "choose a smaller --block-size, or another --split-seed" in caplog.text
-    caplog.clear()
-    parts = blocked_split(corners, np.ones(len(corners)), chipping)
-    assert len(set(blocks[parts == TEST])) > 1
-    assert not caplog.text
-
-
 @pytest.mark.parametrize(("offset", "side"), [(0, 32), (24, 32), (40, 48), (-8, 32)])
 def test_the_chips_of_a_block_share_a_part(offset: int, side: int) -> None:
     chipping = Chipping("blocked", chip_size=8, block_size=side, block_offset=offset, buffer=0)

@@ -42,7 +42,11 @@ def cause_of(found):
         ((0.099, 0.1, 0.101), 0.15, "the simulation"),  # less than it, and not beyond it
         ((0.049, 0.05, 0.051), 0.03, f"{PERHAPS}; and beyond it {BESIDE}"),
         ((0.149, 0.15, 0.151), 0.002, BESIDE),
-        ((-0.03, 0.005, 0.04), 0.002, "none sought: both means hold it, the interval is too wide"),
+        (
+            (-0.03, 0.005, 0.04),
+            0.002,
+            "none sought: both means hold it, and more seeds or ground would tell",
+        ),
         ((-0.02, 0.015, 0.05), 0.002, "not to be told: it may be as the detector finds"),
         ((0.05,), 0.002, "not to be told: it may be as the detector finds"),  # one seed
     ],

@@ -56,6 +56,18 @@ def both(table_of, paper_rows):
     return make
 
 
+def test_rows_of_two_states_of_the_code_name_the_libraries_once(table_of, paper_rows, setting):
+    made = [
+        replace(row, versions=json.dumps({"python": "3.12", "landslide": f"0.1.0+{row.seed}"}))
+        for row in paper_rows(**RAN)
+    ]
+    page = results_page(table_of(made), setting)
+    assert (
+        "| versions | landslide 0.1.0+0; landslide 0.1.0+1; landslide 0.1.0+2; python 3.12 |"
+        in page
+    )
+
+
 def test_the_whole_experiment_on_a_gpu_falls_short_of_nothing(both, setting):
     page = results_page(both(), setting)
     assert "What this is not" not in page

@@ -1,9 +1,16 @@
-"""Numbers on a sweep's command line that cannot be."""
+"""A sweep's command line: what cannot be, and what follows from it."""
+
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from cluster import JOB
+from cluster.resources import Resources
+from landslide.experiment import failed_row
+from landslide.results.table import write_row
 from sweeps.ablation import options
+from sweeps.planning import plan_sweep
 
 
 @pytest.mark.parametrize(
@@ -23,6 +30,19 @@ def test_a_number_that_cannot_be_is_one_line(
         options(["cube.zarr", option, value])
     (line,) = capsys.readouterr().err.splitlines()
     assert said in line
+
+
+def test_rows_that_a_gpu_trained_are_counted_where_there_is_none(cube: str, tmp_path: Path) -> None:
+    table = str(tmp_path / "table")
+    line = [cube, "--table", table, "--preset", "quick", "--chip-size", "64"]
+    sweep = plan_sweep(options([*line, "--inputs", "vv", "--timesteps", "1", "2"]))
+    on_cpu, on_gpu = (sweep.keyed(Resources(1, gpus, None)) for gpus in (0, 1))
+    key, config = next(iter(on_gpu.items()))
+    write_row(table, replace(failed_row(sweep.experiment, config, key, "-"), error=None, auprc=0.5))
+    waiting = list(on_cpu.values())
+    assert sweep.scored_on_gpu(waiting, Resources(1, 0, None)) == 1
+    assert sweep.scored_on_gpu(waiting[1:], Resources(1, 0, None)) == 0
+    assert sweep.scored_on_gpu(waiting, Resources(1, 1, None)) == 0
 
 
 @pytest.mark.parametrize("option", ["table", "storage"])

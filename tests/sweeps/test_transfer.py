@@ -10,7 +10,7 @@ import pytest
 from landslide import results_table, simulate_cube
 from sweeps.transfer import command, main, names_of
 
-QUICK = ["--preset", "quick", "--chip-size", "64", "--epochs", "1", "--timesteps", "1"]
+QUICK = ["--preset", "quick", "--chip-size", "64", "--epochs", "2", "--timesteps", "1"]
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,8 @@ def test_a_model_is_carried_to_another_event_in_every_way(
     own = int(rows.loc[rows["origin"].isna() & labelled.isna(), "train_chips"].iloc[0])
     zero_shot = one.loc[("zero-shot from simulated", 0)]
     assert zero_shot["train_chips"].item() + own == one.loc["with simulated"]["train_chips"].item()
-    # What begins at random makes as many steps, to half a pass, whatever it is trained on.
+    # What begins at random makes as many steps, to half a pass, whatever it is trained on: on
+    # both cubes, whose passes are twice as long, in half as many epochs.
     alone = rows[rows["origin"].isna() & labelled.isna()]
     wanted = alone["epochs"].item() * math.ceil(own / 8)
     for trained in (zero_shot, one.loc["with simulated"]):

@@ -37,7 +37,7 @@ from landslide.cube.address import open_group
 from landslide.cube.events import Event, event_to_attribute
 from landslide.cube.readers import AUTO, choose_reader
 
-LAYOUT = 2
+LAYOUT = 3
 """Changes with what a chip store holds, so that no store of another version is taken for one."""
 
 
