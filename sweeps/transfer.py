@@ -179,7 +179,6 @@ def joint_stages(
     All but the last is trained on none of the target's labels, and scored on it zero-shot. Each
     makes as many optimiser steps as the target alone, see `with_steps_of`.
     """
-    count = chips_trained(own)
     everyone = list(range(len(sources)))
     stages = []
     for group in [[number] for number in everyone] + [everyone] * (len(sources) > 1):
@@ -192,22 +191,22 @@ def joint_stages(
             Stage(
                 replace(target.experiment, sources=digests, without_own=True),
                 chips,
-                [
-                    replace(with_steps_of(config, count, chips_trained(chips)), origin=origin)
-                    for config in target.configs
-                ],
+                in_as_many_steps(target.configs, own, chips, origin),
                 keep=True,
             )
         )
     digests = tuple(source.experiment.chips_digest for source in sources)
     chips = join_cubes(own, others)
-    with_own = [
-        replace(
-            with_steps_of(config, count, chips_trained(chips)), origin=f"with {'+'.join(names)}"
-        )
-        for config in target.configs
-    ]
+    with_own = in_as_many_steps(target.configs, own, chips, f"with {'+'.join(names)}")
     return [*stages, Stage(replace(target.experiment, sources=digests), chips, with_own)]
+
+
+def in_as_many_steps(
+    configs: Sequence[TrainingConfig], own: xr.Dataset, chips: xr.Dataset, origin: str
+) -> list[TrainingConfig]:
+    """Return what trains on some chips in as many optimiser steps as on the target's own."""
+    counts = chips_trained(own), chips_trained(chips)
+    return [replace(with_steps_of(config, *counts), origin=origin) for config in configs]
 
 
 def chips_trained(chips: xr.Dataset) -> int:

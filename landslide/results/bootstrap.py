@@ -49,8 +49,7 @@ class Resampled:
     """The same (resample, seed), from the histograms; equal resamples of two configurations are of
     the same blocks. (0, seed) where rows kept none."""
     blocks: float
-    """How many blocks there are to draw from, as many as equally many landslides in each would be:
-    (sum p)^2 / sum p^2, with p the landslide pixels of a block (Kish, 1965)."""
+    """How many blocks there are to draw from, counted by landslides: see `effective_blocks`."""
     limits: tuple[float, float] = (0.0, 1.0)
     """What the scores lie within."""
     chips: tuple[int, ...] = ()
