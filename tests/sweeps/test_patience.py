@@ -83,8 +83,9 @@ def test_weights_that_are_there_are_begun_with(
     args: Any = SimpleNamespace(labelled=[1], fine_tuning_rate=None)
     own = xr.Dataset(coords={"part": ("chip", np.array([TRAIN, TRAIN, TEST]))})
     outage = away("exists")
-    configs = few_labels(args, SWEEP, own, {("zero-shot from a", "vv", 1, 0): weights})
-    assert [config.start for config in configs] == ["none", "none", weights, weights]
+    configs = few_labels(args, SWEEP, own, {("zero-shot from a", "vv", 1, 0): (weights, "cd")})
+    begun = [(config.start, config.begun_on) for config in configs]
+    assert begun == [("none", ""), ("none", ""), (weights, "cd"), (weights, "cd")]
     assert not outage
 
 
@@ -92,6 +93,7 @@ def test_what_was_pretrained_is_not_again(
     away: Callable[[str], list[Exception]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pretraining, "row_key", lambda *_: "ab")
+    monkeypatch.setattr(pretraining, "origin_digest", lambda *_: "cd")
     address = f"{RUNS}/pretrained-ab.safetensors"
     write_whole(address, b"weights")
     outage, args = away("exists"), SimpleNamespace(pretraining_epochs=None)

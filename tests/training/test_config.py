@@ -38,7 +38,7 @@ def test_every_setting_determines_the_score_but_the_preset_and_the_checkpoints(f
     other = replace(config, **{field: OTHER_VALUES[type(getattr(config, field))]})
     assert other != config
     same = determining(other) == determining(config)
-    assert same == (field in {"preset", "checkpoint_every", "origin"})
+    assert same == (field in {"preset", "checkpoint_every", "origin", "begun_on"})
 
 
 @pytest.mark.parametrize(
