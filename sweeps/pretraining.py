@@ -1,9 +1,9 @@
 #!/usr/bin/env python
 """Pretraining without labels on the cube's own chips, and what it saves of labels.
 
-Each configuration is trained on a few labelled chips and on all, once from random weights and once
-from weights that learned to fill in hidden squares of the scene's chips, those of the test part
-left out.
+Each configuration is trained on a few labelled chips and on all: from random weights, from weights
+that learned to fill in hidden squares of the scene's chips, those of the test part left out, and
+from random weights for as many optimiser steps more as that took.
 
     sweeps/pretraining.py CUBE --inputs vv+vh --timesteps 2 --seeds 0 1 2
 """
@@ -26,11 +26,12 @@ from landslide.chips.survey import known_of
 from landslide.command import run_command
 from landslide.experiment import Experiment, failed_row, origin_digest, row_key, stream_of
 from landslide.options import Parser, opened_cube
+from landslide.results.labels import AS_LONG
 from landslide.results.table import check_writable
 from landslide.storage import exists, remove
 from landslide.training.config import TrainingConfig
 from landslide.training.device import require_gpu
-from landslide.training.labelled import with_labels
+from landslide.training.labelled import with_labels, with_steps_of_pretraining
 from landslide.training.pretraining import HIDDEN, SQUARE, pretrain
 from sweeps.curves import show_curves
 from sweeps.planning import (
@@ -80,10 +81,16 @@ def main(arguments: list[str] | None = None) -> int:
         known = known_of(chips)
         count = int((known["part"] == TRAIN).sum())
         begun, failed = pretrained(args, sweep, unlabelled, resources)
+        epochs = args.pretraining_epochs or sweep.base.epochs
+        steps = epochs, unlabelled[1].sizes["chip"], count
+        as_long = [
+            replace(with_steps_of_pretraining(config, *steps), origin=AS_LONG)
+            for config in sweep.configs
+        ]
         labelled = [k for k in sorted(set(args.labelled)) if k < count]
         configs = [
             with_labels(config, k, count)
-            for config in (*sweep.configs, *begun)
+            for config in (*sweep.configs, *as_long, *begun)
             for k in (*labelled, None)
         ]
         keyed = sweep.keyed(resources, configs)

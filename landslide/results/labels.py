@@ -19,6 +19,10 @@ from landslide.results.summary import columns
 
 AT_RANDOM = "at random"
 """The name of what began at random."""
+AS_LONG = "at random, trained as long"
+"""The name of what began at random and made the steps of pretraining, too."""
+_REFERENCES = (AT_RANDOM, AS_LONG)
+_DIFFERENCE = ("origin", "labelled", "reference", "mean", "low", "high")
 # A curve has few labels and many, and so other epochs and rates from point to point; a failed trial
 # does not know its arithmetic.
 _VARIES = ("origin", "labelled_chips", "epochs", "learning_rate", "precision", "setup")
@@ -34,16 +38,19 @@ class Curves:
     points: pd.DataFrame
     """One row a point: origin, labelled (chips), all (whether they are all there are), mean,
     spread (sample standard deviation over seeds), low and high (95 % interval over test chips
-    or blocks and seeds; NaN for one seed), seeds, failed, and `more`, `more_low`, `more_high`: what
-    it scores more than what began at random on as many labels, or without any on all, paired over
-    test chips and seeds; NaN where fewer than two seeds are shared."""
+    or blocks and seeds; NaN for one seed), seeds and failed."""
+    differences: pd.DataFrame
+    """One row for each point of an origin and what began at random as a reference, `AT_RANDOM` or
+    `AS_LONG`: origin, labelled, reference, and mean, low and high of what it scores more on as many
+    labels, or without any than on all, paired over test chips or blocks and seeds. Only where two
+    seeds are shared."""
     prevalence: float
     """What a random score reaches."""
 
     @property
     def origins(self) -> list[str]:
         """The curves' names: what began at random first."""
-        return sorted(set(self.points["origin"]), key=lambda name: (name != AT_RANDOM, name))
+        return sorted(set(self.points["origin"]), key=lambda name: (_reference_rank(name), name))
 
     @property
     def labelled(self) -> list[int]:
@@ -79,27 +86,34 @@ def label_efficiency(table: pd.DataFrame) -> list[Curves]:
         scored = rows[rows["error"].isna()]
         if len(scored):
             identity = dict(zip(common, values, strict=True))
-            points = pd.DataFrame(_points(rows))
-            found.append(Curves(identity, points, float(scored["prevalence"].mean())))
+            counted = _with_all_counted(rows)
+            points = pd.DataFrame(_points(counted))
+            scored = counted[counted["error"].isna()]
+            more = pd.DataFrame(_differences(scored), columns=_DIFFERENCE)
+            prevalence = float(scored["prevalence"].mean())
+            found.append(Curves(identity, points, more, prevalence))
     return sorted(found, key=lambda c: (rank[c.identity["inputs"]], c.identity["timesteps"]))
 
 
-def _points(rows: pd.DataFrame) -> Iterator[dict[str, Any]]:
+def _reference_rank(origin: str) -> int:
+    return _REFERENCES.index(origin) if origin in _REFERENCES else len(_REFERENCES)
+
+
+def _with_all_counted(rows: pd.DataFrame) -> pd.DataFrame:
     # All of this cube's: what trained on other cubes' chips beside them counts those, too.
     whole = rows.loc[rows["all"], "train_chips"].dropna()
-    rows = rows.assign(labelled=rows["labelled"].fillna(whole.min() if len(whole) else 0))
-    at_random = rows[(rows["origin"] == AT_RANDOM) & rows["error"].isna()]
+    return rows.assign(labelled=rows["labelled"].fillna(whole.min() if len(whole) else 0))
+
+
+def _points(rows: pd.DataFrame) -> Iterator[dict[str, Any]]:
     for _, mine in rows.groupby(["origin", "labelled", "all"]):
         scored = mine[mine["error"].isna()]
         scores = scored["auprc"].to_numpy(dtype=np.float64)
-        labelled = int(mine["labelled"].iloc[0])
-        as_many = at_random["labelled"] == labelled if labelled else at_random["all"]
-        more = _difference(scored, at_random[as_many])
         several = len(scores) > 1 and has_histograms(scored)
         interval = mean_interval(resample(scored)) if several else None
         yield {
             "origin": mine["origin"].iloc[0],
-            "labelled": labelled,
+            "labelled": int(mine["labelled"].iloc[0]),
             "all": bool(mine["all"].iloc[0]),
             "mean": scores.mean() if len(scores) else np.nan,
             "spread": scores.std(ddof=1) if len(scores) > 1 else np.nan,
@@ -107,17 +121,23 @@ def _points(rows: pd.DataFrame) -> Iterator[dict[str, Any]]:
             "high": interval.high if interval else np.nan,
             "seeds": len(scores),
             "failed": len(mine) - len(scored),
-            "more": more.mean if more else np.nan,
-            "more_low": more.low if more else np.nan,
-            "more_high": more.high if more else np.nan,
         }
+
+
+def _differences(rows: pd.DataFrame) -> Iterator[tuple[str, int, str, float, float, float]]:
+    for reference in _REFERENCES:
+        others = rows[rows["origin"] == reference]
+        for _, mine in rows.groupby(["origin", "labelled"]):
+            origin, labelled = str(mine["origin"].iloc[0]), int(mine["labelled"].iloc[0])
+            as_many = others["labelled"] == labelled if labelled else others["all"]
+            follows = _reference_rank(origin) > _reference_rank(reference)
+            if follows and (more := _difference(mine, others[as_many])):
+                yield origin, labelled, reference, more.mean, more.low, more.high
 
 
 def _difference(rows: pd.DataFrame, others: pd.DataFrame) -> Interval | None:
     """Return what the first score more in the mean, paired; nothing where it cannot be said."""
-    if not (len(rows) and len(others)) or rows["origin"].iloc[0] == AT_RANDOM:
-        return None
-    if not (has_histograms(rows) and has_histograms(others)):
+    if not (len(rows) and len(others) and has_histograms(rows) and has_histograms(others)):
         return None
     one, other = resample(rows), resample(others)
     if len(set(one.seeds) & set(other.seeds)) < 2:
@@ -150,29 +170,30 @@ def _lines(curves: Curves) -> Iterator[str]:
     whole = set(points.loc[points["all"], "labelled"])
     header = [f"{n} (all)" if n in whole else str(n) for n in curves.labelled]
     cells = [["model began / labelled chips", *header]]
-    more = [["more than at random", *header]]
     for origin in curves.origins:
         mine = points[points["origin"] == origin].set_index("labelled")
         cells.append([origin, *(_cell(mine, n) for n in curves.labelled)])
-        if mine["more"].notna().any():
-            more.append([origin, *(_more(mine, n) for n in curves.labelled)])
     cells.append(["random score", *[f"{curves.prevalence:.3f}"] * len(header)])
     yield from columns(cells)
-    if len(more) > 1:
-        yield ""
+    if len(curves.differences):
         without = " (without labels: than on all)" if 0 in curves.labelled else ""
-        yield f"Difference from what began at random on as many labels{without}, paired"
         yield ""
-        yield from columns(more)
+        yield f"Difference on as many labels{without}, paired"
+    for reference, more in curves.differences.groupby("reference", sort=False):
+        cells = [[f"more than {reference}", *header]]
+        for origin in more["origin"].unique():
+            mine = more[more["origin"] == origin].set_index("labelled")
+            cells.append([origin, *(_more(mine, n) for n in curves.labelled)])
+        yield ""
+        yield from columns(cells)
 
 
 def _more(mine: pd.DataFrame, labelled: int) -> str:
-    point = mine.loc[[labelled]].iloc[0] if labelled in mine.index else None
-    if point is None or pd.isna(point["more"]):
+    if labelled not in mine.index:
         return "-"
-    if pd.isna(point["more_low"]):
-        return f"{point['more']:+.3f}"
-    return f"{point['more']:+.3f} [{point['more_low']:+.3f}, {point['more_high']:+.3f}]"
+    point = mine.loc[[labelled]].iloc[0]
+    bounds = "" if pd.isna(point["low"]) else f" [{point['low']:+.3f}, {point['high']:+.3f}]"
+    return f"{point['mean']:+.3f}{bounds}"
 
 
 def _cell(mine: pd.DataFrame, labelled: int) -> str:

@@ -58,9 +58,8 @@ def with_labels(config: TrainingConfig, labelled: int | None, chips: int) -> Tra
 def with_steps_of(config: TrainingConfig, others: int, chips: int) -> TrainingConfig:
     """Return a configuration that makes as many optimiser steps on `chips` as it does on `others`.
 
-    As many as whole epochs allow, so that two sets of chips are trained on alike. Where a pass is
-    more steps there are fewer epochs, and the learning rate waits for fewer before it falls; where
-    it is fewer steps, more.
+    As many as whole epochs allow, so that two sets of chips are trained on alike: where a pass is
+    more steps there are fewer epochs, and where it is fewer steps, more.
 
     Parameters
     ----------
@@ -69,7 +68,34 @@ def with_steps_of(config: TrainingConfig, others: int, chips: int) -> TrainingCo
     others, chips : int
         How many training chips there are in either set.
     """
-    share = math.ceil(others / config.batch_size) / math.ceil(chips / config.batch_size)
+    return _lengthened(config, _steps(config, others) / _steps(config, chips))
+
+
+def with_steps_of_pretraining(
+    config: TrainingConfig, epochs: int, unlabelled: int, chips: int
+) -> TrainingConfig:
+    """Return a configuration that makes, besides its own steps, those of a pretraining.
+
+    Parameters
+    ----------
+    config : TrainingConfig
+        As it is for `chips`.
+    epochs : int
+        Passes of the pretraining.
+    unlabelled, chips : int
+        How many chips there are to pretrain on, and how many to train on.
+    """
+    more = epochs * _steps(config, unlabelled) / (config.epochs * _steps(config, chips))
+    return _lengthened(config, 1 + more)
+
+
+def _steps(config: TrainingConfig, chips: int) -> int:
+    """Return the optimiser steps of a pass over some chips."""
+    return math.ceil(chips / config.batch_size)
+
+
+def _lengthened(config: TrainingConfig, share: float) -> TrainingConfig:
+    """Return a configuration of a multiple of epochs, whose learning rate waits as much longer."""
     return replace(
         config,
         epochs=max(1, round(config.epochs * share)),

@@ -7,7 +7,7 @@ import pytest
 
 from landslide.results.bootstrap import combination, mean_interval, resample
 from landslide.results.figures import label_figure
-from landslide.results.labels import AT_RANDOM, label_efficiency, label_report
+from landslide.results.labels import AS_LONG, AT_RANDOM, label_efficiency, label_report
 
 
 @pytest.fixture
@@ -66,27 +66,36 @@ def test_what_began_elsewhere_is_compared_with_what_began_at_random(table_of, ro
         *rows("vv", 2.0, labelled_chips=2, origin="elsewhere"),
         *rows("vv", 1.5, labelled_chips=0, origin="elsewhere", epochs=0),
         *rows("vv", 1.5, labelled_chips=2, origin="once", seeds=(0,)),
+        *rows("vv", 1.3, labelled_chips=2, origin=AS_LONG, epochs=70),
     ]
     table = table_of(replace(row, key=f"{number:04x}") for number, row in enumerate(made))
     (curves,) = label_efficiency(table)
-    points = curves.points.set_index(["origin", "labelled"])
+    found = curves.differences.set_index(["origin", "labelled", "reference"])
 
     def drawn(origin: str | None, labelled: int | None):
         mine = table["origin"].isna() if origin is None else table["origin"] == origin
         few = table["labelled_chips"]
         return resample(table[mine & (few.isna() if labelled is None else few == labelled)])
 
-    for labelled, as_many in ((2, 2), (0, None)):  # without labels: beside all of them
-        paired = combination([(1, drawn("elsewhere", labelled)), (-1, drawn(None, as_many))])
+    pairs = [
+        ("elsewhere", 2, AT_RANDOM, 2),
+        ("elsewhere", 0, AT_RANDOM, None),  # without labels: beside all of them
+        ("elsewhere", 2, AS_LONG, 2),
+        (AS_LONG, 2, AT_RANDOM, 2),
+    ]
+    assert set(found.index) == {pair[:3] for pair in pairs}
+    for origin, labelled, reference, as_many in pairs:
+        of_reference = drawn(None if reference == AT_RANDOM else reference, as_many)
+        paired = combination([(1, drawn(origin, labelled)), (-1, of_reference)])
         wanted = mean_interval(paired)
-        point = points.loc[("elsewhere", labelled)]
-        found = (point["more"], point["more_low"], point["more_high"])
-        assert found == (wanted.mean, wanted.low, wanted.high)
-    assert np.isnan(points.loc[("once", 2), "more"])
-    assert points.loc[AT_RANDOM, "more"].isna().all()
-    text = label_report(table).partition("Difference from what began at random")[2]
-    more = points.loc[("elsewhere", 2), "more"]
-    assert f"{more:+.3f} [" in text
+        assert tuple(found.loc[(origin, labelled, reference)]) == (
+            wanted.mean, wanted.low, wanted.high,
+        )  # fmt: skip
+    text = label_report(table).partition("Difference on as many labels (without labels: ")[2]
+    random, as_long = text.split(f"more than {AT_RANDOM} ")[1].split(f"more than {AS_LONG}")
+    for said, reference in ((random, AT_RANDOM), (as_long, AS_LONG)):
+        assert f"{found.loc[('elsewhere', 2, reference), 'mean']:+.3f} [" in said
+    assert AS_LONG in random
     assert "once" not in text
 
 

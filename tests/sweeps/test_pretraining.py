@@ -1,11 +1,13 @@
 """Pretraining and few labels, end to end on a small simulated cube."""
 
+import math
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from landslide import results_table
+from landslide.results.labels import AS_LONG
 from landslide.results.summary import report
 from sweeps import pretraining
 from sweeps.pretraining import ORIGIN, main
@@ -13,24 +15,31 @@ from sweeps.pretraining import ORIGIN, main
 QUICK = ["--preset", "quick", "--chip-size", "64", "--epochs", "1", "--timesteps", "1"]
 
 
-def test_what_began_at_random_and_pretrained_are_trained_on_few_labels_and_all(
+def test_what_began_at_random_or_pretrained_is_trained_on_few_labels_and_all(
     cube: str, ray: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     table = str(tmp_path / "table")
     how = ["--inputs", "vv", "--labelled", "2", "10", "500", "--table", table, *QUICK]
     assert main([cube, *how]) == 0
+    said = capsys.readouterr().out
     rows = results_table(table)
     assert rows["error"].isna().all()
     found = set(
         zip(rows["origin"].fillna(""), rows["labelled_chips"].fillna(-1).astype(int), strict=True)
     )
-    assert found == {(origin, k) for origin in ("", ORIGIN) for k in (2, 10, -1)}
+    assert found == {(origin, k) for origin in ("", AS_LONG, ORIGIN) for k in (2, 10, -1)}
     few = rows[rows["labelled_chips"] == 2]
     assert (few["train_chips"] == 2).all()
     assert (few["validation_chips"] == 0).all()
     assert (few["epochs"] > 1).all()  # as many steps as all labels take
     assert rows["test_pixels"].nunique() == 1
-    said = capsys.readouterr().out
+    # Beside what is pretrained stands what made its steps, those of pretraining included.
+    on_all = rows[rows["labelled_chips"].isna()].fillna({"origin": ""}).set_index("origin")
+    a_pass = math.ceil(on_all.loc["", "train_chips"] / 8)
+    unlabelled = int(said.partition("pretraining on ")[2].split()[0])
+    assert unlabelled > on_all.loc["", "train_chips"]
+    as_many = on_all.loc[ORIGIN, "epochs"] * a_pass + math.ceil(unlabelled / 8)
+    assert abs(on_all.loc[AS_LONG, "epochs"] * a_pass - as_many) <= a_pass / 2
     assert "error of hidden pixels" in said
     assert "SIMULATED DATA" in said
     assert (tmp_path / "labels.png").stat().st_size > 10_000
@@ -39,7 +48,7 @@ def test_what_began_at_random_and_pretrained_are_trained_on_few_labels_and_all(
     before = {f: f.stat().st_mtime_ns for f in (tmp_path / "table").iterdir()}
     assert main([cube, *how]) == 0
     said = capsys.readouterr().out
-    assert "6 configurations, 6 in the table already" in said
+    assert "9 configurations, 9 in the table already" in said
     assert "error of hidden pixels" not in said
     assert {f: f.stat().st_mtime_ns for f in (tmp_path / "table").iterdir()} == before
 
@@ -59,7 +68,7 @@ def test_a_pretraining_that_fails_takes_down_no_other(
         patch.setattr(pretraining, "pretrain_one", one_diverges)
         assert main([*how, *QUICK]) == 1
     rows = results_table(table)
-    assert len(rows) == 4
+    assert len(rows) == 6
     (failed,) = rows[rows["error"].notna()].itertuples()
     assert (failed.origin, failed.seed) == (ORIGIN, 1)
     assert failed.error == "pretraining: ValueError: training diverged"
@@ -67,5 +76,5 @@ def test_a_pretraining_that_fails_takes_down_no_other(
 
     assert main([*how, *QUICK]) == 0
     rows = results_table(table)
-    assert rows["auprc"].notna().sum() == 4
+    assert rows["auprc"].notna().sum() == 6
     assert "FAILED" not in report(rows)

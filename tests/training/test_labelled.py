@@ -17,7 +17,12 @@ from safetensors.torch import save_file
 from landslide import retries
 from landslide.chips.split import TRAIN
 from landslide.training.config import PRESETS, TrainingConfig, determining
-from landslide.training.labelled import training_chips, with_labels, with_steps_of
+from landslide.training.labelled import (
+    training_chips,
+    with_labels,
+    with_steps_of,
+    with_steps_of_pretraining,
+)
 from landslide.training.network import build_network
 from landslide.training.sources import feed_parts
 from landslide.training.start import begin_with, keep_weights
@@ -26,6 +31,7 @@ from landslide.training.train import train
 Make = Callable[..., xr.Dataset]
 Small = Callable[..., TrainingConfig]
 CPU = torch.device("cpu")
+LENGTHS = ("epochs", "plateau_patience", "checkpoint_every")
 
 
 def test_the_chips_of_fewer_labels_are_among_those_of_more(make_chips: Make, small: Small) -> None:
@@ -182,6 +188,21 @@ def test_two_sets_of_chips_are_trained_on_in_as_many_steps_as_whole_epochs_allow
     assert abs(waited - 11 * there / 100) <= steps / 2 or changed.plateau_patience == 0
     assert changed.checkpoint_every >= 1
     assert with_steps_of(config, others, others) == config
+
+
+@pytest.mark.parametrize("epochs", [1, 7, 300])
+@pytest.mark.parametrize("chips", [1, 68, 216])
+def test_what_is_trained_as_long_makes_the_steps_of_pretraining_besides_its_own(
+    small: Small, epochs: int, chips: int
+) -> None:
+    config = small(batch_size=8, epochs=25, plateau_patience=0)
+    steps = -(-chips // 8)
+    wanted = 25 * steps + epochs * 13  # 101 chips without labels are 13 batches
+    changed = with_steps_of_pretraining(config, epochs, 101, chips)
+    assert abs(changed.epochs * steps - wanted) <= steps / 2
+    waited = (changed.plateau_patience + 1) * steps
+    assert abs(waited - wanted / 25) <= steps / 2
+    assert replace(changed, **{n: getattr(config, n) for n in LENGTHS}) == config
 
 
 def test_the_papers_experiment_has_a_quarter_of_the_epochs_under_the_blocked_protocol() -> None:
