@@ -70,7 +70,7 @@ def bare_epoch(
     """Return an epoch as short as it can be written: no chips, no mask, no record."""
     device = next(network.parameters()).device
     channels = len(parse_inputs(config.inputs).channels)
-    x = torch.randn(count, channels, side, side, device=device)
+    x = torch.randn(count, channels, side, side, device=device, dtype=precision)
     x = x.contiguous(memory_format=torch.channels_last)
     y = torch.randint(0, CLASSES, (count, side, side), device=device)
     optimizer = torch.optim.Adam(
@@ -201,7 +201,8 @@ def main() -> None:
         return built.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     with threads_of(config.threads):
-        _, parts = feed_parts(made_up_chips(args.count, args.chip_size), config, device)
+        chips = made_up_chips(args.count, args.chip_size)
+        _, parts = feed_parts(chips, config, device, precision)
         run = Run(network(), config, precision, device)
 
         project = project_epoch(run, parts)

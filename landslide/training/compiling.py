@@ -40,7 +40,9 @@ def compiled_for(
     if not config.compile or not sizes:
         return network
     samples = (
-        torch.zeros(size, channels, *chips.labels.shape[1:], device=chips.labels.device)
+        torch.zeros(
+            size, channels, *chips.labels.shape[1:], device=chips.labels.device, dtype=chips.dtype
+        )
         for size in sorted(sizes, reverse=True)
     )
     whole = (each.contiguous(memory_format=torch.channels_last) for each in samples)
@@ -61,7 +63,7 @@ def compiled(
     ----------
     network : Module
         On its device, in the memory format that it is trained in.
-    samples : float32 (chip, channel, y, x) each
+    samples : (chip, channel, y, x) each
         A batch of every shape to come, on the same device.
     precision : dtype
         Of the autocast that it will run under; float32 for none.

@@ -28,8 +28,12 @@ class Feed(Protocol):
     def labels(self) -> torch.Tensor:
         """The labels uint8 (chip, y, x), in the chips' order; on the device, one byte a pixel."""
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """What the channels come in: float32, or what the network rounds them to first."""
+
     def shuffled(self, generator: torch.Generator) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """Give an epoch's batches: channels float32 (chip, channel, y, x) and their labels."""
+        """Give an epoch's batches: channels (chip, channel, y, x) and their labels."""
         ...
 
     def in_order(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
@@ -42,9 +46,14 @@ class Resident:
     """Chips that live on the device: all of them are held."""
 
     x: torch.Tensor
-    """float32 (chip, channel, y, x), normalised."""
+    """(chip, channel, y, x), normalised."""
     labels: torch.Tensor
     batch_size: int
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What the channels are held in."""
+        return self.x.dtype
 
     def shuffled(self, generator: torch.Generator) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Give an epoch's batches."""
@@ -73,6 +82,7 @@ class Stored:
     labels: torch.Tensor
     batch_size: int
     ahead: int = AHEAD
+    dtype: torch.dtype = torch.float32
 
     def shuffled(self, generator: torch.Generator) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Give an epoch's batches."""
@@ -107,6 +117,7 @@ class Streamed:
     batch_size: int
     window: int
     """Chips that are held to be shuffled."""
+    dtype: torch.dtype = torch.float32
 
     def shuffled(self, generator: torch.Generator) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Give an epoch's batches."""

@@ -103,7 +103,7 @@ def pretrain(
             config.network, channels, config.encoder_weights, classes=channels
         ).to(device)
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # as documented
-        _, parts = feed_parts(chips, config, device)
+        _, parts = feed_parts(chips, config, device)  # in float32: they are what is guessed
         forward = compiled_for(parts[TRAIN], network, channels, config, precision)
         run = Reconstruction(network, config, precision, device, forward)
         with fastest_convolutions():

@@ -39,13 +39,18 @@ log = logging.getLogger(__name__)
 
 
 def feed_parts(
-    chips: Chips, config: TrainingConfig, device: torch.device
+    chips: Chips,
+    config: TrainingConfig,
+    device: torch.device,
+    precision: torch.dtype = torch.float32,
 ) -> tuple[Normalization, Mapping[str, Feed]]:
     """Return a configuration's normalisation, and the feed of each part.
 
-    Chips in memory move to the device at once if it has room for them; those of a chip store or of
-    a stream come when they are wanted, and their statistics are known from when they were written
-    or surveyed. Statistics are of all training chips, few though the labels may be: they need none.
+    Chips in memory move to the device at once if it has room for them, in the precision that the
+    network convolves them in: it would round them to the same. Those of a chip store or of a
+    stream come when they are wanted, in float32, and their statistics are known from when they were
+    written or surveyed. Statistics are of all training chips, few though the labels may be: they
+    need none.
     """
     known, inputs = known_of(chips), parse_inputs(config.inputs)
     chosen = {p: np.flatnonzero(known["part"] == p) for p in (VALIDATION, TEST)}
@@ -59,13 +64,14 @@ def feed_parts(
         planes = select_channels(chips, inputs, config.timesteps)
         normalization = fit_normalization(chips, inputs, planes)
         normalize(planes, normalization)
-        if planes.nbytes > room_on(device):
+        if planes.size * precision.itemsize > room_on(device):
             log.info("%.2f GB of chips stay in host memory", planes.nbytes / 1e9)
             return normalization, {
                 p: Stored(_taker(planes, c), labels[p], size) for p, c in chosen.items()
             }
         return normalization, {
-            p: Resident(_resident(planes[c], device), labels[p], size) for p, c in chosen.items()
+            p: Resident(_resident(planes[c], device, precision), labels[p], size)
+            for p, c in chosen.items()
         }
     normalization = known_normalization(known, inputs, config.timesteps)
     planes_of = functools.partial(_planes, inputs, config.timesteps, normalization)
@@ -98,8 +104,9 @@ def _taker(planes: Planes, chosen: NDArray[np.int64]) -> Callable[[torch.Tensor]
     return take
 
 
-def _resident(planes: Planes, device: torch.device) -> torch.Tensor:
-    return torch.from_numpy(planes).to(device).contiguous(memory_format=torch.channels_last)
+def _resident(planes: Planes, device: torch.device, precision: torch.dtype) -> torch.Tensor:
+    rounded = torch.from_numpy(planes).to(precision).to(device)
+    return rounded.contiguous(memory_format=torch.channels_last)
 
 
 def _planes(

@@ -109,7 +109,7 @@ def train(
         require_fit(network, config.network, known["label"].shape[-2:])
         network.to(device)
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # as documented
-        normalization, parts = feed_parts(chips, config, device)
+        normalization, parts = feed_parts(chips, config, device, precision)
         forward = compiled_for(parts[TRAIN], network, channels, config, precision)
         run = Run(network, config, precision, device, forward)
         with fastest_convolutions():

@@ -21,29 +21,42 @@ def kaikoura(tmp_path_factory: pytest.TempPathFactory) -> str:
     return uri
 
 
+@pytest.fixture(scope="module")
+def second(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Address of a smaller cube, of an event of the first one's name."""
+    uri = str(tmp_path_factory.mktemp("second") / "second.zarr")
+    simulate_cube(uri, shape=(256, 384), seed=7, descending=(2, 2), ascending=(0, 0))
+    return uri
+
+
 def test_a_model_is_carried_to_another_event_in_every_way(
-    cube: str, kaikoura: str, ray: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    cube: str,
+    second: str,
+    kaikoura: str,
+    ray: None,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     table = str(tmp_path / "table")
-    how = ["--from", cube, "--inputs", "vv", "--table", table, *QUICK, "--labelled", "1", "4", "99"]
+    how = ["--from", cube, second, "--inputs", "vv", "--table", table, *QUICK]
+    how += ["--labelled", "1", "99"]
     assert main([kaikoura, *how]) == 0
     rows = results_table(table)
     assert rows["error"].isna().all()
     assert set(rows["event"]) == {"simulated_kaikoura"}
     labelled = rows["labelled_chips"].astype("float")
     found = set(zip(rows["origin"].fillna(""), labelled.fillna(-1), strict=True))
+    groups = ("simulated", "second", "simulated+second")
     assert found == {
-        ("zero-shot from simulated", 0),
-        ("from simulated", 0),  # with the target's own statistics
-        ("from simulated", 1),
-        ("from simulated", 4),
-        ("with simulated", -1),
+        *((f"zero-shot from {group}", 0) for group in groups),
+        *((f"from {group}", k) for group in groups for k in (0, 1)),  # 0: with own statistics
+        ("with simulated+second", -1),
         ("", 1),
-        ("", 4),
         ("", -1),  # 99 are more than there are
     }
     # What begins with trained weights is tuned at a tenth of the rate.
-    rates = rows.groupby(rows["origin"] == "from simulated")["learning_rate"].unique()
+    tuned = rows["origin"].fillna("").str.startswith("from ")
+    rates = rows.groupby(tuned)["learning_rate"].unique()
     assert rates[True] == pytest.approx(rates[False] / 10)
     assert rates[False].size == 1
     # All are scored on the same chips of the target, and no others.
@@ -51,18 +64,22 @@ def test_a_model_is_carried_to_another_event_in_every_way(
         assert rows[column].nunique() == 1
     one = rows.set_index(["origin", labelled.fillna(-1)])
     own = int(rows.loc[rows["origin"].isna() & labelled.isna(), "train_chips"].iloc[0])
-    zero_shot = one.loc[("zero-shot from simulated", 0)]
-    assert zero_shot["train_chips"].item() + own == one.loc["with simulated"]["train_chips"].item()
-    # What begins at random makes as many steps, to half a pass, whatever it is trained on: on
-    # both cubes, whose passes are twice as long, in half as many epochs.
+    zero_shot = [one.loc[(f"zero-shot from {group}", 0)] for group in groups]
+    joint = one.loc["with simulated+second"]
+    first, other, both = (row["train_chips"].item() for row in zero_shot)
+    assert first > other > 0
+    assert first + other == both == joint["train_chips"].item() - own
+    # What begins at random makes as many steps, to half a pass, whatever it is trained on: where
+    # a pass is longer, in fewer epochs.
     alone = rows[rows["origin"].isna() & labelled.isna()]
     wanted = alone["epochs"].item() * math.ceil(own / 8)
-    for trained in (zero_shot, one.loc["with simulated"]):
+    for trained in (*zero_shot, joint):
         a_pass = math.ceil(trained["train_chips"].item() / 8)
         assert abs(trained["epochs"].item() * a_pass - wanted) <= max(a_pass / 2, a_pass - wanted)
-    own_statistics = one.loc[("from simulated", 0)]
-    assert own_statistics["train_chips"].item() == own_statistics["epochs"].item() == 0
-    assert own_statistics["auprc"].item() != zero_shot["auprc"].item()
+    for group, with_its_own in zip(groups, zero_shot, strict=True):
+        own_statistics = one.loc[(f"from {group}", 0)]
+        assert own_statistics["train_chips"].item() == own_statistics["epochs"].item() == 0
+        assert own_statistics["auprc"].item() != with_its_own["auprc"].item()
 
     said = capsys.readouterr().out
     assert "simulated_kaikoura, paper protocol, vv at 1 timestep, SIMULATED DATA" in said
@@ -70,7 +87,7 @@ def test_a_model_is_carried_to_another_event_in_every_way(
 
     before = {f: f.stat().st_mtime_ns for f in (tmp_path / "table").iterdir()}
     assert main([kaikoura, *how]) == 0
-    assert capsys.readouterr().out.count(", 0 to train") == 3
+    assert capsys.readouterr().out.count(", 0 to train") == 5
     assert {f: f.stat().st_mtime_ns for f in (tmp_path / "table").iterdir()} == before
 
 

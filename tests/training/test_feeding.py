@@ -20,9 +20,10 @@ from landslide.chips.stream import plan_stream
 from landslide.chips.survey import Chips, survey
 from landslide.cube.events import Event
 from landslide.training import sources
+from landslide.training import train as training
 from landslide.training.bundle import load_bundle, save_bundle
 from landslide.training.config import TrainingConfig
-from landslide.training.feeding import Feed, Stored, Streamed
+from landslide.training.feeding import Feed, Resident, Stored, Streamed
 from landslide.training.metrics import change_baselines
 from landslide.training.normalization import (
     fit_normalization,
@@ -216,15 +217,31 @@ def test_chips_come_with_their_labels_and_their_place(
                 assert torch.equal(label, label_of[float(chip[0, 0, 0])])
 
 
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16, torch.float16])
 def test_chips_that_a_device_has_no_room_for_come_from_host_memory_to_the_same_bits(
-    stream: ChipStream, small: Small, monkeypatch: pytest.MonkeyPatch
+    precision: torch.dtype, stream: ChipStream, small: Small, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Though those on the device are kept in the precision that they are convolved in."""
+    monkeypatch.setattr(training, "working_precision", lambda *_: precision)
     chips, config = load_chips(stream), small(timesteps=1, epochs=2, batch_size=3)
+    _, feeds = feed_parts(chips, config, CPU, precision)
+    assert {(type(feed), feed.dtype) for feed in feeds.values()} == {(Resident, precision)}
     resident = train(chips, config)
     monkeypatch.setattr(sources, "room_on", lambda _: 1.0)
-    _, feeds = feed_parts(chips, config, CPU)
-    assert {type(feed) for feed in feeds.values()} == {Stored}
+    _, feeds = feed_parts(chips, config, CPU, precision)
+    assert {(type(feed), feed.dtype) for feed in feeds.values()} == {(Stored, torch.float32)}
     assert_same(train(chips, config), resident)
+
+
+def test_chips_of_half_the_bytes_find_room_where_those_of_float32_do_not(
+    stream: ChipStream, small: Small, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chips, config = load_chips(stream), small(timesteps=1)
+    values = chips.sizes["chip"] * 2 * SIZE**2  # before and after
+    monkeypatch.setattr(sources, "room_on", lambda _: 2.0 * values)
+    for precision, kind in ((torch.bfloat16, Resident), (torch.float32, Stored)):
+        _, feeds = feed_parts(chips, config, CPU, precision)
+        assert {type(feed) for feed in feeds.values()} == {kind}
 
 
 def test_a_stream_is_shuffled_in_a_window_of_so_many_bytes(
