@@ -167,9 +167,12 @@ class Progress(tune.Callback):
         self.ended += 1
         config: TrainingConfig = trial.config["trial"]["config"]
         minutes = (time.monotonic() - self.started) / 60
+        began = f", {config.origin}" if config.origin else ""
+        few = config.labelled_chips
+        labels = "" if few is None else f", {few} labelled chip{'s' if few != 1 else ''}"
         self.bar.write(
             f"[{self.ended:2d}/{self.trials}] {config.inputs:10s} timesteps {config.timesteps} "
-            f"seed {config.seed}: {outcome}  ({minutes:.1f} min)",
+            f"seed {config.seed}{began}{labels}: {outcome}  ({minutes:.1f} min)",
             file=sys.stderr,
         )
 

@@ -201,6 +201,26 @@ def test_epochs_that_a_trial_repeats_are_counted_once() -> None:
     assert counted == [2, 4, 4, 4, 6]
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, "seed 0: AUPRC 0.500"),
+        ({"origin": "from there", "labelled_chips": 1}, "seed 0, from there, 1 labelled chip: AU"),
+        ({"labelled_chips": 4}, "seed 0, 4 labelled chips: AUPRC"),
+    ],
+)
+def test_the_line_of_a_trial_says_which_it_was(
+    changes: dict[str, Any], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = replace(CONFIG, **changes)
+    bar = trial.Progress([config])
+    bar.setup()
+    known = {"config": {"trial": {"config": config}}, "last_result": {"auprc": 0.5}}
+    bar.on_trial_complete(1, [], SimpleNamespace(**known))
+    bar.on_experiment_end([])
+    assert said in capsys.readouterr().err
+
+
 def test_what_asks_for_no_gpu_sees_none(ray: None) -> None:
     import ray as running
 
