@@ -65,7 +65,7 @@ def options(arguments: list[str] | None) -> argparse.Namespace:
     transfer.add_argument(
         "--fine-tuning-rate",
         type=positive,
-        help="initial learning rate; default: a tenth of the rest",
+        help="initial learning rate; default: a hundredth of the rest",
     )
     parser.set_defaults(timesteps=[4])
     args = parsed(parser, arguments)
@@ -223,7 +223,7 @@ def few_labels(
     """Return what is trained on the target alone, on few labels and all, or on none at all."""
     count = chips_trained(own)
     labelled = [k for k in sorted(set(args.labelled)) if k < count]
-    rate = args.fine_tuning_rate or target.base.learning_rate / 10
+    rate = args.fine_tuning_rate or target.base.learning_rate / 100
     configs = []
     for base in target.configs:
         configs += [with_labels(base, k, count) for k in (*labelled, None)]

@@ -83,4 +83,6 @@ def _draw(axis: Axes, curves: Curves, origins: list[str]) -> None:
     axis.spines[["top", "right"]].set_visible(False)
     axis.grid(axis="y", color="#e6e6e6", linewidth=0.8)
     axis.set_axisbelow(True)
-    axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=2, frameon=False, fontsize=8)
+    # Below the label, however many curves there are: padding is in sizes of the font.
+    axis.legend(loc="upper center", bbox_to_anchor=(0.5, 0), borderaxespad=4, ncols=2,
+                frameon=False, fontsize=8)  # fmt: skip

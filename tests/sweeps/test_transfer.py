@@ -54,10 +54,10 @@ def test_a_model_is_carried_to_another_event_in_every_way(
         ("", 1),
         ("", -1),  # 99 are more than there are
     }
-    # What begins with trained weights is tuned at a tenth of the rate.
+    # What begins with trained weights is tuned at a hundredth of the rate.
     tuned = rows["origin"].fillna("").str.startswith("from ")
     rates = rows.groupby(tuned)["learning_rate"].unique()
-    assert rates[True] == pytest.approx(rates[False] / 10)
+    assert rates[True] == pytest.approx(rates[False] / 100)
     assert rates[False].size == 1
     # All are scored on the same chips of the target, and no others.
     for column in ("test_pixels", "prevalence", "split_digest", "cube_digest", "mask"):
