@@ -81,10 +81,9 @@ def main(arguments: list[str] | None = None) -> int:
         known = known_of(chips)
         count = int((known["part"] == TRAIN).sum())
         begun, failed = pretrained(args, sweep, unlabelled, resources)
-        epochs = args.pretraining_epochs or sweep.base.epochs
-        steps = epochs, unlabelled[1].sizes["chip"], count
+        length = args.pretraining_epochs or sweep.base.epochs, unlabelled[1].sizes["chip"]
         as_long = [
-            replace(with_steps_of_pretraining(config, *steps), origin=AS_LONG)
+            replace(with_steps_of_pretraining(config, *length, count), origin=AS_LONG)
             for config in sweep.configs
         ]
         labelled = [k for k in sorted(set(args.labelled)) if k < count]

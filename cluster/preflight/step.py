@@ -60,7 +60,8 @@ def training_step(config: TrainingConfig, chip_size: int, device: str | None = N
     network = build_network(config.network, channels, config.encoder_weights).to(place)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # as documented
     shape = (config.batch_size, channels, chip_size, chip_size)
-    x = torch.randn(shape, device=place).contiguous(memory_format=torch.channels_last)
+    x = torch.randn(shape, device=place, dtype=precision)
+    x = x.contiguous(memory_format=torch.channels_last)
     y = torch.randint(2, (shape[0], *shape[2:]), dtype=torch.uint8, device=place)
     forward = compiled(network, [x], precision) if config.compile else network
     run = Run(network, config, precision, place, forward)

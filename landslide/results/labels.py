@@ -40,10 +40,10 @@ class Curves:
     spread (sample standard deviation over seeds), low and high (95 % interval over test chips
     or blocks and seeds; NaN for one seed), seeds and failed."""
     differences: pd.DataFrame
-    """One row for each point of an origin and what began at random as a reference, `AT_RANDOM` or
-    `AS_LONG`: origin, labelled, reference, and mean, low and high of what it scores more on as many
-    labels, or without any than on all, paired over test chips or blocks and seeds. Only where two
-    seeds are shared."""
+    """One row for each point and reference, `AT_RANDOM` or `AS_LONG`, which itself is held against
+    the other: origin, labelled, reference, and mean, low and high of what the origin scores more on
+    as many labels, or without any than on all, paired over test chips or blocks and seeds. Only
+    where both kept histograms and share two seeds."""
     prevalence: float
     """What a random score reaches."""
 

@@ -6,11 +6,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from landslide.results.labels import AT_RANDOM, Curves, curves_title, label_efficiency
+from landslide.results.labels import AS_LONG, AT_RANDOM, Curves, curves_title, label_efficiency
 from landslide.results.panels import FAINT, INK
 from landslide.results.saving import mark_simulated, save_figure
 
-# Okabe and Ito's colours; what begins at random is grey, as what all else is held against.
+# Okabe and Ito's colours; what begins at random is grey, as what all else is held against, and
+# dashed where it was trained for longer.
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 _MARKERS = "sDo^vPX"
 _COLUMNS = 2
@@ -47,7 +48,7 @@ def label_figure(table: pd.DataFrame, path: str) -> None:
 
 
 def _draw(axis: Axes, curves: Curves, origins: list[str]) -> None:
-    others = [name for name in origins if name != AT_RANDOM]
+    others = [name for name in origins if name not in {AT_RANDOM, AS_LONG}]
     for origin in curves.origins:
         mine = curves.points[curves.points["origin"] == origin].dropna(subset=["mean"])
         place = others.index(origin) % len(_COLOURS) if origin in others else None
@@ -63,6 +64,7 @@ def _draw(axis: Axes, curves: Curves, origins: list[str]) -> None:
             markeredgecolor="white",
             markeredgewidth=0.8,
             linewidth=1.8,
+            linestyle="--" if origin == AS_LONG else "-",
             elinewidth=1.2,
             capsize=2.5,
         )

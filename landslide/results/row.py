@@ -94,7 +94,7 @@ class Row:
         npt.NDArray[np.int32] | None, _COUNTS, "Number of each test chip's spatial block"
     ] = None
     origin: Annotated[
-        str | None, pa.string(), "Where a model began that did not begin at random, here"
+        str | None, pa.string(), "How a model began, where not plainly at random, here"
     ] = None
     labelled_chips: Annotated[
         int | None, pa.int32(), "Training chips whose labels were used, where not all were"

@@ -26,7 +26,8 @@ class TrainingConfig:
     start: str = "none"
     """Address of the weights to begin with, as `landslide.training.start` keeps them, or `none`."""
     origin: str = ""
-    """What those are the weights of, for the record."""
+    """How a model began, where not plainly at random: from what weights, or how else it was trained
+    longer; for the record."""
     begun_on: str = ""
     """Digest of what trained them, the same for all seeds, for the record."""
     labelled_chips: int | None = None

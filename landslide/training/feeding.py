@@ -82,7 +82,11 @@ class Stored:
     labels: torch.Tensor
     batch_size: int
     ahead: int = AHEAD
-    dtype: torch.dtype = torch.float32
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What the channels are read in."""
+        return torch.float32
 
     def shuffled(self, generator: torch.Generator) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Give an epoch's batches."""
@@ -117,7 +121,11 @@ class Streamed:
     batch_size: int
     window: int
     """Chips that are held to be shuffled."""
-    dtype: torch.dtype = torch.float32
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What the channels are cut in."""
+        return torch.float32
 
     def shuffled(self, generator: torch.Generator) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Give an epoch's batches."""

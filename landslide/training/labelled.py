@@ -76,6 +76,8 @@ def with_steps_of_pretraining(
 ) -> TrainingConfig:
     """Return a configuration that makes, besides its own steps, those of a pretraining.
 
+    As many as whole epochs allow, and an epoch more at least.
+
     Parameters
     ----------
     config : TrainingConfig
@@ -86,7 +88,7 @@ def with_steps_of_pretraining(
         How many chips there are to pretrain on, and how many to train on.
     """
     more = epochs * _steps(config, unlabelled) / (config.epochs * _steps(config, chips))
-    return _lengthened(config, 1 + more)
+    return _lengthened(config, 1 + max(more, 1 / config.epochs))
 
 
 def _steps(config: TrainingConfig, chips: int) -> int:

@@ -11,6 +11,7 @@ import torch
 import xarray as xr
 
 from landslide.training import compiling
+from landslide.training import train as training
 from landslide.training.compiling import compiled
 from landslide.training.config import TrainingConfig, training_config
 from landslide.training.pretraining import pretrain
@@ -70,7 +71,7 @@ def test_only_who_asks_for_it_compiles_and_scores_are_as_they_are(
     make_chips: Make, small: Small, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert not training_config("paper").compile
-    asked = []
+    asked, kinds = [], list[torch.dtype]()
 
     class Whole:
         """Called as a network is, and like a compiled one has no truth value."""
@@ -85,7 +86,9 @@ def test_only_who_asks_for_it_compiles_and_scores_are_as_they_are(
             raise TypeError("no len()")
 
     def noted(network: torch.nn.Module, samples: Iterable[torch.Tensor], _: torch.dtype) -> Whole:
-        asked.append([tuple(sample.shape) for sample in samples])
+        whole = list(samples)
+        asked.append([tuple(sample.shape) for sample in whole])
+        kinds.extend(sample.dtype for sample in whole)
         return Whole(network)
 
     monkeypatch.setattr(compiling, "compiled", noted)
@@ -97,6 +100,10 @@ def test_only_who_asks_for_it_compiles_and_scores_are_as_they_are(
     assert whole.auprc == plain.auprc
     assert whole.compiled
     assert asked == [[(4, 2, 32, 64), (2, 2, 32, 64)]]  # the last batch of an epoch has two chips
+    # It is tried on chips as the device holds them.
+    monkeypatch.setattr(training, "working_precision", lambda *_: torch.bfloat16)
+    train(chips, small(epochs=1, compile=True))
+    assert kinds == [torch.float32] * 2 + [torch.bfloat16] * 2
 
 
 def test_a_model_knows_that_its_steps_were_not_compiled_after_all(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -92,6 +93,22 @@ def test_no_label_is_used(make_chips: Make, small: Small, tmp_path: Path) -> Non
         pretrain(each, small(epochs=2), str(tmp_path / f"{number}"))
         kept.append((tmp_path / f"{number}").read_bytes())
     assert kept[0] == kept[1]
+
+
+def test_what_is_guessed_is_not_rounded(
+    make_chips: Make, small: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    loss = Reconstruction.loss
+
+    def noted(run: Reconstruction, x: torch.Tensor, y: torch.Tensor) -> Any:
+        seen.append(x.dtype)
+        return loss(run, x, y)
+
+    monkeypatch.setattr(Reconstruction, "loss", noted)
+    monkeypatch.setattr(pretraining, "working_precision", lambda *_: torch.bfloat16)
+    pretrain(make_chips(train=4), small(epochs=1), str(tmp_path / "weights"))
+    assert set(seen) == {torch.float32}
 
 
 def test_a_stopped_run_goes_on_to_the_same_weights(
