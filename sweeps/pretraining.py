@@ -81,9 +81,9 @@ def main(arguments: list[str] | None = None) -> int:
         known = known_of(chips)
         count = int((known["part"] == TRAIN).sum())
         begun, failed = pretrained(args, sweep, unlabelled, resources)
-        length = args.pretraining_epochs or sweep.base.epochs, unlabelled[1].sizes["chip"]
+        epochs, scene = epochs_of(args, sweep), unlabelled[1].sizes["chip"]
         as_long = [
-            replace(with_steps_of_pretraining(config, *length, count), origin=AS_LONG)
+            replace(with_steps_of_pretraining(config, epochs, scene, count), origin=AS_LONG)
             for config in sweep.configs
         ]
         labelled = [k for k in sorted(set(args.labelled)) if k < count]
@@ -139,6 +139,12 @@ def load(args: argparse.Namespace, sweep: Sweep) -> tuple[tuple[Experiment, xr.D
     return (unlabelled, scene), chips
 
 
+def epochs_of(args: argparse.Namespace, sweep: Sweep) -> int:
+    """Return how often pretraining passes over the unlabelled chips."""
+    epochs: int = args.pretraining_epochs or sweep.base.epochs
+    return epochs
+
+
 def pretrained(
     args: argparse.Namespace,
     sweep: Sweep,
@@ -157,7 +163,7 @@ def pretrained(
     import ray  # noqa: PLC0415 - after cluster.ray, which sets what it reads when imported
 
     experiment, chips = unlabelled
-    epochs = args.pretraining_epochs or sweep.base.epochs
+    epochs = epochs_of(args, sweep)
     origin = ORIGIN if args.pretraining_epochs is None else f"{ORIGIN} for {epochs} epochs"
     print(
         f"pretraining on {chips.sizes['chip']} chips without labels: {HIDDEN:.0%} of the squares "

@@ -83,12 +83,11 @@ def label_efficiency(table: pd.DataFrame) -> list[Curves]:
     rank = {name: place for place, name in enumerate(inputs_order(known["inputs"]))}
     found = []
     for values, rows in known.groupby(common, dropna=False):
-        scored = rows[rows["error"].isna()]
+        counted = _with_all_counted(rows)
+        scored = counted[counted["error"].isna()]
         if len(scored):
             identity = dict(zip(common, values, strict=True))
-            counted = _with_all_counted(rows)
             points = pd.DataFrame(_points(counted))
-            scored = counted[counted["error"].isna()]
             more = pd.DataFrame(_differences(scored), columns=_DIFFERENCE)
             prevalence = float(scored["prevalence"].mean())
             found.append(Curves(identity, points, more, prevalence))

@@ -96,11 +96,11 @@ def _steps(config: TrainingConfig, chips: int) -> int:
     return math.ceil(chips / config.batch_size)
 
 
-def _lengthened(config: TrainingConfig, share: float) -> TrainingConfig:
+def _lengthened(config: TrainingConfig, factor: float) -> TrainingConfig:
     """Return a configuration of a multiple of epochs, whose learning rate waits as much longer."""
     return replace(
         config,
-        epochs=max(1, round(config.epochs * share)),
-        plateau_patience=max(1, round((config.plateau_patience + 1) * share)) - 1,
-        checkpoint_every=max(1, round(config.checkpoint_every * share)),
+        epochs=max(1, round(config.epochs * factor)),
+        plateau_patience=max(1, round((config.plateau_patience + 1) * factor)) - 1,
+        checkpoint_every=max(1, round(config.checkpoint_every * factor)),
     )
