@@ -31,7 +31,7 @@ from landslide.results.table import check_writable
 from landslide.storage import exists, remove
 from landslide.training.config import TrainingConfig
 from landslide.training.device import require_gpu
-from landslide.training.labelled import with_labels, with_steps_of_pretraining
+from landslide.training.labelled import with_labels, with_more_steps
 from landslide.training.pretraining import HIDDEN, SQUARE, pretrain
 from sweeps.curves import show_curves
 from sweeps.planning import (
@@ -83,7 +83,7 @@ def main(arguments: list[str] | None = None) -> int:
         begun, failed = pretrained(args, sweep, unlabelled, resources)
         epochs, scene = epochs_of(args, sweep), unlabelled[1].sizes["chip"]
         as_long = [
-            replace(with_steps_of_pretraining(config, epochs, scene, count), origin=AS_LONG)
+            replace(with_more_steps(config, epochs, scene, count), origin=AS_LONG)
             for config in sweep.configs
         ]
         labelled = [k for k in sorted(set(args.labelled)) if k < count]

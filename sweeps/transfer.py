@@ -4,7 +4,9 @@
 The target's test chips score what was trained on the sources as it is (zero-shot), with the
 target's own statistics of its channels, fine-tuned on a few labelled chips of the target, and
 trained on all cubes together; beside what begins at random on as many labels. All that is trained
-from random weights makes as many optimiser steps, as far as whole epochs allow and one at least.
+from random weights makes as many optimiser steps, as far as whole epochs allow and one at least;
+what is fine-tuned makes more after them, and so does a part of what begins at random, for a fair
+comparison.
 Statistics need no labels, but under the `paper` protocol it is labels that say which chips there
 are: `--protocol blocked` takes all.
 
@@ -29,10 +31,11 @@ from landslide.chips.survey import known_of
 from landslide.command import run_command
 from landslide.experiment import Experiment, origin_digest
 from landslide.options import Parser, positive
+from landslide.results.labels import AS_LONG
 from landslide.results.table import check_writable
 from landslide.storage import exists
 from landslide.training.config import TrainingConfig
-from landslide.training.labelled import with_labels, with_steps_of
+from landslide.training.labelled import with_labels, with_more_steps, with_steps_of
 from sweeps.curves import show_curves
 from sweeps.planning import (
     Sweep,
@@ -67,10 +70,17 @@ def options(arguments: list[str] | None) -> argparse.Namespace:
         type=positive,
         help="initial learning rate; default: a hundredth of the rest",
     )
+    transfer.add_argument(
+        "--fine-tuning-epochs", type=int,
+        help="passes over all of the target's chips whose optimiser steps are made on a few; "
+        "default: --epochs",
+    )  # fmt: skip
     parser.set_defaults(timesteps=[4])
     args = parsed(parser, arguments)
     if min(args.labelled) < 1:
         parser.error("--labelled are numbers from 1 on: without labels is tried in any case")
+    if (args.fine_tuning_epochs or 1) < 1:
+        parser.error("--fine-tuning-epochs is a number from 1 on")
     if args.chips not in {"auto", MEMORY}:
         parser.error("chips of several cubes are trained on from memory: leave out --chips")
     return args
@@ -224,9 +234,12 @@ def few_labels(
     count = chips_trained(own)
     labelled = [k for k in sorted(set(args.labelled)) if k < count]
     rate = args.fine_tuning_rate or target.base.learning_rate / 100
+    epochs = args.fine_tuning_epochs or target.base.epochs
     configs = []
     for base in target.configs:
-        configs += [with_labels(base, k, count) for k in (*labelled, None)]
+        as_long = replace(with_more_steps(base, epochs, count, count), origin=AS_LONG)
+        for at_random in (base, as_long):
+            configs += [with_labels(at_random, k, count) for k in (*labelled, None)]
         for (origin, *which), (address, begun_on) in weights.items():
             if which == [base.inputs, base.timesteps, base.seed] and exists(address):
                 begun = replace(
@@ -234,6 +247,7 @@ def few_labels(
                     start=address,
                     origin=origin.removeprefix("zero-shot "),
                     begun_on=begun_on,
+                    epochs=epochs,
                     learning_rate=rate,
                 )
                 configs += [with_labels(begun, k, count) for k in (0, *labelled)]

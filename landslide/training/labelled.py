@@ -71,23 +71,22 @@ def with_steps_of(config: TrainingConfig, others: int, chips: int) -> TrainingCo
     return _lengthened(config, _steps(config, others) / _steps(config, chips))
 
 
-def with_steps_of_pretraining(
-    config: TrainingConfig, epochs: int, unlabelled: int, chips: int
-) -> TrainingConfig:
-    """Return a configuration that makes, besides its own steps, those of a pretraining.
+def with_more_steps(config: TrainingConfig, epochs: int, others: int, chips: int) -> TrainingConfig:
+    """Return a configuration that makes, besides its own steps, those of some epochs on others.
 
-    As many as whole epochs allow, and an epoch more at least.
+    As many as whole epochs allow, and an epoch more at least: what begins at random is so trained
+    as long as what was trained on other chips before, or will be after.
 
     Parameters
     ----------
     config : TrainingConfig
         As it is for `chips`.
     epochs : int
-        Passes of the pretraining.
-    unlabelled, chips : int
-        How many chips there are to pretrain on, and how many to train on.
+        Passes over the others.
+    others, chips : int
+        How many other chips there are, and how many to train on.
     """
-    more = epochs * _steps(config, unlabelled) / (config.epochs * _steps(config, chips))
+    more = epochs * _steps(config, others) / (config.epochs * _steps(config, chips))
     return _lengthened(config, 1 + max(more, 1 / config.epochs))
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from landslide import results_table, simulate_cube
+from landslide.results.labels import AS_LONG
 from sweeps.transfer import command, main, names_of
 
 QUICK = ["--preset", "quick", "--chip-size", "64", "--epochs", "2", "--timesteps", "1"]
@@ -39,7 +40,7 @@ def test_a_model_is_carried_to_another_event_in_every_way(
 ) -> None:
     table = str(tmp_path / "table")
     how = ["--from", cube, second, "--inputs", "vv", "--table", table, *QUICK]
-    how += ["--labelled", "1", "99"]
+    how += ["--labelled", "1", "99", "--fine-tuning-epochs", "3"]
     assert main([kaikoura, *how]) == 0
     rows = results_table(table)
     assert rows["error"].isna().all()
@@ -51,8 +52,7 @@ def test_a_model_is_carried_to_another_event_in_every_way(
         *((f"zero-shot from {group}", 0) for group in groups),
         *((f"from {group}", k) for group in groups for k in (0, 1)),  # 0: with own statistics
         ("with simulated+second", -1),
-        ("", 1),
-        ("", -1),  # 99 are more than there are
+        *((origin, k) for origin in ("", AS_LONG) for k in (1, -1)),  # 99 are more than there are
     }
     # What begins with trained weights is tuned at a hundredth of the rate.
     tuned = rows["origin"].fillna("").str.startswith("from ")
@@ -76,6 +76,12 @@ def test_a_model_is_carried_to_another_event_in_every_way(
     for trained in (*zero_shot, joint):
         a_pass = math.ceil(trained["train_chips"].item() / 8)
         assert abs(trained["epochs"].item() * a_pass - wanted) <= max(a_pass / 2, a_pass - wanted)
+    # Tuned for epochs of their own, and what begins at random for both.
+    tuned_for = one.loc[[(f"from {group}", 1) for group in groups], "epochs"].unique().tolist()
+    a_pass = math.ceil(own / 8)
+    assert tuned_for == [3 * a_pass]  # on one chip an epoch is a step
+    assert one.loc[(AS_LONG, 1), "epochs"].item() == (2 + 3) * a_pass
+    assert one.loc[(AS_LONG, -1), "epochs"].item() == 2 + 3
     for group, with_its_own in zip(groups, zero_shot, strict=True):
         own_statistics = one.loc[(f"from {group}", 0)]
         assert own_statistics["train_chips"].item() == own_statistics["epochs"].item() == 0

@@ -20,8 +20,8 @@ from landslide.training.config import PRESETS, TrainingConfig, determining
 from landslide.training.labelled import (
     training_chips,
     with_labels,
+    with_more_steps,
     with_steps_of,
-    with_steps_of_pretraining,
 )
 from landslide.training.network import build_network
 from landslide.training.sources import feed_parts
@@ -192,13 +192,13 @@ def test_two_sets_of_chips_are_trained_on_in_as_many_steps_as_whole_epochs_allow
 
 @pytest.mark.parametrize("epochs", [1, 7, 300])
 @pytest.mark.parametrize("chips", [1, 68, 216])
-def test_what_is_trained_as_long_makes_the_steps_of_pretraining_besides_its_own(
+def test_what_is_trained_as_long_makes_the_steps_of_other_epochs_besides_its_own(
     small: Small, epochs: int, chips: int
 ) -> None:
     config = small(batch_size=8, epochs=25, plateau_patience=0)
     steps = -(-chips // 8)
     wanted = 25 * steps + epochs * 13  # 101 chips without labels are 13 batches
-    changed = with_steps_of_pretraining(config, epochs, 101, chips)
+    changed = with_more_steps(config, epochs, 101, chips)
     assert changed.epochs > 25
     assert abs(changed.epochs * steps - wanted) <= steps / 2 or changed.epochs == 26
     waited = (changed.plateau_patience + 1) * steps
