@@ -20,7 +20,7 @@ from landslide.options import opened_cube
 from landslide.results.figures import figure4, figure5
 from landslide.results.histograms import class_histograms
 from landslide.results.page import results_page
-from landslide.results.setting import Setting
+from landslide.results.setting import Detector, Setting
 from landslide.simulation.scene import scene_from_attribute
 from landslide.simulation.single_pixels import detector_odds
 from landslide.simulation.truth import simulate_truth
@@ -179,14 +179,8 @@ def _parts(sweep: Sweep) -> dict[str, int]:
 
 def detector_scores(
     cube: xr.Dataset, planned: Mapping[str, Sweep], orbit: str | None
-) -> dict[str, pd.DataFrame]:
-    """Score the exact detector on each protocol's test chips; nothing of a cube not simulated.
-
-    Returns
-    -------
-    dict
-        By protocol, rows as `paper_claims` takes them, of one seed.
-    """
+) -> dict[str, Detector]:
+    """Score the exact detector on each protocol's test chips; nothing of a cube not simulated."""
     if "simulated_scene" not in cube.attrs:
         return {}
     try:
@@ -197,21 +191,25 @@ def detector_scores(
     truth = simulate_truth(scene)
     if not np.array_equal(truth.inventory.identity > 0, read_labels(cube) == 1):
         return {}  # another version of the simulator made it: its truth is not known any more
-    scores: dict[str, pd.DataFrame] = {}
+    scores: dict[str, Detector] = {}
     for protocol, sweep in planned.items():
         test = np.flatnonzero(sweep.stream.chips["part"] == TEST)
         chips = load_chips(sweep.stream.only(test))
         chips = chips.isel(chip=(chips["part"] == TEST).to_numpy())  # some turn out to be unused
-        found = detector_odds(
-            scene, truth, cube, chips, sweep.inputs, sweep.experiment.event, orbit
-        )
         label = chips["label"].to_numpy()
         blocks = spatial_blocks(corners_of(chips), sweep.experiment.chipping)
-        rows = [
-            {"inputs": name, "timesteps": count, "test_blocks": blocks} | _score(odds, label)
-            for name, count, odds, _ in found
-        ]
-        scores |= {protocol: pd.DataFrame(rows).assign(seed=0)} if rows else {}
+        event = sweep.experiment.event
+        alone, told = (
+            [
+                {"inputs": name, "timesteps": count, "test_blocks": blocks} | _score(odds, label)
+                for name, count, odds, _ in detector_odds(
+                    scene, truth, cube, chips, sweep.inputs, event, orbit, told_cover=told
+                )
+            ]
+            for told in (False, True)
+        )
+        if alone:
+            scores[protocol] = Detector(*(pd.DataFrame(r).assign(seed=0) for r in (alone, told)))
     return scores
 
 

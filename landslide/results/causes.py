@@ -1,62 +1,84 @@
 """Why a claim is not held: the models beside the simulation's exact detector."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import pandas as pd
 
 from landslide.results.bootstrap import combination, for_seeds
 from landslide.results.claims import Comparison, paper_claims
+from landslide.results.setting import Detector
 
 HEADER = ["claim", "the models", "the exact detector", "models - detector", "so the cause is"]
+CONFIGURATION = ["inputs", "timesteps"]
 
 
-def causes(scored: pd.DataFrame, detector: pd.DataFrame) -> Iterator[list[str]]:
+def causes(scored: pd.DataFrame, detector: Detector) -> Iterator[list[str]]:
     """Return a line, under `HEADER`, for each number of a claim that is not held.
 
     What the models gain is set beside what the detector gains on the same test chips, and their
-    difference is paired over seeds and test blocks.
+    difference is paired over seeds and test blocks. A model that sees land cover as far as images
+    show it may gain anything between what the detector gains alone and told the cover.
 
     Parameters
     ----------
-    scored, detector
-        Rows as `paper_claims` takes them; the detector's are of one seed.
+    scored
+        Rows as `paper_claims` takes them.
+    detector : Detector
     """
-    known = set(zip(scored["inputs"], scored["timesteps"], strict=True))
-    same = [each in known for each in zip(detector["inputs"], detector["timesteps"], strict=True)]
-    for claim, read in zip(paper_claims(scored), paper_claims(detector[same]), strict=True):
+    known = pd.MultiIndex.from_frame(scored[CONFIGURATION])
+    read = [
+        paper_claims(rows[pd.MultiIndex.from_frame(rows[CONFIGURATION]).isin(known)])
+        for rows in (detector.alone, detector.told)
+    ]
+    for claim, alone, told in zip(paper_claims(scored), *read, strict=True):
         if claim.empty or claim.verdict == "held":
             continue
         text = f"{claim.text}: {claim.outcome}"
-        for ours, its in zip(claim.comparisons, read.comparisons, strict=True):
-            if ours.family and its.family and ours.verdict() != "held":
+        for ours, *its in zip(claim.comparisons, alone.comparisons, told.comparisons, strict=True):
+            if ours.family and all(each.family for each in its) and ours.verdict() != "held":
                 yield [text, *_line(ours, its)]
 
 
-def _line(ours: Comparison, its: Comparison) -> Iterator[str]:
+def _line(ours: Comparison, its: Sequence[Comparison]) -> Iterator[str]:
     yield str(ours)
-    yield str(its)
-    if len([*ours.family, *ours.others]) > 1 or len(its.family) > 1:
+    yield _both(map(str, its))
+    if any(len([*each.family, *each.others]) > 1 for each in (ours, *its)):
         # The best of each may be different ones.
         yield ""
-        beyond = ours.verdict() == "against" and its.points_to == "held"
+        beyond = ours.verdict() == "against" and {each.points_to for each in its} == {"held"}
     else:
-        (models,), (alone,) = ours.family, its.family
-        apart = combination([(1, models), (-1, for_seeds(alone, models.seeds))])
-        between = Comparison("", [apart], wants_above=ours.wants_above)
-        yield str(between).strip()
-        beyond = between.verdict() == "against"
+        between = [_between(ours, each) for each in its]
+        yield _both(str(each).strip() for each in between)
+        beyond = all(each.verdict() == "against" for each in between)
     yield _cause(ours, its, beyond=beyond)
 
 
-def _cause(ours: Comparison, its: Comparison, *, beyond: bool) -> str:
-    """Say why; `beyond`: the models are surely on the wrong side of what the detector finds."""
+def _between(ours: Comparison, its: Comparison) -> Comparison:
+    (models,), (scores,) = ours.family, its.family
+    apart = combination([(1, models), (-1, for_seeds(scores, models.seeds))])
+    return Comparison("", [apart], wants_above=ours.wants_above)
+
+
+def _both(said: Iterable[str]) -> str:
+    """Say what is of the detector alone, and, where it is another, told the land cover."""
+    alone, told = said
+    return alone if alone == told else f"{alone}; told {told}"
+
+
+def _cause(ours: Comparison, its: Sequence[Comparison], *, beyond: bool) -> str:
+    """Say why; `beyond`: the models are surely on the wrong side of what either detector finds."""
     others = "training, the split or what neighbours tell"
-    if its.points_to == "against":
-        sure = its.by_interval() == "against"
-        said = "the simulation" if sure else "perhaps the simulation, whose mean says the same"
+    against = [each.by_interval() for each in its if each.points_to == "against"]
+    if against:
+        if len(against) < len(its):
+            said = "perhaps the simulation: told the land cover, the detector says otherwise"
+        elif set(against) == {"against"}:
+            said = "the simulation"
+        else:
+            said = "perhaps the simulation, whose mean says the same"
         return f"{said}{f'; and beyond it {others}' if beyond else ''}"
     if beyond:
         return others
     if ours.points_to == "held":
-        return "none sought: both means hold it, and more seeds or ground would tell"
+        return "none sought: all means hold it, and more seeds or ground would tell"
     return "not to be told: it may be as the detector finds"

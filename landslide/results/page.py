@@ -80,12 +80,15 @@ def _claims(parts: Sequence[Section], setting: Setting) -> Iterator[str]:
     }
     columns = {name: paper_claims(part.scored) for name, part in named.items()}
     read = {
-        f"exact detector, {protocol} protocol": paper_claims(scores)
-        for protocol, scores in setting.detector.items()
+        f"exact detector, {protocol} protocol": [
+            _alone(*claims)
+            for claims in zip(paper_claims(found.alone), paper_claims(found.told), strict=True)
+        ]
+        for protocol, found in setting.detector.items()
     }
     texts = [claim.text.partition(" (prevalence")[0] for claim in next(iter(columns.values()))]
     said = [[claim.outcome for claim in claims] for claims in columns.values()]
-    said += [[_alone(claim) for claim in claims] for claims in read.values()]
+    said += read.values()
     yield from ("", "## The paper's claims", "")
     yield from pipes(
         ["claim", *columns, *read],
@@ -98,14 +101,20 @@ def _claims(parts: Sequence[Section], setting: Setting) -> Iterator[str]:
             "The exact detector is not trained. It reads each pixel alone with all that the "
             "simulation knows, the share of landslides on each kind of ground in these very test "
             "chips included. It has no seed, so that its columns say only which way its scores "
-            "point; and it is no bound, for a network sees the neighbours, too."
+            "point; and it is no bound, for a network sees the neighbours, too. Neighbours show "
+            "what grows there: *told* the land cover of each pixel, the detector no longer needs "
+            "terrain to guess it. A network sees it in part, so that what terrain adds for a "
+            "network lies between the two."
         )
         yield from _causes(named, setting)
 
 
-def _alone(claim: Claim) -> str:
-    """Say what scores of one seed and of no interval say of a claim."""
-    return claim.points_to if claim.points_to == "no data" else f"points to {claim.points_to}"
+def _alone(alone: Claim, told: Claim) -> str:
+    """Say what scores of one seed and of no interval say of a claim, told the cover and not."""
+    if alone.points_to == "no data":
+        return alone.points_to
+    otherwise = "" if told.points_to == alone.points_to else f"; told, to {told.points_to}"
+    return f"points to {alone.points_to}{otherwise}"
 
 
 def _meaning(parts: Sequence[Section], verdicts: int) -> Iterator[str]:
@@ -143,14 +152,20 @@ def _causes(parts: Mapping[str, Section], setting: Setting) -> Iterator[str]:
 
 
 def _detector(setting: Setting) -> Iterator[str]:
-    for protocol, scores in setting.detector.items():
+    for protocol, found in setting.detector.items():
         yield from ("", f"## Each pixel alone: the exact detector, {protocol} protocol", "")
         yield (
             "Average precision on the same test chips, without training and without looking at "
             "neighbours; a network that looks at them may score more."
         )
         yield ""
-        yield from _by_timesteps(scores.set_index(["inputs", "timesteps"])["auprc"], "{:.3f}")
+        yield from _by_timesteps(_scores(found.alone), "{:.3f}")
+        yield from ("", "Told the land cover of each pixel:", "")
+        yield from _by_timesteps(_scores(found.told), "{:.3f}")
+
+
+def _scores(rows: pd.DataFrame) -> pd.Series:
+    return rows.set_index(["inputs", "timesteps"])["auprc"]
 
 
 def _by_timesteps(values: pd.Series, shown: str) -> Iterator[str]:

@@ -29,6 +29,16 @@ PAPER_CONFIGURATIONS = {(name, n) for name in PAPER_INPUTS for n in PAPER_TIMEST
 
 
 @dataclass(frozen=True, eq=False)
+class Detector:
+    """What an exact detector scores, in rows as `paper_claims` takes them, of one seed."""
+
+    alone: pd.DataFrame
+    """It knows how often each land cover occurs."""
+    told: pd.DataFrame
+    """It is told which a pixel has."""
+
+
+@dataclass(frozen=True, eq=False)
 class Setting:
     """What a page says beside the rows."""
 
@@ -44,9 +54,9 @@ class Setting:
     """By protocol, how they were cut and kept apart."""
     figures: Mapping[str, str]
     """By caption, where each lies, as the page names it."""
-    detector: Mapping[str, pd.DataFrame]
-    """By protocol, what the simulation's exact detector scores on the same test chips, in rows as
-    `paper_claims` takes them, of one seed; empty where the cube is not simulated."""
+    detector: Mapping[str, Detector]
+    """By protocol, what the simulation's exact detector scores on the same test chips; empty where
+    the cube is not simulated."""
 
 
 def what_was_run(parts: Sequence[Section], setting: Setting) -> Iterator[str]:

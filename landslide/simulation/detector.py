@@ -3,8 +3,9 @@
 It is Bayes' rule for one pixel, untrained. The change of the log composites is the sum of known
 parts, so it is normal given land cover and label, with a mean and a covariance that follow from
 the scene's parameters (the logarithm of L-look speckle is taken as normal with its exact
-variance; at 20 looks its skewness is 0.2). Without the terrain the land cover is averaged over,
-and with it land cover and prior are those of ground of the same susceptibility.
+variance; at 20 looks its skewness is 0.2). The prior and the shares of the land covers are known
+of each kind of ground: all is one kind, or pixels of the same susceptibility are, or of the same
+land cover, or of both.
 """
 
 from dataclasses import dataclass
@@ -92,28 +93,28 @@ def _log_normal(values: Change, covariance: Change) -> NDArray[np.float64]:
     return -0.5 * (distance + determinant)
 
 
+def terrain_kinds(susceptibility: NDArray[np.float32], bins: int = 40) -> NDArray[np.intp]:
+    """Return which of equally large classes of susceptibility each pixel (n) is of."""
+    edges = np.quantile(susceptibility, np.linspace(0, 1, bins + 1)[1:-1])
+    return np.searchsorted(edges, susceptibility)
+
+
 def detect(
     change: Change,
     scene: Scene,
     cover: NDArray[np.uint8],
     label: NDArray[np.bool_],
-    terrain: NDArray[np.float32] | None,
+    kind: NDArray[np.intp],
     timesteps: int,
     inputs: list[str],
-    bins: int = 40,
 ) -> NDArray[np.float64]:
     """Return the log odds (n) of pixels with the given change (n, channel).
 
-    `cover` and `label` (n) give the shares that the detector knows; with `terrain` (n), the
-    susceptibility, it knows them for each of `bins` equally large classes of it. Without inputs
-    the terrain decides alone.
+    `cover` and `label` (n) give the shares that the detector knows, those of each `kind` (n) of
+    ground. Without inputs the kind decides alone.
     """
-    if terrain is None:
-        return log_odds(change, scene, ground_of(cover, label), timesteps, inputs)
-    edges = np.quantile(terrain, np.linspace(0, 1, bins + 1)[1:-1])
-    kind = np.searchsorted(edges, terrain)
     odds = np.empty(label.shape)
-    for number in range(bins):
+    for number in np.unique(kind):
         here = kind == number
         ground = ground_of(cover[here], label[here])
         if inputs:

@@ -12,7 +12,8 @@ from landslide.chips.windows import corners_of, cut
 from landslide.cube.events import Event
 from landslide.cube.labels import NO_DATA
 from landslide.simulation.backscatter import expected_season
-from landslide.simulation.detector import detect
+from landslide.simulation.detector import detect, terrain_kinds
+from landslide.simulation.landcover import COVERS
 from landslide.simulation.scene import Scene
 from landslide.simulation.truth import Truth
 
@@ -27,11 +28,15 @@ def detector_odds(
     inputs: Sequence[str],
     event: Event,
     orbit: str | None = None,
+    *,
+    told_cover: bool = False,
 ) -> Iterator[tuple[str, int, Odds, NDArray[np.bool_]]]:
     """Read chips with the exact detector, for the paper's inputs among these.
 
-    It knows the scene's laws, the land cover's shares and its seasons, and looks at no neighbour:
-    a network that does may score more, and one that scores much less has not learned what is there.
+    It knows the scene's laws and seasons, and how often each land cover occurs, with terrain on
+    each kind of it, and looks at no neighbour: a network that does may score more. A network may
+    see, too, what grows around a pixel. With `told_cover` the detector knows it, so that what is
+    there for a network to learn lies between the two.
 
     Parameters
     ----------
@@ -45,6 +50,8 @@ def detector_odds(
         Those with other channels than backscatter and terrain are passed over.
     event, orbit
         As for `select_images`.
+    told_cover : bool
+        Whether it knows the land cover of each pixel, where there is backscatter to show it.
 
     Yields
     ------
@@ -61,12 +68,14 @@ def detector_odds(
     size = label.shape[-1]
     covers = cut(truth.cover, corners, size, 0)
     cover = covers[scored]
-    terrain = cut(truth.inventory.susceptibility, corners, size, 0)[scored]
+    terrain = terrain_kinds(cut(truth.inventory.susceptibility, corners, size, 0)[scored])
     for name in (*PAPER_INPUTS, BASELINE):
         if name not in inputs:
             continue
         known = parse_inputs(name)
-        layer = terrain if known.static else None
+        kind = terrain if known.static else np.zeros_like(terrain)
+        if told_cover and known.polarisations:
+            kind = kind * len(COVERS) + cover
         for count in chips["timesteps"].to_numpy().tolist() if known.polarisations else [0]:
             change = np.empty((slid.size, len(known.polarisations)))
             if count:
@@ -78,7 +87,7 @@ def detector_odds(
                     )
                     change[:, place] = (after.to_numpy() - before.to_numpy() - season)[scored]
             polarisations = list(known.polarisations)
-            odds = detect(change, scene, cover, slid, layer, count, polarisations)
+            odds = detect(change, scene, cover, slid, kind, count, polarisations)
             yield name, count, odds, slid
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from landslide.chips.split import Chipping
 from landslide.results.page import BY_HAND, results_page
-from landslide.results.setting import PAPER_SHAPE, Setting
+from landslide.results.setting import PAPER_SHAPE, Detector, Setting
 
 PARTS = {"train": 216, "test": 61, "unused": 32}
 RAN = {
@@ -132,7 +132,7 @@ def test_failed_trials_are_counted_and_named(table_of, paper_rows, make_row, set
 def test_the_exact_detector_says_where_the_simulation_is_against_a_claim(both, setting):
     scores = {(name, n): 0.5 + 0.05 * n for name in ("vh", "vv+vh") for n in (1, 2, 3, 4)}
     scores |= {("vv", n): 0.4 - 0.01 * n for n in (1, 2, 3, 4)} | {("dem", 0): 0.12}
-    detector = {"paper": detector_rows(scores)}
+    detector = {"paper": Detector(*[detector_rows(scores)] * 2)}
     page = results_page(both(simulated=True), replace(setting, detector=detector))
     assert "exact detector, paper protocol |" in page
     assert "| VV beats VH | held | held | points to against |" in page
@@ -141,6 +141,18 @@ def test_the_exact_detector_says_where_the_simulation_is_against_a_claim(both, s
     assert "| vh | 0.550 | 0.600 | 0.650 | 0.700 |" in page
     assert "| dem | 0.120 |  |  |  |" in page
     assert "## Where a claim is not held" not in page
+
+
+def test_where_the_land_cover_changes_what_the_detector_says_both_are_said(both, setting):
+    told = {(name, n): 0.5 for name in ("vv+vh", "vv+vh+dem") for n in (1, 2, 3, 4)}
+    alone = told | {("vv+vh+dem", n): 0.6 for n in (1, 2, 3, 4)}
+    found = Detector(detector_rows(alone), detector_rows(told))
+    page = results_page(both(simulated=True), replace(setting, detector={"paper": found}))
+    assert "| held | held | points to held; told, to neither |" in page
+    assert "| held | held | points to against; told, to held |" in page
+    table = page.split("Told the land cover of each pixel:")
+    assert "| vv+vh+dem | 0.600 | 0.600 | 0.600 | 0.600 |" in table[0]
+    assert "| vv+vh+dem | 0.500 | 0.500 | 0.500 | 0.500 |" in table[1]
 
 
 def test_times_are_the_rows_own(table_of, paper_rows, setting):
@@ -170,7 +182,7 @@ def test_of_a_claim_that_is_not_held_the_cause_is_looked_for(table_of, paper_row
         for row in paper_rows(3, **RAN)
     ]
     scores = {("vv", n): 0.6 for n in (1, 2, 3, 4)} | {("vh", n): 0.5 for n in (1, 2, 3, 4)}
-    detector = {"paper": detector_rows(scores)}
+    detector = {"paper": Detector(*[detector_rows(scores)] * 2)}
     page = results_page(table_of(worse), replace(setting, detector=detector))
     table = page[page.index("## Where a claim is not held") :].splitlines()
     assert table[2].startswith("| protocol | claim | the models | the exact detector |")

@@ -6,7 +6,12 @@ from sklearn.metrics import average_precision_score
 
 from landslide.cube.events import event_from_attribute
 from landslide.simulation.backscatter import expected_season
-from landslide.simulation.detector import change_covariance, detect, landslide_moments
+from landslide.simulation.detector import (
+    change_covariance,
+    detect,
+    landslide_moments,
+    terrain_kinds,
+)
 from landslide.simulation.inventory import inside_chips
 from landslide.simulation.landcover import COVERS
 
@@ -53,17 +58,22 @@ def changes(cube, truth, pixels):
 @pytest.fixture(scope="module")
 def scores(scene, truth, pixels, changes):
     label = (truth.inventory.identity > 0)[pixels]
-    cover, terrain = truth.cover[pixels], truth.inventory.susceptibility[pixels]
+    cover = truth.cover[pixels]
+    terrain = terrain_kinds(truth.inventory.susceptibility[pixels])
 
-    def score(name, timesteps):
+    def score(name, timesteps, told):
         columns = [("vv", "vh").index(channel) for channel in INPUTS.get(name, [])]
         change = changes[timesteps][:, columns]
-        layer = terrain if "dem" in name else None
-        odds = detect(change, scene, cover, label, layer, timesteps, INPUTS.get(name, []))
-        return average_precision_score(label, odds)
+        kind = terrain * ("dem" in name) * len(COVERS) + cover * told
+        odds = detect(change, scene, cover, label, kind, timesteps, INPUTS.get(name, []))
+        # Where nothing of a kind slid, the odds are minus infinity.
+        return average_precision_score(label, np.maximum(odds, -1e30))
 
-    found = {name: [score(name, n) for n in TIMESTEPS] for name in INPUTS}
-    return found | {"dem": [score("dem", 1)], "prevalence": [label.mean()]}
+    found = {name: [score(name, n, told=False) for n in TIMESTEPS] for name in INPUTS}
+    for name in ("vv+vh", "vv+vh+dem"):
+        found[f"{name}, told"] = [score(name, n, told=True) for n in TIMESTEPS]
+    alone = score("dem", 1, told=False)
+    return found | {"dem": [alone], "prevalence": [label.mean()]}
 
 
 @pytest.mark.parametrize("inputs", list(INPUTS))
@@ -88,6 +98,17 @@ def test_the_dem_helps_at_one_and_two_timesteps_more_than_at_four(scores):
     gain = np.array(scores["vv+vh+dem"]) - scores["vv+vh"]
     assert gain[0] > gain[1] > gain[3]
     assert gain[0] > 2 * gain[3]
+
+
+def test_most_of_what_the_dem_tells_is_the_land_cover(scores):
+    plain, terrain, told, told_terrain = (
+        np.array(scores[name]) for name in ("vv+vh", "vv+vh+dem", "vv+vh, told", "vv+vh+dem, told")
+    )
+    assert np.all(told > plain + 0.01)
+    assert np.all(told_terrain > terrain)
+    gain = told_terrain - told
+    assert np.all(gain > 0)
+    assert np.all(gain < (terrain - plain) / 2)
 
 
 @pytest.mark.parametrize("timesteps", TIMESTEPS)

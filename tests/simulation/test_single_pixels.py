@@ -39,10 +39,25 @@ def chips(cube):
 
 
 @pytest.fixture(scope="module")
-def found(scene, truth, cube, chips):
-    inputs = ["coherence", "dem", "vv", "vv+vh+dem"]
-    odds = detector_odds(scene, truth, cube, chips, inputs, find_event(cube))
-    return {(name, count): (values, slid) for name, count, values, slid in odds}
+def read(scene, truth, cube, chips):
+    def odds(told_cover):
+        inputs = ["coherence", "dem", "vv", "vv+vh+dem"]
+        every = detector_odds(
+            scene, truth, cube, chips, inputs, find_event(cube), told_cover=told_cover
+        )
+        return {(name, count): (values, slid) for name, count, values, slid in every}
+
+    return odds
+
+
+@pytest.fixture(scope="module")
+def found(read):
+    return read(told_cover=False)
+
+
+@pytest.fixture(scope="module")
+def told(read):
+    return read(told_cover=True)
 
 
 def test_the_papers_inputs_are_read_at_each_count_and_others_passed_over(found):
@@ -56,7 +71,7 @@ def test_only_scored_pixels_are_read(found, chips):
         assert slid.sum() == np.count_nonzero(label == 1)
 
 
-def test_a_chip_is_read_as_the_scene_is_pixel_by_pixel(found, scene, truth, cube, chips):
+def test_a_chip_is_read_as_the_scene_is_pixel_by_pixel(found, told, scene, truth, cube, chips):
     images = cube.isel(timestep=np.flatnonzero(cube["sat:orbit_state"] == "descending"))
     start = find_event(cube).start
     sides = (
@@ -77,7 +92,14 @@ def test_a_chip_is_read_as_the_scene_is_pixel_by_pixel(found, scene, truth, cube
         cover.append(truth.cover[here][kept])
         slid.append((truth.inventory.identity[here] > 0)[kept])
     change, cover, slid = (np.concatenate(each) for each in (change, cover, slid))
-    expected = detect(change[:, None].astype(float), scene, cover, slid, None, 3, ["vv"])
-    odds, label = found["vv", 3]
-    np.testing.assert_array_equal(label, slid)
-    np.testing.assert_allclose(odds, expected, rtol=1e-4, atol=1e-3)
+    for kind, odds_by_name in ((np.zeros(slid.size, int), found), (cover.astype(int), told)):
+        expected = detect(change[:, None].astype(float), scene, cover, slid, kind, 3, ["vv"])
+        odds, label = odds_by_name["vv", 3]
+        np.testing.assert_array_equal(label, slid)
+        np.testing.assert_allclose(odds, expected, rtol=1e-4, atol=1e-3)
+
+
+def test_without_backscatter_no_land_cover_is_told(found, told):
+    assert list(told) == list(found)
+    np.testing.assert_array_equal(told["dem", 0][0], found["dem", 0][0])
+    assert (told["vv+vh+dem", 1][0] != found["vv+vh+dem", 1][0]).any()
