@@ -103,8 +103,8 @@ def _claims(parts: Sequence[Section], setting: Setting) -> Iterator[str]:
             "chips included. It has no seed, so that its columns say only which way its scores "
             "point; and it is no bound, for a network sees the neighbours, too. Neighbours show "
             "what grows there: *told* the land cover of each pixel, the detector no longer needs "
-            "terrain to guess it. A network sees it in part, so that what terrain adds for a "
-            "network lies between the two."
+            "terrain to guess it. A network sees it in part, so that for a network terrain may add "
+            "anything between the two."
         )
         yield from _causes(named, setting)
 
