@@ -25,7 +25,7 @@ from landslide.chips.split import TRAIN
 from landslide.chips.survey import known_of
 from landslide.command import run_command
 from landslide.experiment import Experiment, failed_row, origin_digest, row_key, stream_of
-from landslide.options import Parser, opened_cube
+from landslide.options import Parser, count, opened_cube
 from landslide.results.labels import AS_LONG
 from landslide.results.table import check_writable
 from landslide.storage import exists, remove
@@ -55,18 +55,17 @@ def options(arguments: list[str] | None) -> argparse.Namespace:
     add_sweep_options(parser)
     pretraining = parser.add_argument_group("pretraining")
     pretraining.add_argument(
-        "--labelled", nargs="+", type=int, default=list(LABELLED),
+        "--labelled", nargs="+", type=count, default=list(LABELLED),
         help="numbers of labelled chips to train on, besides all; those larger than the training "
         "part are left out",
     )  # fmt: skip
     pretraining.add_argument(
-        "--pretraining-epochs", type=int, help="passes over the unlabelled chips; default: --epochs"
+        "--pretraining-epochs",
+        type=count,
+        help="passes over the unlabelled chips; default: --epochs",
     )
     parser.set_defaults(timesteps=[4])
-    args = parsed(parser, arguments)
-    if min(args.labelled) < 1 or (args.pretraining_epochs or 1) < 1:
-        parser.error("--labelled and --pretraining-epochs are numbers from 1 on")
-    return args
+    return parsed(parser, arguments)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -79,16 +78,16 @@ def main(arguments: list[str] | None = None) -> int:
         with node_coming(resources):  # it may come while the chips are read
             unlabelled, chips = load(args, sweep)
         known = known_of(chips)
-        count = int((known["part"] == TRAIN).sum())
+        own_chips = int((known["part"] == TRAIN).sum())
         begun, failed = pretrained(args, sweep, unlabelled, resources)
         epochs, scene = epochs_of(args, sweep), unlabelled[1].sizes["chip"]
         as_long = [
-            replace(with_more_steps(config, epochs, scene, count), origin=AS_LONG)
+            replace(with_more_steps(config, epochs, scene, own_chips), origin=AS_LONG)
             for config in sweep.configs
         ]
-        labelled = [k for k in sorted(set(args.labelled)) if k < count]
+        labelled = [k for k in sorted(set(args.labelled)) if k < own_chips]
         configs = [
-            with_labels(config, k, count)
+            with_labels(config, k, own_chips)
             for config in (*sweep.configs, *as_long, *begun)
             for k in (*labelled, None)
         ]

@@ -35,7 +35,7 @@ from sweeps.planning import Sweep
 FIGURES = "docs"
 """The folder of a page's figures, beside it."""
 FINITE = (-1e30, 1e30)
-"""Where nothing of a kind of ground slid, the odds are minus infinity."""
+"""Where nothing of a kind of ground slid, or all of it, the odds are infinite."""
 
 
 def check_page(results: str) -> None:

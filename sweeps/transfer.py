@@ -3,10 +3,10 @@
 
 The target's test chips score what was trained on the sources as it is (zero-shot), with the
 target's own statistics of its channels, fine-tuned on a few labelled chips of the target, and
-trained on all cubes together; beside what begins at random on as many labels. All that is trained
-from random weights makes as many optimiser steps, as far as whole epochs allow and one at least;
-what is fine-tuned makes more after them, and so does a part of what begins at random, for a fair
-comparison.
+trained on all cubes together; beside what begins at random on as many labels. What begins at random
+makes as many optimiser steps whatever it is trained on, as far as whole epochs allow and one at
+least. What is fine-tuned makes more after them, so what begins at random on the target is trained,
+too, for as many in all.
 Statistics need no labels, but under the `paper` protocol it is labels that say which chips there
 are: `--protocol blocked` takes all.
 
@@ -30,7 +30,7 @@ from landslide.chips.split import TEST, TRAIN
 from landslide.chips.survey import known_of
 from landslide.command import run_command
 from landslide.experiment import Experiment, origin_digest
-from landslide.options import Parser, positive
+from landslide.options import Parser, count, positive
 from landslide.results.labels import AS_LONG
 from landslide.results.table import check_writable
 from landslide.storage import exists
@@ -62,7 +62,7 @@ def options(arguments: list[str] | None) -> argparse.Namespace:
         "cube to score on",
     )  # fmt: skip
     transfer.add_argument(
-        "--labelled", nargs="+", type=int, default=list(LABELLED),
+        "--labelled", nargs="+", type=count, default=list(LABELLED),
         help="labelled chips of the target to fine-tune on; those that it lacks are left out",
     )  # fmt: skip
     transfer.add_argument(
@@ -71,16 +71,12 @@ def options(arguments: list[str] | None) -> argparse.Namespace:
         help="initial learning rate; default: a hundredth of the rest",
     )
     transfer.add_argument(
-        "--fine-tuning-epochs", type=int,
-        help="passes over all of the target's chips whose optimiser steps are made on a few; "
-        "default: --epochs",
+        "--fine-tuning-epochs", type=count,
+        help="fine-tune for the optimiser steps of so many passes over all of the target's "
+        "training chips; default: --epochs",
     )  # fmt: skip
     parser.set_defaults(timesteps=[4])
     args = parsed(parser, arguments)
-    if min(args.labelled) < 1:
-        parser.error("--labelled are numbers from 1 on: without labels is tried in any case")
-    if (args.fine_tuning_epochs or 1) < 1:
-        parser.error("--fine-tuning-epochs is a number from 1 on")
     if args.chips not in {"auto", MEMORY}:
         parser.error("chips of several cubes are trained on from memory: leave out --chips")
     return args
@@ -230,16 +226,19 @@ def few_labels(
     own: xr.Dataset,
     weights: dict[tuple[str, str, int, int], tuple[str, str]],
 ) -> list[TrainingConfig]:
-    """Return what is trained on the target alone, on few labels and all, or on none at all."""
-    count = chips_trained(own)
-    labelled = [k for k in sorted(set(args.labelled)) if k < count]
+    """Return what is trained on the target alone, on few labels and all, or on none at all.
+
+    However many steps tuning makes, its rate waits for as many as that of the rest.
+    """
+    own_chips = chips_trained(own)
+    labelled = [k for k in sorted(set(args.labelled)) if k < own_chips]
     rate = args.fine_tuning_rate or target.base.learning_rate / 100
     epochs = args.fine_tuning_epochs or target.base.epochs
     configs = []
     for base in target.configs:
-        as_long = replace(with_more_steps(base, epochs, count, count), origin=AS_LONG)
+        as_long = replace(with_more_steps(base, epochs, own_chips, own_chips), origin=AS_LONG)
         for at_random in (base, as_long):
-            configs += [with_labels(at_random, k, count) for k in (*labelled, None)]
+            configs += [with_labels(at_random, k, own_chips) for k in (*labelled, None)]
         for (origin, *which), (address, begun_on) in weights.items():
             if which == [base.inputs, base.timesteps, base.seed] and exists(address):
                 begun = replace(
@@ -250,7 +249,7 @@ def few_labels(
                     epochs=epochs,
                     learning_rate=rate,
                 )
-                configs += [with_labels(begun, k, count) for k in (0, *labelled)]
+                configs += [with_labels(begun, k, own_chips) for k in (0, *labelled)]
     return configs
 
 

@@ -16,8 +16,8 @@ def causes(scored: pd.DataFrame, detector: Detector) -> Iterator[list[str]]:
     """Return a line, under `HEADER`, for each number of a claim that is not held.
 
     What the models gain is set beside what the detector gains on the same test chips, and their
-    difference is paired over seeds and test blocks. A model that sees land cover as far as images
-    show it may gain anything between what the detector gains alone and told the cover.
+    difference is paired over seeds and test blocks. Models see land cover in part, as far as images
+    show it: what they gain of terrain may be near what the detector gains alone, or told the cover.
 
     Parameters
     ----------
@@ -66,16 +66,17 @@ def _both(said: Iterable[str]) -> str:
 
 
 def _cause(ours: Comparison, its: Sequence[Comparison], *, beyond: bool) -> str:
-    """Say why; `beyond`: the models are surely on the wrong side of what either detector finds."""
+    """Say why; `beyond`: the models are surely on the wrong side of what both detectors find."""
     others = "training, the split or what neighbours tell"
-    against = [each.by_interval() for each in its if each.points_to == "against"]
-    if against:
-        if len(against) < len(its):
-            said = "perhaps the simulation: told the land cover, the detector says otherwise"
-        elif set(against) == {"against"}:
+    against = [each.points_to == "against" for each in its]
+    if any(against):
+        if all(each.by_interval() == "against" for each in its):
             said = "the simulation"
-        else:
+        elif all(against):
             said = "perhaps the simulation, whose mean says the same"
+        else:
+            where = "only where not" if against[0] else "only where"
+            said = f"perhaps the simulation: the detector points there {where} told the land cover"
         return f"{said}{f'; and beyond it {others}' if beyond else ''}"
     if beyond:
         return others

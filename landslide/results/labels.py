@@ -20,7 +20,7 @@ from landslide.results.summary import columns
 AT_RANDOM = "at random"
 """The name of what began at random."""
 AS_LONG = "at random, trained as long"
-"""The name of what began at random and made as many steps more as others had made before."""
+"""The name of what began at random and made as many steps as others did before and after."""
 _REFERENCES = (AT_RANDOM, AS_LONG)
 _DIFFERENCE = ("origin", "labelled", "reference", "mean", "low", "high")
 # A curve has few labels and many, and so other epochs and rates from point to point; a failed trial

@@ -103,18 +103,19 @@ def _claims(parts: Sequence[Section], setting: Setting) -> Iterator[str]:
             "chips included. It has no seed, so that its columns say only which way its scores "
             "point; and it is no bound, for a network sees the neighbours, too. Neighbours show "
             "what grows there: *told* the land cover of each pixel, the detector no longer needs "
-            "terrain to guess it. A network sees it in part, so that for a network terrain may add "
-            "anything between the two."
+            "terrain to guess it. A network sees it in part: what terrain adds to it may be near "
+            "either."
         )
         yield from _causes(named, setting)
 
 
 def _alone(alone: Claim, told: Claim) -> str:
     """Say what scores of one seed and of no interval say of a claim, told the cover and not."""
-    if alone.points_to == "no data":
-        return alone.points_to
-    otherwise = "" if told.points_to == alone.points_to else f"; told, to {told.points_to}"
-    return f"points to {alone.points_to}{otherwise}"
+    said, other = (
+        one.points_to if one.points_to == "no data" else f"points to {one.points_to}"
+        for one in (alone, told)
+    )
+    return said if said == other else f"{said}; told the land cover, {other}"
 
 
 def _meaning(parts: Sequence[Section], verdicts: int) -> Iterator[str]:

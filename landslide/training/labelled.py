@@ -75,7 +75,7 @@ def with_more_steps(config: TrainingConfig, epochs: int, others: int, chips: int
     """Return a configuration that makes, besides its own steps, those of some epochs on others.
 
     As many as whole epochs allow, and an epoch more at least: what begins at random is so trained
-    as long as what was trained on other chips before, or will be after.
+    as long in all as what was pretrained, or is tuned.
 
     Parameters
     ----------

@@ -148,8 +148,8 @@ def test_where_the_land_cover_changes_what_the_detector_says_both_are_said(both,
     alone = told | {("vv+vh+dem", n): 0.6 for n in (1, 2, 3, 4)}
     found = Detector(detector_rows(alone), detector_rows(told))
     page = results_page(both(simulated=True), replace(setting, detector={"paper": found}))
-    assert "| held | held | points to held; told, to neither |" in page
-    assert "| held | held | points to against; told, to held |" in page
+    assert "| held | held | points to held; told the land cover, points to neither |" in page
+    assert "| held | held | points to against; told the land cover, points to held |" in page
     table = page.split("Told the land cover of each pixel:")
     assert "| vv+vh+dem | 0.600 | 0.600 | 0.600 | 0.600 |" in table[0]
     assert "| vv+vh+dem | 0.500 | 0.500 | 0.500 | 0.500 |" in table[1]

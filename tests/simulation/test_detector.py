@@ -66,8 +66,8 @@ def scores(scene, truth, pixels, changes):
         change = changes[timesteps][:, columns]
         kind = terrain * ("dem" in name) * len(COVERS) + cover * told
         odds = detect(change, scene, cover, label, kind, timesteps, INPUTS.get(name, []))
-        # Where nothing of a kind slid, the odds are minus infinity.
-        return average_precision_score(label, np.maximum(odds, -1e30))
+        # Where nothing of a kind slid, or all of it, the odds are infinite.
+        return average_precision_score(label, np.clip(odds, -1e30, 1e30))
 
     found = {name: [score(name, n, told=False) for n in TIMESTEPS] for name in INPUTS}
     for name in ("vv+vh", "vv+vh+dem"):

@@ -10,7 +10,7 @@ from landslide.chips.stream import plan_stream
 from landslide.cube.events import find_event
 from landslide.cube.labels import NO_DATA
 from landslide.simulation.backscatter import expected_season
-from landslide.simulation.detector import detect
+from landslide.simulation.detector import detect, terrain_kinds
 from landslide.simulation.events import scene_like
 from landslide.simulation.scene import scene_from_attribute, scene_to_attribute
 from landslide.simulation.single_pixels import detector_odds
@@ -78,23 +78,37 @@ def test_a_chip_is_read_as_the_scene_is_pixel_by_pixel(found, told, scene, truth
         images.isel(timestep=np.flatnonzero(images["timestep"] < start)[-3:]),
         images.isel(timestep=np.flatnonzero(images["timestep"] > start)[:3]),
     )
-    change, cover, slid = [], [], []
+    change, cover, slid, terrain = [], [], [], []
     for chip in range(chips.sizes["chip"]):
         y, x = (int(chips[f"corner_{axis}"][chip]) for axis in "yx")
         here = (slice(y, y + 128), slice(x, x + 128))
         kept = chips["label"].values[chip] != NO_DATA
         grown = [
-            np.log(side["vv"][(slice(None), *here)].values).mean(axis=0)
-            - np.mean([expected_season(truth.cover[here], d) for d in side["timestep"].values], 0)
+            [
+                np.log(side[name][(slice(None), *here)].values).mean(axis=0)
+                - np.mean(
+                    [expected_season(truth.cover[here], d) for d in side["timestep"].values], 0
+                )
+                for name in ("vv", "vh")
+            ]
             for side in sides
         ]
-        change.append((grown[1] - grown[0])[kept])
+        change.append((np.array(grown[1]) - grown[0])[:, kept].T)
+        terrain.append(truth.inventory.susceptibility[here][kept])
         cover.append(truth.cover[here][kept])
         slid.append((truth.inventory.identity[here] > 0)[kept])
-    change, cover, slid = (np.concatenate(each) for each in (change, cover, slid))
-    for kind, odds_by_name in ((np.zeros(slid.size, int), found), (cover.astype(int), told)):
-        expected = detect(change[:, None].astype(float), scene, cover, slid, kind, 3, ["vv"])
-        odds, label = odds_by_name["vv", 3]
+    change, cover, slid, terrain = map(np.concatenate, (change, cover, slid, terrain))
+    steep = terrain_kinds(terrain)
+    for odds_by_name, name, kind in (
+        (found, "vv", np.zeros(slid.size, int)),
+        (found, "vv+vh+dem", steep),
+        (told, "vv", cover.astype(int)),
+        (told, "vv+vh+dem", cover.astype(int) * (steep.max() + 1) + steep),
+    ):
+        inputs = ["vv", "vh"] if "vh" in name else ["vv"]
+        known = change[:, : len(inputs)].astype(float)
+        expected = detect(known, scene, cover, slid, kind, 3, inputs)
+        odds, label = odds_by_name[name, 3]
         np.testing.assert_array_equal(label, slid)
         np.testing.assert_allclose(odds, expected, rtol=1e-4, atol=1e-3)
 

@@ -56,6 +56,10 @@ def test_the_page_says_what_was_run_and_what_was_found(ran: Path) -> None:
         assert f"| {inputs} | {mine['auprc'].mean():.3f} [" in section.split("## ")[0]
     assert "| The best AUPRC exceeds 0.7 |" in page
     assert "## Each pixel alone: the exact detector, blocked protocol" in page
+    for section in page.split("## Each pixel alone: the exact detector, ")[1:]:
+        tables = section.split("## ")[0].split("Told the land cover of each pixel:")
+        alone, told = (float(table.split("| vv+vh | ")[1].split(" ")[0]) for table in tables)
+        assert told > alone
     assert f"sweeps/experiment.py {rows['cube'].iloc[0]}" in page
     for figure in ("docs/results-figure4.png", "docs/results-figure5.png"):
         assert f"]({figure})" in page

@@ -80,12 +80,14 @@ def test_weights_that_are_there_are_not_trained_again(
 def test_weights_that_are_there_are_begun_with(
     weights: str, away: Callable[[str], list[Exception]]
 ) -> None:
-    args: Any = SimpleNamespace(labelled=[1], fine_tuning_rate=None)
+    args: Any = SimpleNamespace(labelled=[1], fine_tuning_rate=None, fine_tuning_epochs=None)
     own = xr.Dataset(coords={"part": ("chip", np.array([TRAIN, TRAIN, TEST]))})
     outage = away("exists")
     configs = few_labels(args, SWEEP, own, {("zero-shot from a", "vv", 1, 0): (weights, "cd")})
     begun = [(config.start, config.begun_on) for config in configs]
-    assert begun == [("none", ""), ("none", ""), (weights, "cd"), (weights, "cd")]
+    assert begun == [*[("none", "")] * 4, (weights, "cd"), (weights, "cd")]
+    once, without = CONFIG.epochs, 0
+    assert [config.epochs for config in configs] == [once, once, 2 * once, 2 * once, without, once]
     assert not outage
 
 

@@ -114,6 +114,17 @@ def test_what_cannot_be_is_one_line_before_anything_is_read(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("option", ["--labelled", "--fine-tuning-epochs", "--fine-tuning-rate"])
+def test_a_number_that_trains_nothing_is_one_line(
+    option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["target.zarr", "--from", "source.zarr", option, "0"])
+    (line,) = capsys.readouterr().err.splitlines()
+    assert option in line
+    assert "give" in line
+
+
 @pytest.mark.parametrize(
     ("given", "names"),
     [
