@@ -87,4 +87,4 @@ def _draw(axis: Axes, curves: Curves, origins: list[str]) -> None:
     axis.set_axisbelow(True)
     # Below the label, however many curves there are: padding is in sizes of the font.
     axis.legend(loc="upper center", bbox_to_anchor=(0.5, 0), borderaxespad=4, ncols=2,
-                frameon=False, fontsize=8)  # fmt: skip
+                frameon=False, fontsize=8, handlelength=3.5)  # fmt: skip
