@@ -73,7 +73,7 @@ def options(arguments: list[str] | None) -> argparse.Namespace:
     transfer.add_argument(
         "--fine-tuning-epochs", type=count,
         help="fine-tune for the optimiser steps of so many passes over all of the target's "
-        "training chips; default: --epochs",
+        "training chips; default: an eighth of --epochs",
     )  # fmt: skip
     parser.set_defaults(timesteps=[4])
     args = parsed(parser, arguments)
@@ -233,7 +233,7 @@ def few_labels(
     own_chips = chips_trained(own)
     labelled = [k for k in sorted(set(args.labelled)) if k < own_chips]
     rate = args.fine_tuning_rate or target.base.learning_rate / 100
-    epochs = args.fine_tuning_epochs or target.base.epochs
+    epochs = args.fine_tuning_epochs or max(1, target.base.epochs // 8)
     configs = []
     for base in target.configs:
         as_long = replace(with_more_steps(base, epochs, own_chips, own_chips), origin=AS_LONG)

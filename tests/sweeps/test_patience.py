@@ -1,6 +1,7 @@
 """A store that is away for a moment, between the stages of a sweep, ends nothing."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -82,12 +83,14 @@ def test_weights_that_are_there_are_begun_with(
 ) -> None:
     args: Any = SimpleNamespace(labelled=[1], fine_tuning_rate=None, fine_tuning_epochs=None)
     own = xr.Dataset(coords={"part": ("chip", np.array([TRAIN, TRAIN, TEST]))})
+    base = replace(CONFIG, epochs=25)
+    sweep: Any = SimpleNamespace(**vars(SWEEP) | {"base": base, "configs": [base]})
     outage = away("exists")
-    configs = few_labels(args, SWEEP, own, {("zero-shot from a", "vv", 1, 0): (weights, "cd")})
+    configs = few_labels(args, sweep, own, {("zero-shot from a", "vv", 1, 0): (weights, "cd")})
     begun = [(config.start, config.begun_on) for config in configs]
     assert begun == [*[("none", "")] * 4, (weights, "cd"), (weights, "cd")]
-    once, without = CONFIG.epochs, 0
-    assert [config.epochs for config in configs] == [once, once, 2 * once, 2 * once, without, once]
+    # Tuned for an eighth of the epochs; what begins at random is trained for as many, or for both.
+    assert [config.epochs for config in configs] == [25, 25, 28, 28, 0, 3]
     assert not outage
 
 
