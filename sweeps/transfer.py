@@ -63,7 +63,8 @@ def options(arguments: list[str] | None) -> argparse.Namespace:
     )  # fmt: skip
     transfer.add_argument(
         "--labelled", nargs="+", type=count, default=list(LABELLED),
-        help="labelled chips of the target to fine-tune on; those that it lacks are left out",
+        help="labelled chips of the target to fine-tune on, besides none; those that it lacks are "
+        "left out",
     )  # fmt: skip
     transfer.add_argument(
         "--fine-tuning-rate",

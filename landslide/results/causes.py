@@ -80,6 +80,6 @@ def _cause(ours: Comparison, its: Sequence[Comparison], *, beyond: bool) -> str:
         return f"{said}{f'; and beyond it {others}' if beyond else ''}"
     if beyond:
         return others
-    if ours.points_to == "held":
+    if {each.points_to for each in (ours, *its)} == {"held"}:
         return "none sought: all means hold it, and more seeds or ground would tell"
     return "not to be told: it may be as the detector finds"

@@ -34,8 +34,8 @@ def detector_odds(
     """Read chips with the exact detector, for the paper's inputs among these.
 
     It knows the scene's laws and seasons, and how often each land cover occurs, with terrain on
-    each kind of it, and looks at no neighbour: a network that does may score more. It may see, too,
-    what grows there, in part; with `told_cover` the detector knows it wholly.
+    each kind of it, and looks at no neighbour: a network that does may score more. A network may
+    see what grows there, in part; with `told_cover` the detector knows it wholly.
 
     Parameters
     ----------

@@ -15,6 +15,16 @@ from sweeps.pretraining import ORIGIN, main
 QUICK = ["--preset", "quick", "--chip-size", "64", "--epochs", "1", "--timesteps", "1"]
 
 
+@pytest.mark.parametrize("option", ["--labelled", "--pretraining-epochs"])
+def test_a_number_that_trains_nothing_is_one_line(
+    option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["cube.zarr", option, "0"])
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"{option}: 0 is too few" in line
+
+
 def test_what_began_at_random_or_pretrained_is_trained_on_few_labels_and_all(
     cube: str, ray: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
