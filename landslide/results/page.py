@@ -81,7 +81,7 @@ def _claims(parts: Sequence[Section], setting: Setting) -> Iterator[str]:
     columns = {name: paper_claims(part.scored) for name, part in named.items()}
     read = {
         f"exact detector, {protocol} protocol": [
-            _alone(*claims)
+            _pointed_to(*claims)
             for claims in zip(paper_claims(found.alone), paper_claims(found.told), strict=True)
         ]
         for protocol, found in setting.detector.items()
@@ -109,7 +109,7 @@ def _claims(parts: Sequence[Section], setting: Setting) -> Iterator[str]:
         yield from _causes(named, setting)
 
 
-def _alone(alone: Claim, told: Claim) -> str:
+def _pointed_to(alone: Claim, told: Claim) -> str:
     """Say what scores of one seed and of no interval say of a claim, told the cover and not."""
     said, other = (
         one.points_to if one.points_to == "no data" else f"points to {one.points_to}"
