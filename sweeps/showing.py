@@ -198,18 +198,16 @@ def detector_scores(
         chips = chips.isel(chip=(chips["part"] == TEST).to_numpy())  # some turn out to be unused
         label = chips["label"].to_numpy()
         blocks = spatial_blocks(corners_of(chips), sweep.experiment.chipping)
-        event = sweep.experiment.event
-        alone, told = (
-            [
-                {"inputs": name, "timesteps": count, "test_blocks": blocks} | _score(odds, label)
-                for name, count, odds, _ in detector_odds(
-                    scene, truth, cube, chips, sweep.inputs, event, orbit, told_cover=told
-                )
-            ]
-            for told in (False, True)
+        found = detector_odds(
+            scene, truth, cube, chips, sweep.inputs, sweep.experiment.event, orbit
         )
-        if alone:
-            scores[protocol] = Detector(*(pd.DataFrame(r).assign(seed=0) for r in (alone, told)))
+        rows = pd.DataFrame(
+            {"inputs": name, "timesteps": count, "told": told, "test_blocks": blocks, "seed": 0}
+            | _score(odds, label)
+            for name, count, told, odds, _ in found
+        )
+        if len(rows):
+            scores[protocol] = Detector(alone=rows[~rows["told"]], told=rows[rows["told"]])
     return scores
 
 

@@ -28,14 +28,12 @@ def detector_odds(
     inputs: Sequence[str],
     event: Event,
     orbit: str | None = None,
-    *,
-    told_cover: bool = False,
-) -> Iterator[tuple[str, int, Odds, NDArray[np.bool_]]]:
+) -> Iterator[tuple[str, int, bool, Odds, NDArray[np.bool_]]]:
     """Read chips with the exact detector, for the paper's inputs among these.
 
     It knows the scene's laws and seasons, and how often each land cover occurs, with terrain on
     each kind of it, and looks at no neighbour: a network that does may score more. A network may
-    see what grows there, in part; with `told_cover` the detector knows it wholly.
+    see what grows there, in part: the detector reads twice, the second time told the land cover.
 
     Parameters
     ----------
@@ -49,13 +47,13 @@ def detector_odds(
         Those with other channels than backscatter and terrain are passed over.
     event, orbit
         As for `select_images`.
-    told_cover : bool
-        Whether it knows the land cover of each pixel, where there is backscatter to show it.
 
     Yields
     ------
     inputs, timesteps : str, int
         Timesteps are 0 for the terrain alone.
+    told : bool
+        Whether it is told the land cover of each pixel, where there is backscatter to show it.
     odds : float (pixel)
         Log odds of a landslide, for each pixel that is scored.
     label : bool (pixel)
@@ -73,8 +71,7 @@ def detector_odds(
             continue
         known = parse_inputs(name)
         kind = terrain if known.static else np.zeros_like(terrain)
-        if told_cover and known.polarisations:
-            kind = kind * len(COVERS) + cover
+        finer = kind * len(COVERS) + cover if known.polarisations else kind
         for count in chips["timesteps"].to_numpy().tolist() if known.polarisations else [0]:
             change = np.empty((slid.size, len(known.polarisations)))
             if count:
@@ -86,8 +83,9 @@ def detector_odds(
                     )
                     change[:, place] = (after.to_numpy() - before.to_numpy() - season)[scored]
             polarisations = list(known.polarisations)
-            odds = detect(change, scene, cover, slid, kind, count, polarisations)
-            yield name, count, odds, slid
+            for told, kinds in ((False, kind), (True, finer)):
+                odds = detect(change, scene, cover, slid, kinds, count, polarisations)
+                yield name, count, told, odds, slid
 
 
 def _season(cover: NDArray[np.uint8], images: xr.Dataset, chosen: Images) -> NDArray[np.float32]:

@@ -40,24 +40,18 @@ def chips(cube):
 
 @pytest.fixture(scope="module")
 def read(scene, truth, cube, chips):
-    def odds(told_cover):
-        inputs = ["coherence", "dem", "vv", "vv+vh+dem"]
-        every = detector_odds(
-            scene, truth, cube, chips, inputs, find_event(cube), told_cover=told_cover
-        )
-        return {(name, count): (values, slid) for name, count, values, slid in every}
-
-    return odds
+    inputs = ["coherence", "dem", "vv", "vv+vh+dem"]
+    return list(detector_odds(scene, truth, cube, chips, inputs, find_event(cube)))
 
 
 @pytest.fixture(scope="module")
 def found(read):
-    return read(told_cover=False)
+    return {(name, count): each for name, count, told, *each in read if not told}
 
 
 @pytest.fixture(scope="module")
 def told(read):
-    return read(told_cover=True)
+    return {(name, count): each for name, count, told, *each in read if told}
 
 
 def test_the_papers_inputs_are_read_at_each_count_and_others_passed_over(found):
