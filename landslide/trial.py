@@ -27,8 +27,8 @@ from landslide.experiment import (
 from landslide.results.table import check_writable
 from landslide.storage import absolute, remove, require_writable
 from landslide.training.bundle import save_bundle
-from landslide.training.config import TrainingConfig, resolved_precision
-from landslide.training.device import telling_batch_size, this_device
+from landslide.training.config import TrainingConfig
+from landslide.training.device import resolved_precision, telling_batch_size, this_device
 from landslide.training.network import build_network, require_fit
 from landslide.training.train import Trained
 

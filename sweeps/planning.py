@@ -34,7 +34,8 @@ from landslide.options import (
 from landslide.results.table import row_keys
 from landslide.retries import patiently
 from landslide.storage import absolute
-from landslide.training.config import TrainingConfig, resolved_precision
+from landslide.training.config import TrainingConfig
+from landslide.training.device import resolved_precision
 from landslide.trial import require_network
 from sweeps.workers import add_dask_workers, require_workers
 

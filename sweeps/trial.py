@@ -22,7 +22,7 @@ from landslide.results.row import Row
 from landslide.results.table import is_scored, write_row
 from landslide.storage import remove
 from landslide.training.config import TrainingConfig
-from landslide.training.device import of_device, require_gpu
+from landslide.training.device import of_device, require_gpu, require_planned
 from landslide.training.run import Report
 
 log = logging.getLogger(__name__)
@@ -79,6 +79,7 @@ def trial(
     config: TrainingConfig = parameters["trial"]["config"]
     checkpoint = f"{runs}/{key}.checkpoint"
     try:
+        require_planned(config.precision, gpu=gpu)
         trained = run_trial(
             experiment,
             config,

@@ -45,7 +45,7 @@ class TrainingConfig:
     plateau_threshold: float = 1e-4
     """Relative fall of the loss that counts."""
     precision: str = "auto"
-    """`float32`; `mixed`, which is bfloat16 or float16 by the GPU; `auto`: mixed on a GPU."""
+    """`float32`; `mixed`, which is bfloat16 or float16 by the device; `auto`: mixed on a GPU."""
     compile: bool = False
     """Whether the network's training steps are compiled, where the machine can."""
     threads: int = 2
@@ -96,11 +96,6 @@ def require_precision(name: str) -> None:
     """Raise a ValueError for a precision that is none."""
     if name not in PRECISIONS:
         raise ValueError(f"unknown precision {name!r}: choose one of {', '.join(PRECISIONS)}")
-
-
-def resolved_precision(wanted: str, *, gpu: bool) -> str:
-    """Return what `auto` is where a trial runs: `mixed` on a GPU, else `float32`."""
-    return "mixed" if gpu and wanted != "float32" else "float32"
 
 
 def determining(config: TrainingConfig) -> dict[str, Any]:

@@ -46,10 +46,36 @@ def device_name(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
+def multiplies_bfloat16() -> bool:
+    """Return whether this CPU has units for products of bfloat16 (AMX): others are slow at it."""
+    return bool(torch.cpu._is_amx_tile_supported())  # noqa: SLF001 - it has no public name
+
+
+def resolved_precision(wanted: str, *, gpu: bool) -> str:
+    """Return the class of arithmetic, `float32` or `mixed`, that a trial computes in here.
+
+    On a CPU `mixed` is for those who ask for it.
+    """
+    mixed = wanted != "float32" if gpu else wanted == "mixed" and multiplies_bfloat16()
+    return "mixed" if mixed else "float32"
+
+
+def require_planned(planned: str, *, gpu: bool) -> None:
+    """Raise a ValueError where a trial is planned as `mixed` and this CPU computes in float32."""
+    if planned == "mixed" != resolved_precision(planned, gpu=gpu):
+        raise ValueError(
+            "the machine that planned this in mixed precision has units for bfloat16, this CPU has "
+            "none: give --precision float32"
+        )
+
+
 def working_precision(wanted: str, device: torch.device) -> torch.dtype:
     """Return the type that a device computes in: a V100 has float16 but no bfloat16."""
-    if wanted == "float32" or device.type == "cpu":
+    gpu = device.type == "cuda"
+    if resolved_precision(wanted, gpu=gpu) == "float32":
         return torch.float32
+    if not gpu:
+        return torch.bfloat16
     ampere = torch.cuda.get_device_capability(device) >= (8, 0)
     return torch.bfloat16 if ampere else torch.float16
 

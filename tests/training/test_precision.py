@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,15 @@ import torch
 import xarray as xr
 
 from landslide.cube.labels import NO_DATA
+from landslide.training import device
 from landslide.training import train as training
 from landslide.training.config import TrainingConfig
-from landslide.training.device import whole_float32, working_precision
+from landslide.training.device import (
+    require_planned,
+    resolved_precision,
+    whole_float32,
+    working_precision,
+)
 from landslide.training.feeding import Feed, Resident
 from landslide.training.network import build_network
 from landslide.training.run import Run, predict
@@ -30,9 +37,32 @@ def run_in(precision: torch.dtype, config: TrainingConfig) -> Run:
     return Run(build_network("quick", 2), config, precision, CPU)
 
 
+@pytest.mark.parametrize("units", [True, False])
 @pytest.mark.parametrize("wanted", ["auto", "mixed", "float32"])
-def test_a_cpu_computes_in_float32(wanted: str) -> None:
-    assert working_precision(wanted, CPU) == torch.float32
+def test_a_cpu_computes_in_float32_unless_mixed_is_asked_for_and_it_has_the_units(
+    wanted: str, units: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(device, "multiplies_bfloat16", lambda: units)
+    mixed = wanted == "mixed" and units
+    assert working_precision(wanted, CPU) == (torch.bfloat16 if mixed else torch.float32)
+    assert resolved_precision(wanted, gpu=False) == ("mixed" if mixed else "float32")
+
+
+def test_a_trial_planned_as_mixed_is_not_trained_in_float32(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(device, "multiplies_bfloat16", lambda: False)
+    require_planned("float32", gpu=False)
+    require_planned("mixed", gpu=True)
+    with pytest.raises(ValueError, match="units for bfloat16, this CPU has none: give --precision"):
+        require_planned("mixed", gpu=False)
+
+
+def test_this_cpu_says_whether_it_multiplies_bfloat16() -> None:
+    information = Path("/proc/cpuinfo")
+    if not information.exists():
+        pytest.skip("only Linux lists what a CPU can do")
+    assert device.multiplies_bfloat16() == ("amx_bf16" in information.read_text())
 
 
 @pytest.mark.parametrize("wanted", ["auto", "mixed"])
