@@ -1,17 +1,18 @@
-"""The AUPRC of mixed precision beside that of float32: the same chips, configuration and seeds.
+"""Mixed precision beside float32, in AUPRC and speed: the same chips, configuration and seeds.
 
-On a GPU mixed is what training takes there. A CPU trains in float32 whatever is asked for; here
-torch's autocast rounds there all the same, as a GPU would, only many times as slowly.
+On a GPU mixed is what training takes there. A CPU takes bfloat16 where it has units for it; here
+torch's autocast rounds on any CPU, and to float16, too, as a GPU would, only slowly.
 """
 
 import argparse
 from dataclasses import replace
+from statistics import median
 from unittest.mock import patch
 
 import numpy as np
 import torch
 import xarray as xr
-from measure import report
+from measure import report, spread
 
 from landslide.chips.loading import load_chips
 from landslide.chips.stream import plan_stream
@@ -27,13 +28,13 @@ HALVES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 PRECISIONS = {"float32": torch.float32} | HALVES
 
 
-def auprc(chips: xr.Dataset, config: TrainingConfig, wanted: str) -> float:
-    """Train in a precision, whatever the device's own is, and return the score."""
+def trained_in(chips: xr.Dataset, config: TrainingConfig, wanted: str) -> training.Trained:
+    """Train in a precision, whatever the device's own is."""
     with patch.object(training, "working_precision", lambda *_: PRECISIONS[wanted]):
         trained = training.train(chips, config)
     if trained.precision != wanted:
         raise RuntimeError(f"trained in {trained.precision}, not in {wanted}")
-    return trained.auprc
+    return trained
 
 
 def main() -> None:
@@ -59,10 +60,13 @@ def main() -> None:
     chips = load_chips(
         plan_stream(cube, find_event(cube), inputs=args.inputs, timesteps=[args.timesteps])
     )
-    scores = {}
-    for name in ("float32", *halves):
-        scores[name] = [auprc(chips, replace(config, seed=each), name) for each in args.seeds]
-        print(name, *(f"{score:.3f}" for score in scores[name]), flush=True)
+    scores, seconds = dict[str, list[float]](), dict[str, list[float]]()
+    for each in args.seeds:  # in turn: a machine's speed may drift
+        for name in ("float32", *halves):
+            trained = trained_in(chips, replace(config, seed=each), name)
+            scores.setdefault(name, []).append(trained.auprc)
+            seconds.setdefault(name, []).append(trained.seconds)
+            print(f"{name}, seed {each}: {trained.auprc:.3f}, {trained.seconds:.0f} s", flush=True)
     whole = np.array(scores["float32"])
     apart = float(whole.std(ddof=1))
     rows = [
@@ -78,6 +82,9 @@ def main() -> None:
             (f"{half} minus float32, paired by seed", said, f"spread over seeds {apart:.3f}")
         )
         ratios[f"{half}_difference_over_spread"] = abs(differences.mean()) / apart
+        faster = [a / b for a, b in zip(seconds["float32"], seconds[half], strict=True)]
+        rows.append((f"training in {half}, as fast as in float32", spread(faster, 2), "times"))
+        ratios[f"{half}_speed"] = median(faster)
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU, by autocast"
     simulated = ", simulated" if cube.attrs.get("simulated") else ""
     report(f"Mixed precision ({args.preset} preset, {device}{simulated})", rows, ratios)

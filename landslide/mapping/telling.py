@@ -47,7 +47,7 @@ def facts_of(plan: MapPlan, counts: Mapping[str, int]) -> MapFacts:
             "model digests": ", ".join(bundle.digest for bundle in bundles),
             "mapped at": datetime.now(UTC).isoformat(timespec="seconds"),
             "chips": f"{counts['chips']} of {size}",
-            "device": ", ".join(scene_devices(plan.job)),
+            "device": "; ".join(scene_devices(plan.job)),
         },
         versions=versions(),
     )

@@ -20,6 +20,7 @@ from landslide.mapping.inference.models import Model
 from landslide.mapping.inference.rows import Job, seam_name, strip_name
 from landslide.mapping.inference.scene import map_scene, scene_devices
 from landslide.mapping.inference.work import Work
+from landslide.training.device import device_name, this_device
 
 from .conftest import (
     CHUNK,
@@ -229,7 +230,7 @@ def test_two_runs_at_one_map_do_not_touch_each_others_arrays(
     for name in ("probability", "above-logits", "below-valid"):
         second.work.create(strip_name(1), name, (1, HEIGHT, WIDTH))  # and then it was stopped
     np.testing.assert_array_equal(map_scene(first)["probability"], whole["probability"])
-    assert scene_devices(first) == ["cuda" if torch.cuda.is_available() else "cpu"]
+    assert scene_devices(first) == [f"{device_name(this_device())}, float32"]
     second.work.remove()
     with pytest.raises(FileNotFoundError, match=r"another run has finished this map"):
         rows.map_seam(first, 0)

@@ -104,7 +104,7 @@ def map_strips(job: Job, numbers: Sequence[int]) -> Iterator[int]:
             return _write_outputs(out, models, logits[:, inside], done.columns.valid[inside])
 
         chips, valid = _run(job, models, device, arriving, strip, start, write)
-        said = {"chips": chips, "valid": valid, "device": device_name(device)}
+        said = {"chips": chips, "valid": valid, "device": _computed_on(device, models)}
         job.work.finish(name, counts | said)
         yield number
 
@@ -152,6 +152,12 @@ def _ready(job: Job) -> tuple[tuple[Model, ...], torch.device]:
     device = this_device()
     with telling_batch_size(device, _together(job, device)):
         return models_at(job.members, job.precision), device
+
+
+def _computed_on(device: torch.device, models: Sequence[Model]) -> str:
+    """Name a device, and the precisions that models compute in there."""
+    precisions = sorted({str(model.precision).removeprefix("torch.") for model in models})
+    return ", ".join([device_name(device), *precisions])
 
 
 def _together(job: Job, device: torch.device) -> int:

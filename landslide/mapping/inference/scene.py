@@ -124,7 +124,7 @@ def any_done(job: Job) -> bool:
 
 
 def scene_devices(job: Job) -> list[str]:
-    """Return what the strips were mapped on, in alphabetical order."""
+    """Return what the strips were mapped on and how exactly, in alphabetical order."""
     records = [job.work.record(strip_name(n)) or {} for n in range(len(job.plan.strips))]
     return sorted({str(record["device"]) for record in records if "device" in record})
 
