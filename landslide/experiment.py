@@ -261,7 +261,8 @@ def row_key(
     """
     training = determining(config) | {"precision": precision}
     if precision == "mixed":
-        del training["threads"]  # they matter on a CPU only
+        # On a GPU they do not matter; elsewhere they change less than the kind of device does.
+        del training["threads"]
     if Path(config.encoder_weights).is_file():
         weights = Path(config.encoder_weights).read_bytes()
         training["encoder_weights"] = hashlib.sha256(weights).hexdigest()

@@ -135,8 +135,8 @@ def add_experiment_options(parser: argparse.ArgumentParser) -> None:
     training.add_argument(
         "--precision",
         choices=PRECISIONS,
-        help="mixed: bfloat16, or float16 where a GPU has none, or float32 where a CPU has no "
-        "units for it (AMX); auto: mixed on a GPU, float32 on a CPU",
+        help="mixed: bfloat16, or float16 on a GPU without it, or float32 on a CPU without AMX; "
+        "auto: mixed on a GPU, float32 on a CPU",
     )
     training.add_argument(
         "--compile",

@@ -69,10 +69,11 @@ def run(args: argparse.Namespace, planned: Sweep | None = None) -> int:
         configs = sweep.keyed(resources)
         waiting = sweep.lacking(configs, force=args.force)
         print(f"{len(configs)} configurations, {len(configs) - len(waiting)} in the table already")
-        if others := sweep.scored_on_gpu([*waiting.values()], resources):
+        if others := sweep.scored_in_mixed([*waiting.values()], resources):
             log.warning(
-                "%d of those to train are in the table in mixed precision, as a GPU trains them; "
-                "without one they are trained anew in float32: --gpus-per-trial 1 waits for a GPU",
+                "%d of those to train are in the table in mixed precision, and are trained anew in "
+                "float32: --gpus-per-trial 1 waits for a GPU; on a CPU with AMX give --precision "
+                "mixed",
                 others,
             )
         failures = 0

@@ -147,12 +147,14 @@ class Sweep:
         done = set() if force else patiently(lambda: row_keys(self.table))
         return {key: config for key, config in keyed.items() if key not in done}
 
-    def scored_on_gpu(self, waiting: Sequence[TrainingConfig], resources: Resources) -> int:
-        """Return how many of these the table holds as a GPU trains them; 0 where there is one."""
-        if resources.gpus or self.base.precision == "float32":
+    def scored_in_mixed(self, waiting: Sequence[TrainingConfig], resources: Resources) -> int:
+        """Return how many of these, which float32 is to train, the table has in mixed precision."""
+        gpu = resources.gpus > 0
+        wanted = self.base.precision
+        if wanted == "float32" or resolved_precision(wanted, gpu=gpu) == "mixed":
             return 0
-        on_gpu = self.keyed(replace(resources, gpus=1), waiting)
-        return len(on_gpu) - len(self.lacking(on_gpu, force=False))
+        mixed = self.keyed(replace(resources, gpus=1), waiting)
+        return len(mixed) - len(self.lacking(mixed, force=False))
 
 
 def table_of(args: argparse.Namespace) -> tuple[str, str]:

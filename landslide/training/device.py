@@ -47,14 +47,14 @@ def device_name(device: torch.device) -> str:
 
 
 def multiplies_bfloat16() -> bool:
-    """Return whether this CPU has units for products of bfloat16 (AMX): others are slow at it."""
+    """Return whether this CPU has AMX, whose units multiply bfloat16."""
     return bool(torch.cpu._is_amx_tile_supported())  # noqa: SLF001 - it has no public name
 
 
 def resolved_precision(wanted: str, *, gpu: bool) -> str:
     """Return the class of arithmetic, `float32` or `mixed`, that a trial computes in here.
 
-    On a CPU `mixed` is for those who ask for it.
+    On a CPU `mixed` is for those who ask for it, or whose model was trained in it.
     """
     mixed = wanted != "float32" if gpu else wanted == "mixed" and multiplies_bfloat16()
     return "mixed" if mixed else "float32"
@@ -64,8 +64,8 @@ def require_planned(planned: str, *, gpu: bool) -> None:
     """Raise a ValueError where a trial is planned as `mixed` and this CPU computes in float32."""
     if planned == "mixed" != resolved_precision(planned, gpu=gpu):
         raise ValueError(
-            "the machine that planned this in mixed precision has units for bfloat16, this CPU has "
-            "none: give --precision float32"
+            "planned in mixed precision, for a GPU or a CPU with AMX, and here is neither: give "
+            "--precision float32"
         )
 
 

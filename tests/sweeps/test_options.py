@@ -32,7 +32,9 @@ def test_a_number_that_cannot_be_is_one_line(
     assert said in line
 
 
-def test_rows_that_a_gpu_trained_are_counted_where_there_is_none(cube: str, tmp_path: Path) -> None:
+def test_rows_in_mixed_precision_are_counted_where_float32_is_to_be_trained(
+    cube: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     table = str(tmp_path / "table")
     line = [cube, "--table", table, "--preset", "quick", "--chip-size", "64"]
     sweep = plan_sweep(options([*line, "--inputs", "vv", "--timesteps", "1", "2"]))
@@ -40,9 +42,13 @@ def test_rows_that_a_gpu_trained_are_counted_where_there_is_none(cube: str, tmp_
     key, config = next(iter(on_gpu.items()))
     write_row(table, replace(failed_row(sweep.experiment, config, key, "-"), error=None, auprc=0.5))
     waiting = list(on_cpu.values())
-    assert sweep.scored_on_gpu(waiting, Resources(1, 0, None)) == 1
-    assert sweep.scored_on_gpu(waiting[1:], Resources(1, 0, None)) == 0
-    assert sweep.scored_on_gpu(waiting, Resources(1, 1, None)) == 0
+    assert sweep.scored_in_mixed(waiting, Resources(1, 0, None)) == 1
+    assert sweep.scored_in_mixed(waiting[1:], Resources(1, 0, None)) == 0
+    assert sweep.scored_in_mixed(waiting, Resources(1, 1, None)) == 0
+    asked = replace(sweep, base=replace(sweep.base, precision="mixed"))
+    for units, count in ((True, 0), (False, 1)):
+        monkeypatch.setattr("landslide.training.device.multiplies_bfloat16", lambda has=units: has)
+        assert asked.scored_in_mixed(waiting, Resources(1, 0, None)) == count
 
 
 @pytest.mark.parametrize("option", ["table", "storage"])

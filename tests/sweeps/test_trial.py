@@ -56,6 +56,18 @@ def test_what_is_wrong_with_a_trial_is_its_row(
     assert results_table(shared["table"])["error"].tolist() == ["ValueError: no such input"]
 
 
+def test_a_trial_planned_in_mixed_precision_fails_where_it_would_be_float32(
+    shared: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("landslide.training.device.multiplies_bfloat16", lambda: False)
+    monkeypatch.setattr(trial.tune, "report", lambda _: None)
+    monkeypatch.setattr(trial, "run_trial", raising(AssertionError("it trained")))
+    planned = replace(CONFIG, precision="mixed")
+    trial.trial({"trial": {"key": "ab", "config": planned}}, **shared)
+    (error,) = results_table(shared["table"])["error"]
+    assert error.startswith("ValueError: planned in mixed precision")
+
+
 def test_what_goes_wrong_in_a_rerun_leaves_the_score_that_was_earned(
     shared: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

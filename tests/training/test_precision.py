@@ -54,7 +54,7 @@ def test_a_trial_planned_as_mixed_is_not_trained_in_float32(
     monkeypatch.setattr(device, "multiplies_bfloat16", lambda: False)
     require_planned("float32", gpu=False)
     require_planned("mixed", gpu=True)
-    with pytest.raises(ValueError, match="units for bfloat16, this CPU has none: give --precision"):
+    with pytest.raises(ValueError, match="and here is neither: give --precision float32"):
         require_planned("mixed", gpu=False)
 
 
