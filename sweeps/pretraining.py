@@ -30,7 +30,7 @@ from landslide.results.labels import AS_LONG
 from landslide.results.table import check_writable
 from landslide.storage import exists, remove
 from landslide.training.config import TrainingConfig
-from landslide.training.device import require_gpu, require_planned
+from landslide.training.device import require_planned
 from landslide.training.labelled import with_labels, with_more_steps
 from landslide.training.pretraining import HIDDEN, SQUARE, pretrain
 from sweeps.curves import show_curves
@@ -206,10 +206,7 @@ def pretrain_one(chips: xr.Dataset, config: TrainingConfig, address: str) -> flo
     """Pretrain one configuration where Ray says; a worker that died goes on where it was."""
     import ray  # noqa: PLC0415 - as above
 
-    gpu = bool(ray.get_gpu_ids())
-    if gpu:
-        require_gpu()
-    require_planned(config.precision, gpu=gpu)
+    require_planned(config.precision, gpu=bool(ray.get_gpu_ids()))
     checkpoint = address.replace(".safetensors", ".checkpoint")
     error = pretrain(chips, config, address, checkpoint=checkpoint)
     remove(checkpoint)

@@ -27,7 +27,7 @@ from landslide.simulation.truth import simulate_truth
 from landslide.storage import absolute, exists, read_bytes, require_writable, write_whole
 from landslide.training.bundle import DESCRIPTION
 from landslide.training.config import TrainingConfig
-from landslide.training.device import require_gpu, require_planned
+from landslide.training.device import require_planned
 from landslide.training.metrics import average_precision
 from landslide.trial import train_bundle
 from sweeps.planning import Sweep
@@ -104,10 +104,7 @@ def _best_model(
 def _train(args: argparse.Namespace, sweep: Sweep, config: TrainingConfig, folder: str) -> None:
     import ray  # noqa: PLC0415 - as above
 
-    gpu = bool(ray.get_gpu_ids())
-    if gpu:
-        require_gpu()
-    require_planned(config.precision, gpu=gpu)
+    require_planned(config.precision, gpu=bool(ray.get_gpu_ids()))
     experiment = sweep.experiment
     train_bundle(
         opened_cube(args),

@@ -22,7 +22,7 @@ from landslide.results.row import Row
 from landslide.results.table import is_scored, write_row
 from landslide.storage import remove
 from landslide.training.config import TrainingConfig
-from landslide.training.device import of_device, require_gpu, require_planned
+from landslide.training.device import of_device, require_planned
 from landslide.training.run import Report
 
 log = logging.getLogger(__name__)
@@ -73,8 +73,6 @@ def trial(
     RuntimeError
         Of the device, which ends the process: no other trial could use it from there.
     """
-    if gpu:
-        require_gpu()
     key: str = parameters["trial"]["key"]
     config: TrainingConfig = parameters["trial"]["config"]
     checkpoint = f"{runs}/{key}.checkpoint"

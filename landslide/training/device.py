@@ -61,7 +61,17 @@ def resolved_precision(wanted: str, *, gpu: bool) -> str:
 
 
 def require_planned(planned: str, *, gpu: bool) -> None:
-    """Raise a ValueError where a trial is planned as `mixed` and this CPU computes in float32."""
+    """Raise where this machine cannot compute as a trial is planned, on a GPU or in `mixed`.
+
+    Raises
+    ------
+    RuntimeError
+        As `require_gpu` does.
+    ValueError
+        Where the trial is planned as `mixed`, and this CPU computes in float32.
+    """
+    if gpu:
+        require_gpu()
     if planned == "mixed" != resolved_precision(planned, gpu=gpu):
         raise ValueError(
             "planned in mixed precision, for a GPU or a CPU with AMX, and here is neither: give "
