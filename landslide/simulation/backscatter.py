@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from scipy import special, stats
 
 from landslide.cube.schema import POLARISATIONS
-from landslide.simulation.fields import Field, smooth_noise
+from landslide.simulation.fields import Field, in_double, smooth_noise
 from landslide.simulation.landcover import COVERS, by_cover
 from landslide.simulation.scene import INSTANT, Scene, stream
 from landslide.simulation.truth import Truth, statistics_of
@@ -94,7 +94,7 @@ def simulate_image(
         power += log_speckle(scene, name, date)
         if date > INSTANT:
             power += changes[name]
-        np.exp(power, out=power)
+        power = in_double(np.exp, power)
         where, deviates = truth.scatterers
         median = statistics_of(scene, name).scatterer
         power.ravel()[where] += (median * np.exp(SCATTERER_SPREAD * deviates)).astype(np.float32)

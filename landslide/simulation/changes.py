@@ -24,7 +24,7 @@ def landslide_change(scene: Scene, inventory: Inventory, polarisation: str) -> F
     """
     wanted = statistics_of(scene, polarisation)
     random = stream(scene, "amplitudes")
-    common, vv, vh = random.standard_normal((3, inventory.areas_m2.size))
+    common, vv, vh = random.standard_normal((inventory.areas_m2.size, 3)).T
     own = vv if polarisation == "vv" else vh
     deviate = np.sqrt(JOINT_AMPLITUDE) * common + np.sqrt(1 - JOINT_AMPLITUDE) * own
     # Stronger means more of the same sign: VV rises further where VH falls further.

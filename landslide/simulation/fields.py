@@ -7,9 +7,19 @@ from numpy.typing import NDArray
 from scipy import fft, ndimage
 
 Field = NDArray[np.float32]
+Gain = NDArray[np.float64]
 
 TRUNCATE = 3.0
 """Half-width of a Gaussian filter, in its sigmas."""
+
+
+def in_double(function: np.ufunc, *fields: NDArray[np.floating] | float) -> Field:
+    """Return an elementary function of fields, computed in double precision.
+
+    In single precision the last bit depends on the CPU's vector instructions; rounded from double
+    it does not, so that a scene is the same with and without them.
+    """
+    return np.asarray(function(*fields, dtype=np.float64), dtype=np.float32)
 
 
 def smooth_noise(random: np.random.Generator, shape: tuple[int, int], sigma: float) -> Field:
@@ -32,16 +42,13 @@ def smooth_noise(random: np.random.Generator, shape: tuple[int, int], sigma: flo
     return smooth
 
 
-def filter_spectrum(white: Field, response: Callable[[Field], Field]) -> Field:
+def filter_spectrum(white: Field, response: Callable[[Gain], Gain]) -> Field:
     """Return white noise (y, x) filtered in frequency to mean 0 and spread 1.
 
-    `response` gives the filter's gain for each wavenumber [1/pixel].
+    `response` gives the filter's gain for each wavenumber [1/pixel], in double precision.
     """
     rows, columns = white.shape
-    wavenumber = np.hypot(
-        fft.fftfreq(rows).astype(np.float32)[:, None],
-        fft.rfftfreq(columns).astype(np.float32)[None, :],
-    )
+    wavenumber = np.hypot(fft.fftfreq(rows)[:, None], fft.rfftfreq(columns)[None, :])
     gain = np.asarray(response(wavenumber), dtype=np.float32)
     gain[0, 0] = 0
     # Columns of the half spectrum stand for two, but for the first and the middle one.

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from landslide.simulation.fields import Field
+from landslide.simulation.fields import Field, in_double
 from landslide.simulation.scene import Scene
 from landslide.simulation.terrain import Terrain
 
@@ -44,8 +44,9 @@ def simulate_view(scene: Scene, terrain: Terrain, state: str) -> View:
     rise = np.float32(east) * terrain.east
     # The ground's normal is (-east, -north, 1) normalised, the direction to the satellite
     # (-+sin, 0, cos) of the level incidence.
-    cosine = (rise * np.sin(level) + np.cos(level)) * np.cos(terrain.slope)
-    incidence = np.arccos(np.clip(cosine, -1, 1)).astype(np.float32)
+    toward = rise * in_double(np.sin, level) + in_double(np.cos, level)
+    cosine = toward * in_double(np.cos, terrain.slope)
+    incidence = in_double(np.arccos, np.clip(cosine, -1, 1))
     brightness = (np.float32(-FALL_OFF) * (incidence - level)).astype(np.float32)
-    layover = ndimage.binary_dilation(np.arctan(rise) > level, iterations=2)
+    layover = ndimage.binary_dilation(rise > in_double(np.tan, level), iterations=2)
     return View(incidence, brightness, np.asarray(layover, dtype=bool))

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter
 
-from landslide.simulation.fields import Field, smooth_noise
+from landslide.simulation.fields import Field, in_double, smooth_noise
 from landslide.simulation.landcover import COVERS, by_cover
 from landslide.simulation.scene import INSTANT, Scene, overpasses, stream
 from landslide.simulation.truth import Truth
@@ -67,7 +67,7 @@ def simulate_pair(scene: Scene, truth: Truth, pair: Pair) -> tuple[Field, NDArra
     phase += np.float32(random.normal(0, 0.005)) * truth.terrain.elevation
     if pair.over_event:
         y, x = (np.linspace(-1, 1, size, dtype=np.float32) for size in scene.shape)
-        phase += np.float32(12) * np.exp(-2 * (y[:, None] ** 2 + x[None, :] ** 2))
+        phase += np.float32(12) * in_double(np.exp, -2 * (y[:, None] ** 2 + x[None, :] ** 2))
     noise = np.sqrt((1 - coherence**2) / (2 * PHASE_LOOKS * coherence**2))
     phase += noise * random.standard_normal(scene.shape, dtype=np.float32)
     coherence[truth.views["descending"].layover] = np.nan

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from landslide.simulation.fields import Field, smooth_noise
+from landslide.simulation.fields import Field, in_double, smooth_noise
 from landslide.simulation.scene import CHIP, Scene, stream
 from landslide.simulation.terrain import Terrain
 
@@ -54,9 +54,8 @@ def landslide_areas(
 
 def susceptibility(terrain: Terrain) -> Field:
     """Return the relative chance (y, x) of a landslide: steep ground, a little more in hollows."""
-    steep = special.expit((np.degrees(terrain.slope) - 24) / 5)
-    hollow = 1 + 0.5 * np.tanh(-terrain.curvature)
-    return np.asarray(steep * hollow, dtype=np.float32)
+    steep = in_double(special.expit, (np.degrees(terrain.slope) - 24) / 5)
+    return steep * (1 + np.float32(0.5) * in_double(np.tanh, -terrain.curvature))
 
 
 def shaken_zone(scene: Scene) -> tuple[Field, NDArray[np.bool_]]:
@@ -71,7 +70,7 @@ def shaken_zone(scene: Scene) -> tuple[Field, NDArray[np.bool_]]:
     y = ((np.arange(rows, dtype=np.float32) - np.float32(centre[0])) / max(scene.shape))[:, None]
     x = ((np.arange(columns, dtype=np.float32) - np.float32(centre[1])) / max(scene.shape))[None]
     uneven = smooth_noise(random, scene.shape, max(scene.shape) / 20)
-    strength = -np.hypot(1.3 * y, x) + np.float32(0.06) * uneven
+    strength = np.float32(0.06) * uneven - in_double(np.hypot, 1.3 * y, x)
     down, along = rows // CHIP, columns // CHIP
     if not down * along:
         return np.ones(scene.shape, np.float32), np.ones((0, 0), bool)
@@ -80,7 +79,7 @@ def shaken_zone(scene: Scene) -> tuple[Field, NDArray[np.bool_]]:
         wanted = min(HOKKAIDO_CHIPS, max(1, round(0.82 * down * along)))
     wanted = min(wanted, down * along)
     whole = strength[: down * CHIP, : along * CHIP]
-    by_chip = whole.reshape(down, CHIP, along, CHIP).mean(axis=(1, 3))
+    by_chip = whole.reshape(down, CHIP, along, CHIP).mean(axis=(1, 3), dtype=np.float64)
     chips = by_chip >= np.sort(by_chip, axis=None)[-wanted]
     inside = np.kron(chips, np.ones((CHIP, CHIP), bool))
     weakest = float(np.quantile(whole[inside][::16], 0.02))
@@ -147,12 +146,15 @@ def _areas_up_to(random: np.random.Generator, scene: Scene, pixels: float) -> ND
 
 
 def _starts(random: np.random.Generator, weight: Field) -> Iterator[tuple[int, int]]:
-    """Yield pixels (row, column) at random, each as often as its weight (y, x) says."""
-    cumulative = np.cumsum(weight, dtype=np.float64)
+    """Yield pixels (row, column) at random, each as often as its weight (y, x) says.
+
+    By rejection: a draw from the weights' running sum would hang on the last bit of each of them.
+    """
+    greatest = float(weight.max())
     while True:
-        chosen = np.searchsorted(cumulative, random.uniform(0, cumulative[-1], 1024), "right")
-        rows, columns = np.unravel_index(chosen, weight.shape)
-        yield from zip(rows.tolist(), columns.tolist(), strict=True)
+        pixels = random.integers(0, weight.shape, (4096, 2))
+        kept = random.uniform(0, greatest, 4096) < weight[pixels[:, 0], pixels[:, 1]]
+        yield from map(tuple, pixels[kept].tolist())
 
 
 def _empty_chips(identity: NDArray[np.int32], chips: NDArray[np.bool_]) -> NDArray[np.intp]:
@@ -198,6 +200,6 @@ def _elongated(
     lengthwise = (down * unit[0] + along * unit[1]) / half_length
     crosswise = (down * unit[1] - along * unit[0]) / (half_length / ratio)
     distance = lengthwise**2 + crosswise**2 + 0.3 * near
-    nearest = np.argsort(distance, axis=None)[:count]
+    nearest = np.argsort(distance, axis=None, kind="stable")[:count]
     rows, columns = np.unravel_index(nearest, near.shape)
     return rows + top, columns + left

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from landslide.simulation.fields import Field, smooth_noise
+from landslide.simulation.fields import Field, in_double, smooth_noise
 from landslide.simulation.scene import Scene, stream
 from landslide.simulation.terrain import Terrain
 
@@ -56,7 +56,7 @@ def simulate_cover(scene: Scene, terrain: Terrain) -> NDArray[np.uint8]:
     Each cover has a smooth random field of its own, raised on the ground it prefers; the
     greatest wins, so regions have natural outlines.
     """
-    flat = np.tanh((FLAT_DEGREES - np.degrees(terrain.slope)) / 5).astype(np.float32)
+    flat = in_double(np.tanh, (FLAT_DEGREES - np.degrees(terrain.slope)) / 5)
     best = np.full(scene.shape, -np.inf, np.float32)
     cover = np.zeros(scene.shape, np.uint8)
     for number, kind in enumerate(COVERS):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from landslide.simulation.fields import Field, filter_spectrum
+from landslide.simulation.fields import Field, filter_spectrum, in_double
 from landslide.simulation.scene import Scene, stream
 
 SPECTRAL_EXPONENT = 5.0
@@ -35,16 +35,14 @@ def simulate_terrain(scene: Scene) -> Terrain:
     white = stream(scene, "terrain").standard_normal(scene.shape, dtype=np.float32)
     # A scene smaller than the ridges' distance gets smaller ridges, or it would be one plane.
     scale = min(scene.relief_scale_m / scene.pixel_m, max(scene.shape) / 2)
-    height = filter_spectrum(
-        white, lambda k: (k**2 + np.float32(1 / scale) ** 2) ** (-SPECTRAL_EXPONENT / 4)
-    )
+    height = filter_spectrum(white, lambda k: (k**2 + 1 / scale**2) ** (-SPECTRAL_EXPONENT / 4))
     # Rivers fill the lowest ground with sediment: a soft floor leaves it a tenth of its relief.
     floor, sharpness = np.float32(-0.8), np.float32(6)
-    height = floor + np.logaddexp(0, sharpness * (height - floor)) / sharpness + 0.1 * height
-    height = _weather(height.astype(np.float32), scene)
+    soft = in_double(np.logaddexp, 0, sharpness * (height - floor)) / sharpness
+    height = _weather(floor + soft + np.float32(0.1) * height, scene)
     east, north = gradient(height, scene.pixel_m)
     limit = np.tan(np.radians(scene.steepest_degrees))
-    factor = np.float32(limit / np.max(np.hypot(east, north)))
+    factor = np.float32(limit / np.max(in_double(np.hypot, east, north)))
     height = (height - height.min()) * factor + np.float32(30)
     slope, aspect = slope_aspect(east * factor, north * factor)
     return Terrain(
@@ -60,7 +58,7 @@ def simulate_terrain(scene: Scene) -> Terrain:
 def _weather(height: Field, scene: Scene) -> Field:
     """Return `height` with the rare over-steep ground worn down, so that the rest may be steep."""
     for _ in range(6):
-        steepness = np.hypot(*gradient(height, scene.pixel_m))
+        steepness = in_double(np.hypot, *gradient(height, scene.pixel_m))
         limit = np.quantile(steepness[::4, ::4], 0.97)
         worn = ndimage.gaussian_filter(height, 3.0, mode="nearest", truncate=2.0)
         # Wear begins at the limit and is complete at 1.5 times the limit.
@@ -91,10 +89,10 @@ def slope_aspect(east: Field, north: Field) -> tuple[Field, Field]:
 
     The aspect is where the ground falls to, against the gradient, and NaN where it is flat.
     """
-    slope = np.arctan(np.hypot(east, north))
-    aspect = np.degrees(np.arctan2(-east, -north)) % np.float32(360)
+    slope = in_double(np.arctan, in_double(np.hypot, east, north))
+    aspect = np.degrees(in_double(np.arctan2, -east, -north)) % np.float32(360)
     aspect[slope == 0] = np.nan
-    return slope.astype(np.float32), aspect.astype(np.float32)
+    return slope, aspect
 
 
 def curvature(height: Field, pixel_m: float) -> Field:

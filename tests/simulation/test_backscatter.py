@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import special
@@ -50,6 +52,15 @@ def test_landslides_raise_vv_more_clearly_than_they_lower_vh(scene, truth):
     assert vv[slid].mean() == pytest.approx(scene.vv.change_mean, rel=0.1)
     assert vh[slid].mean() == pytest.approx(scene.vh.change_mean, rel=0.1)
     assert vv[slid].mean() > -vh[slid].mean() > 0
+
+
+def test_a_landslide_more_leaves_what_the_others_changed(scene, truth):
+    inventory = truth.inventory
+    more = replace(inventory, areas_m2=np.append(inventory.areas_m2, 2000.0))
+    for name in ("vv", "vh"):
+        np.testing.assert_array_equal(
+            landslide_change(scene, more, name), landslide_change(scene, inventory, name)
+        )
 
 
 def test_the_first_descending_image_is_of_the_events_own_day_and_after_it():

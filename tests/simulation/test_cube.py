@@ -1,4 +1,7 @@
 import json
+import os
+import subprocess
+import sys
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -51,6 +54,24 @@ def test_each_side_of_the_event_has_five_descending_images_and_some_ascending(cu
     assert [np.sum(descending & before), np.sum(descending & ~before)] == [5, 5]
     assert [np.sum(~descending & before), np.sum(~descending & ~before)] == [2, 2]
     assert set(cube["sat:relative_orbit"].values[descending]) == {46}
+
+
+def test_the_cube_is_the_same_without_the_cpus_vector_instructions(tmp_path):
+    if not (found := np.show_config(mode="dicts")["SIMD Extensions"].get("found")):
+        pytest.skip("NumPy uses no vector instructions here that can be switched off")
+    code = """if True:
+        import sys
+        from landslide.simulation import Scene, simulate_cube
+        scene = Scene((280, 400), descending=(2, 1), ascending=(1, 0), timepairs=(0, 0))
+        simulate_cube(sys.argv[1], scene=scene)
+    """
+    cubes = []
+    for disabled in ("", " ".join(found)):
+        uri = str(tmp_path / f"without {disabled}.zarr")
+        environment = os.environ | {"NPY_DISABLE_CPU_FEATURES": disabled}
+        subprocess.run([sys.executable, "-c", code, uri], check=True, env=environment)
+        cubes.append(xr.open_zarr(uri).load())
+    xr.testing.assert_identical(*cubes)
 
 
 def test_it_says_that_it_is_simulated(cube):

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import integrate, special, stats
@@ -74,6 +76,18 @@ def test_landslides_are_longer_downslope_than_across(east, north, axis):
         ratios.append(spread[axis] / spread[1 - axis])
     assert len(ratios) >= 10
     assert np.median(ratios) > 1.7
+
+
+def test_the_last_bit_of_the_terrain_does_not_move_a_landslide(scene, truth):
+    terrain = truth.terrain
+    odd = np.indices(scene.shape).sum(axis=0) % 2 == 1
+    slope, curvature = (
+        np.where(odd, np.nextafter(field, np.float32(np.inf)), field)
+        for field in (terrain.slope, terrain.curvature)
+    )
+    moved = simulate_inventory(scene, replace(terrain, slope=slope, curvature=curvature))
+    assert np.count_nonzero(moved.susceptibility != truth.inventory.susceptibility) > 1e5
+    np.testing.assert_array_equal(moved.identity, truth.inventory.identity)
 
 
 def test_a_scene_without_room_says_so(monkeypatch):
