@@ -7,17 +7,17 @@ from numpy.typing import NDArray
 from scipy import fft, ndimage
 
 Field = NDArray[np.float32]
-Gain = NDArray[np.float64]
+Spectrum = NDArray[np.float64]
 
 TRUNCATE = 3.0
 """Half-width of a Gaussian filter, in its sigmas."""
 
 
 def in_double(function: np.ufunc, *fields: NDArray[np.floating] | float) -> Field:
-    """Return an elementary function of fields, computed in double precision.
+    """Return an elementary function of fields (y, x), computed in double precision and rounded.
 
-    In single precision the last bit depends on the CPU's vector instructions; rounded from double
-    it does not, so that a scene is the same with and without them.
+    In single precision the last bit depends on the vector instructions that NumPy finds in the
+    CPU, for many values; rounded from double, for less than one in 10^9.
     """
     return np.asarray(function(*fields, dtype=np.float64), dtype=np.float32)
 
@@ -42,7 +42,7 @@ def smooth_noise(random: np.random.Generator, shape: tuple[int, int], sigma: flo
     return smooth
 
 
-def filter_spectrum(white: Field, response: Callable[[Gain], Gain]) -> Field:
+def filter_spectrum(white: Field, response: Callable[[Spectrum], Spectrum]) -> Field:
     """Return white noise (y, x) filtered in frequency to mean 0 and spread 1.
 
     `response` gives the filter's gain for each wavenumber [1/pixel], in double precision.

@@ -110,14 +110,14 @@ def simulate_inventory(scene: Scene, terrain: Terrain) -> Inventory:
     ranks = 1 - likely + smooth_noise(random, scene.shape, 2.0)
     areas = _areas_up_to(random, scene, scene.landslide_share * np.count_nonzero(allowed))
     identity = np.zeros(scene.shape, np.int32)
-    starts = _starts(random, likely * shaking)
+    places = starts(random, likely * shaking)
     spare = len(areas) - min(len(areas), int(chips.sum()))
     for number, area in enumerate(areas, start=1):
         if number > spare and (empty := _empty_chips(identity, chips)).size:
             core = chip_core(likely, *empty[0])
             candidates: Iterable[Any] = core[random.permutation(len(core))]
         else:
-            candidates = (next(starts) for _ in range(TRIES))
+            candidates = (next(places) for _ in range(TRIES))
         ratio = random.uniform(1.5, 3.5)
         count = max(1, round(area / scene.pixel_m**2))
         for row, column in candidates:
@@ -145,10 +145,10 @@ def _areas_up_to(random: np.random.Generator, scene: Scene, pixels: float) -> ND
     return np.sort(areas[: int(np.searchsorted(np.cumsum(areas), wanted)) + 1])[::-1]
 
 
-def _starts(random: np.random.Generator, weight: Field) -> Iterator[tuple[int, int]]:
+def starts(random: np.random.Generator, weight: Field) -> Iterator[tuple[int, int]]:
     """Yield pixels (row, column) at random, each as often as its weight (y, x) says.
 
-    By rejection: a draw from the weights' running sum would hang on the last bit of each of them.
+    By rejection: a draw from a running sum would depend on the last bit of every weight in it.
     """
     greatest = float(weight.max())
     while True:

@@ -70,7 +70,8 @@ VH = Polarisation(
 class Scene:
     """A simulated scene.
 
-    Two equal scenes give equal cubes, to the bit, with and without a CPU's vector instructions.
+    Two equal scenes give equal cubes, to the bit, whatever vector instructions NumPy finds in the
+    CPU.
 
     Raises
     ------
@@ -126,6 +127,8 @@ class Scene:
                 f"descending {self.descending}, ascending {self.ascending}: "
                 "give at least 1 descending image on either side of the event, and no negative"
             )
+        if self.landslide_chips is not None and self.landslide_chips < 1:
+            raise ValueError(f"landslide_chips is {self.landslide_chips}: give at least 1")
         if not 0 < self.coherence_scale < np.inf:
             raise ValueError(f"coherence_scale is {self.coherence_scale}: give more than 0")
         if min(self.vv.looks, self.vh.looks) < 1:

@@ -10,6 +10,7 @@ from landslide.simulation.inventory import (
     landslide_areas,
     shaken_zone,
     simulate_inventory,
+    starts,
 )
 from landslide.simulation.terrain import Terrain, slope_aspect
 
@@ -76,6 +77,18 @@ def test_landslides_are_longer_downslope_than_across(east, north, axis):
         ratios.append(spread[axis] / spread[1 - axis])
     assert len(ratios) >= 10
     assert np.median(ratios) > 1.7
+
+
+def test_landslides_start_as_often_as_the_weights_say():
+    weight = np.random.default_rng(0).uniform(0, 3, (7, 9)).astype(np.float32)
+    weight[2], weight[:, 5] = 0, 0
+    drawn = starts(np.random.default_rng(1), weight)
+    seen = np.zeros(weight.shape)
+    for _ in range(50_000):
+        seen[next(drawn)] += 1
+    assert not seen[weight == 0].any()
+    expected = 50_000 * weight[weight > 0] / weight.sum(dtype=np.float64)
+    assert stats.chisquare(seen[weight > 0], expected).pvalue > 0.01
 
 
 def test_the_last_bit_of_the_terrain_does_not_move_a_landslide(scene, truth):
