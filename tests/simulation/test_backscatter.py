@@ -67,7 +67,7 @@ def test_the_first_descending_image_is_of_the_events_own_day_and_after_it():
         ({"shape": (4, 400)}, "too small"),
         ({"descending": (0, 5)}, "at least 1 descending"),
         ({"descending": (2, 2)}, "timepairs"),
-        ({"landslide_chips": 0}, "at least 1"),
+        ({"landslide_chips": 0}, "landslide_chips is 0"),
     ],
 )
 def test_an_impossible_scene_is_an_error_of_one_line(change, message):
