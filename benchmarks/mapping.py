@@ -33,7 +33,7 @@ from landslide.mapping.inference.work import Work
 from landslide.mapping.plan import plan_map
 from landslide.mapping.run import predict_scene, write_map
 from landslide.training.config import training_config
-from landslide.training.device import this_device
+from landslide.training.device import this_device, whole_float32
 from landslide.trial import train_bundle
 
 QUARTER = (2199, 2691)
@@ -92,7 +92,8 @@ def passing(model: Model, job: Job, chips: int, size: int) -> Callable[[], None]
     def forward() -> None:
         for first in range(0, chips, together):
             batch = batches[first // together % RESIDENT][: chips - first]
-            with torch.autocast(device.type, model.precision, model.precision != torch.float32):
+            half = model.precision != torch.float32
+            with whole_float32(model.precision), torch.autocast(device.type, model.precision, half):
                 model.network(batch)
         if device.type == "cuda":
             torch.cuda.synchronize()

@@ -217,9 +217,19 @@ def trials_at_once(resources: Resources) -> int:
 
 
 def _fitting(resources: Resources, node: dict[str, float]) -> int:
-    """Return how many trials fit on a node; ten of 0.1 GPU on one, where 1 // 0.1 is 9."""
+    """Return how many trials fit on a node.
+
+    Ten of 0.1 GPU are on one, where 1 // 0.1 is 9; and of 0.4 four on two: no trial is on both.
+    """
     request = resources.request()
-    return min(int(node.get(name, 0) / amount + ROUNDING) for name, amount in request.items())
+    fitting = {name: _times(node.get(name, 0), amount) for name, amount in request.items()}
+    if 0 < resources.gpus < 1:
+        fitting["GPU"] = int(node.get("GPU", 0)) * _times(1, resources.gpus)
+    return min(fitting.values())
+
+
+def _times(whole: float, amount: float) -> int:
+    return int(whole / amount + ROUNDING)
 
 
 def _running() -> list[dict[str, float]]:

@@ -2,7 +2,8 @@
 """A landslide map made by many workers: `landslide map`, its strips spread over a cluster.
 
 The products are those of `landslide map`. The workers must reach the models, the cube and the work
-store, which lies in OUT unless --work says another place.
+store, which lies in OUT unless --work says another place. A Dask worker computes on the first GPU
+that it sees: start one for each, with its own CUDA_VISIBLE_DEVICES. Of actors each sees its own.
 
     sweeps/map.py MODEL CUBE OUT --dask tcp://scheduler:8786
     ray job submit --working-dir . -- \

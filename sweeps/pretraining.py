@@ -30,7 +30,7 @@ from landslide.results.labels import AS_LONG
 from landslide.results.table import check_writable
 from landslide.storage import exists, remove
 from landslide.training.config import TrainingConfig
-from landslide.training.device import require_planned
+from landslide.training.device import begin_as_planned
 from landslide.training.labelled import with_labels, with_more_steps
 from landslide.training.pretraining import HIDDEN, SQUARE, pretrain
 from sweeps.curves import show_curves
@@ -181,9 +181,14 @@ def pretrained(
         return begun, {}
     await_node(resources, args.deadline)
     shared = ray.put(chips)
-    task = ray.remote(**resources.options(), max_retries=MAX_FAILURES)(pretrain_one)
+    # A RuntimeError may be the device's, which another try may find with memory left.
+    again: dict[str, Any] = {"max_retries": MAX_FAILURES, "retry_exceptions": [RuntimeError]}
+    task = ray.remote(**resources.options(), **again)(pretrain_one)
     waiting = {
-        task.remote(shared, replace(config, epochs=epochs), address): (config, address)
+        task.remote(shared, replace(config, epochs=epochs), address, resources.gpus): (
+            config,
+            address,
+        )
         for config, address in lacking
     }
     left, failed = list(waiting), dict[str, str]()
@@ -202,11 +207,9 @@ def pretrained(
     return begun, failed
 
 
-def pretrain_one(chips: xr.Dataset, config: TrainingConfig, address: str) -> float:
+def pretrain_one(chips: xr.Dataset, config: TrainingConfig, address: str, gpus: float) -> float:
     """Pretrain one configuration where Ray says; a worker that died goes on where it was."""
-    import ray  # noqa: PLC0415 - as above
-
-    require_planned(config.precision, gpu=bool(ray.get_gpu_ids()))
+    begin_as_planned(config.precision, gpus)
     checkpoint = address.replace(".safetensors", ".checkpoint")
     error = pretrain(chips, config, address, checkpoint=checkpoint)
     remove(checkpoint)

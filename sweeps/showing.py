@@ -27,7 +27,7 @@ from landslide.simulation.truth import simulate_truth
 from landslide.storage import absolute, exists, read_bytes, require_writable, write_whole
 from landslide.training.bundle import DESCRIPTION
 from landslide.training.config import TrainingConfig
-from landslide.training.device import require_planned
+from landslide.training.device import begin_as_planned
 from landslide.training.metrics import average_precision
 from landslide.trial import train_bundle
 from sweeps.planning import Sweep
@@ -93,7 +93,7 @@ def _best_model(
         print(f"training {config.inputs}, timesteps {config.timesteps}, for Figure 5", flush=True)
         task = ray.remote(**resources.options())(_train)
         try:
-            ray.get(task.remote(args, sweep, config, folder))
+            ray.get(task.remote(args, sweep, config, folder, resources.gpus))
         except ray.exceptions.RayError as error:
             reason = str(error).strip().splitlines()[-1]
             print(f"no model for Figure 5, the page goes without: {reason}", file=sys.stderr)
@@ -101,10 +101,10 @@ def _best_model(
     return folder
 
 
-def _train(args: argparse.Namespace, sweep: Sweep, config: TrainingConfig, folder: str) -> None:
-    import ray  # noqa: PLC0415 - as above
-
-    require_planned(config.precision, gpu=bool(ray.get_gpu_ids()))
+def _train(
+    args: argparse.Namespace, sweep: Sweep, config: TrainingConfig, folder: str, gpus: float
+) -> None:
+    begin_as_planned(config.precision, gpus)
     experiment = sweep.experiment
     train_bundle(
         opened_cube(args),

@@ -22,7 +22,7 @@ from landslide.results.row import Row
 from landslide.results.table import is_scored, write_row
 from landslide.storage import remove
 from landslide.training.config import TrainingConfig
-from landslide.training.device import of_device, require_planned
+from landslide.training.device import begin_as_planned, of_device
 from landslide.training.run import Report
 
 log = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ def trial(
     table: str,
     runs: str,
     keep: bool = False,
-    gpu: bool = False,
+    gpus: float = 0,
 ) -> None:
     """Train one configuration on the shared chips and write its row.
 
@@ -65,8 +65,9 @@ def trial(
         Addresses of the table and of the checkpoints.
     keep : bool
         Leave the trained weights beside the checkpoints, see `weights_of`.
-    gpu : bool
-        Whether it was given one: then one that the machine has and torch does not see is an error.
+    gpus : float
+        How many it was given, or what share of one: one that the machine has and torch does not see
+        is then an error.
 
     Raises
     ------
@@ -77,7 +78,7 @@ def trial(
     config: TrainingConfig = parameters["trial"]["config"]
     checkpoint = f"{runs}/{key}.checkpoint"
     try:
-        require_planned(config.precision, gpu=gpu)
+        begin_as_planned(config.precision, gpus)
         trained = run_trial(
             experiment,
             config,
@@ -226,7 +227,7 @@ def run_trials(
     os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
     share = {
         "experiment": experiment, "chips": chips, "table": table, "runs": runs, "keep": keep,
-        "gpu": resources.gpus > 0,
+        "gpus": resources.gpus,
     }  # fmt: skip
     # Tune reads its own records once, at the end: a sweep goes on from the table and checkpoints.
     with tempfile.TemporaryDirectory(prefix="sweep-") as records:

@@ -38,13 +38,15 @@ from cluster.preflight.estimate import (
 )
 from cluster.preflight.gpus import gpus
 from cluster.preflight.places import nodes, on_a_trial, on_nodes, on_workers
-from cluster.preflight.step import Step, training_step
+from cluster.preflight.step import Step, trial_step
 from cluster.ray import ray_cluster
 from cluster.resources import Resources, await_node, trials_at_once
 from landslide.chips.inputs import parse_inputs
+from landslide.chips.sizes import MEMORY, chip_bytes, choose_chips
 from landslide.command import run_command
 from landslide.options import Parser
 from landslide.training.config import TrainingConfig
+from landslide.training.device import resolved_precision
 from sweeps.planning import (
     Sweep,
     add_sweep_options,
@@ -180,7 +182,9 @@ def check_trial(
 ) -> tuple[Check, Step | None]:
     """Make training steps with what a trial is given."""
     config, size = step_of(sweep)
-    step = on_a_trial(training_step, config, size, resources=resources, seconds=args.deadline)
+    precision = resolved_precision(config.precision, gpu=resources.gpus > 0)
+    order = (replace(config, precision=precision), size, resources.gpus)
+    step = on_a_trial(trial_step, *order, resources=resources, seconds=args.deadline)
     if isinstance(step, str):
         return Check("a trial", "training", passed=False, said=f"with {resources}: {step}"), None
     said = f"with {resources}: a step of {config.batch_size} chips takes {step.seconds:.3f} s"
@@ -203,10 +207,12 @@ def estimates(
     threads: int,
 ) -> Iterator[Check]:
     """Say what the sweep will hold, read and take."""
-    yield Check("sweep", *fit(sweep.stream, args.chips, room_for_chips(), sweep.runs))
-    if step is not None and math.isfinite(step.room):
+    room = room_for_chips()
+    yield Check("sweep", *fit(sweep.stream, args.chips, room, sweep.runs))
+    in_memory = choose_chips(args.chips, chip_bytes(sweep.stream), room) == MEMORY
+    if step is not None and math.isfinite(step.room) and in_memory:
         channels = len(parse_inputs(step_of(sweep)[0].inputs).channels)
-        yield Check("sweep", *beside_network(sweep.stream, channels, step.room))
+        yield Check("sweep", *beside_network(sweep.stream, channels, step.room, step.itemsize))
     size, rate = decoded_bytes(sweep.stream), min(filter(math.isfinite, rates), default=math.nan)
     said = f"one pass decodes {gigabytes(size)}"
     if math.isfinite(rate):

@@ -71,9 +71,14 @@ def fit(stream: ChipStream, wanted: str, room: Room, storage: str) -> tuple[str,
     return "chips", passed, said if passed else f"{said}, too little: {out}"
 
 
-def beside_network(stream: ChipStream, channels: int, room: float) -> tuple[str, bool, str]:
-    """Say whether a trial's chips lie on its GPU, with so many channels and bytes free there."""
-    size = 4 * channels * int(stream.chips["label"].size)
+def beside_network(
+    stream: ChipStream, channels: int, room: float, itemsize: int
+) -> tuple[str, bool, str]:
+    """Say whether a trial's chips in memory lie on its GPU, which has room for so many bytes.
+
+    A value of theirs takes `itemsize` bytes there.
+    """
+    size = itemsize * channels * int(stream.chips["label"].size)
     where = "lie on its GPU" if size <= room else "stay in the node's memory, a batch at a time"
     return "GPU memory", True, f"a trial's chips, {gigabytes(size)}, {where}"
 

@@ -9,6 +9,7 @@ from landslide.chips.inputs import parse_inputs
 from landslide.training.compiling import compiled
 from landslide.training.config import TrainingConfig
 from landslide.training.device import (
+    begin_as_planned,
     device_name,
     fastest_convolutions,
     this_device,
@@ -18,7 +19,7 @@ from landslide.training.network import build_network
 from landslide.training.run import Run
 from landslide.training.sources import room_on
 
-STEPS = 3  # after one to warm up
+WARMING, STEPS = 2, 3
 
 
 @dataclass(frozen=True)
@@ -31,9 +32,23 @@ class Step:
     """Of one step over a batch."""
     room: float
     """Bytes for chips on the device, as a trial takes them; infinite on a CPU."""
+    itemsize: int = 4
+    """Bytes of a value of theirs there."""
     peak: float | None = None
     """Bytes of the device's memory that the steps took at most; None on a CPU."""
     compiled: bool = False
+
+
+def trial_step(config: TrainingConfig, chip_size: int, gpus: float) -> Step:
+    """Do as `training_step` with what a trial is given here, and no more of a GPU than its share.
+
+    Raises
+    ------
+    Exception
+        As `begin_as_planned` and `training_step` do.
+    """
+    begin_as_planned(config.precision, gpus)
+    return training_step(config, chip_size)
 
 
 def training_step(config: TrainingConfig, chip_size: int, device: str | None = None) -> Step:
@@ -67,8 +82,10 @@ def training_step(config: TrainingConfig, chip_size: int, device: str | None = N
     run = Run(network, config, precision, place, forward)
     network.train()
     with fastest_convolutions():
-        for number in range(STEPS + 1):
+        for number in range(WARMING + STEPS):
             if number == 1:
+                _forget_search(place)
+            if number == WARMING:
                 _wait(place)
                 start = time.perf_counter()
             run.step(x, y)
@@ -78,9 +95,17 @@ def training_step(config: TrainingConfig, chip_size: int, device: str | None = N
         precision=str(precision).removeprefix("torch."),
         seconds=(time.perf_counter() - start) / STEPS,
         room=room,
+        itemsize=precision.itemsize,
         peak=torch.cuda.max_memory_reserved(place) if place.type == "cuda" else None,
         compiled=forward is not network,
     )
+
+
+def _forget_search(device: torch.device) -> None:
+    """Count from now on what steps take: the search for convolutions takes what it finds."""
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats(device)
 
 
 def _wait(device: torch.device) -> None:

@@ -1,29 +1,59 @@
 """Where networks compute here, how exactly, and what is said where that fails."""
 
 import contextlib
+import functools
+import logging
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import torch
 
+log = logging.getLogger(__name__)
+
 FAILURES = (
     "CUDA error",
+    "CUDA out of memory",  # in the compiler's error
+    "CUDACachingAllocator",  # it had no memory, and could not say so
     "CUBLAS_STATUS",
-    "cuDNN error",
+    "CUDNN_STATUS",
     "unable to find an engine",  # cuDNN had no memory
-    "Triton Error [CUDA]: out of memory",  # others are of what it compiled
-    "Triton Error [CUDA]: an illegal memory access",
-    "Triton Error [CUDA]: unspecified launch failure",
+    # What launches compiled kernels; their other failures are of what was compiled.
+    *(
+        f"{launcher}: {failure}"
+        for launcher in ("Triton Error [CUDA]", "CUDA driver error")
+        for failure in ("out of memory", "an illegal memory access", "unspecified launch failure")
+    ),
 )
 """What a plain RuntimeError says where a device has failed."""
 DRIVER = Path("/dev/nvidiactl")
 """There where a machine has the driver of a GPU, whether that answers or not."""
+WAY_OUT = "see nvidia-smi, and whether torch was built for CUDA"
+OF_SHARE = 0.95
+"""Of its share of a GPU, what a trial may allocate: CUDA itself takes the rest, once a process."""
 
 
 def this_device() -> torch.device:
     """Return the device that networks run on: a GPU where there is one."""
+    if overlooks_gpu():
+        _warn_of_overlooked_gpu()
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def overlooks_gpu() -> bool:
+    """Return whether this machine has a GPU that torch does not see, and nobody hid."""
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1")
+    return DRIVER.exists() and not hidden and not torch.cuda.is_available()
+
+
+@functools.cache  # once is enough
+def _warn_of_overlooked_gpu() -> None:
+    log.warning(
+        "this machine has a GPU, and torch sees none, so the CPU computes: %s; "
+        "where that is meant, CUDA_VISIBLE_DEVICES=-1 says so",
+        WAY_OUT,
+    )
 
 
 def require_gpu() -> None:
@@ -34,11 +64,8 @@ def require_gpu() -> None:
     RuntimeError
         As of a device that has failed.
     """
-    if DRIVER.exists() and not torch.cuda.is_available():
-        raise RuntimeError(
-            "CUDA error: this machine has a GPU, and torch sees none: see nvidia-smi, and whether "
-            "torch was built for CUDA"
-        )
+    if overlooks_gpu():
+        raise RuntimeError(f"CUDA error: this machine has a GPU, and torch sees none: {WAY_OUT}")
 
 
 def device_name(device: torch.device) -> str:
@@ -60,19 +87,30 @@ def resolved_precision(wanted: str, *, gpu: bool) -> str:
     return "mixed" if mixed else "float32"
 
 
-def require_planned(planned: str, *, gpu: bool) -> None:
-    """Raise where this machine cannot compute as a trial is planned, on a GPU or in `mixed`.
+def begin_as_planned(planned: str, gpus: float) -> None:
+    """Make this process one that trains as a trial is planned: on so many GPUs, or in `mixed`.
+
+    With a share of a GPU it may allocate that share of its memory: whoever trains there, too, would
+    have to do without the rest.
 
     Raises
     ------
     RuntimeError
         As `require_gpu` does.
     ValueError
-        Where the trial is planned as `mixed`, and this CPU computes in float32.
+        Where the trial is planned as `mixed`, and this CPU computes in float32; or for no GPU, and
+        the process sees one, on which all such trials would meet.
     """
-    if gpu:
+    if gpus:
         require_gpu()
-    if planned == "mixed" != resolved_precision(planned, gpu=gpu):
+    elif torch.cuda.is_available():
+        raise ValueError(
+            "planned without a GPU, and this process sees one: start Ray's nodes with "
+            "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO=1, or give --gpus-per-trial"
+        )
+    if 0 < gpus < 1:
+        torch.cuda.set_per_process_memory_fraction(OF_SHARE * gpus)
+    if planned == "mixed" != resolved_precision(planned, gpu=gpus > 0):
         raise ValueError(
             "planned in mixed precision, for a GPU or a CPU with AMX, and here is neither: give "
             "--precision float32"

@@ -42,8 +42,9 @@ class Reconstruction(Run):
         The error of a pixel is the mean over its channels.
         """
         hidden = hidden_squares(x)
+        shown = x.clone().masked_fill_(hidden[:, None], 0)  # 0 is the mean; still channels last
         with torch.autocast(x.device.type, self.precision, self.precision != torch.float32):
-            guess = self.forward(x.masked_fill(hidden[:, None], 0))  # 0 is the mean
+            guess = self.forward(shown)
         error = (guess.float() - x).abs().mean(dim=1)
         counted = hidden & (y != NO_DATA)
         return (error * counted).sum(), torch.count_nonzero(counted)

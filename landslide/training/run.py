@@ -40,6 +40,7 @@ class Run:
         forward: Forward | None = None,
     ) -> None:
         self.network, self.config, self.precision = network, config, precision
+        self.on_gpu = device.type == "cuda"
         # What the steps compute with: the same weights.
         self.forward = network if forward is None else forward
         self.optimizer = torch.optim.Adam(
@@ -47,7 +48,7 @@ class Run:
             lr=config.learning_rate,
             weight_decay=config.weight_decay,
             # One kernel, which skips a step that overflowed without asking the host.
-            fused=device.type == "cuda",
+            fused=self.on_gpu,
         )
         self.plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
             self.optimizer,
@@ -184,7 +185,7 @@ class Run:
                 "scaler": self.scaler.state_dict(),
                 "shuffle": self.shuffle.get_state(),
                 "random": torch.get_rng_state(),
-                "cuda_random": torch.cuda.get_rng_state_all(),
+                "gpu_random": torch.cuda.get_rng_state() if self.on_gpu else None,
                 "progress": {
                     name: getattr(self, name)
                     for name in ("epoch", "seconds", "history", "best_epoch", "best_weights")
@@ -225,8 +226,8 @@ class Run:
             self.scaler.load_state_dict(state["scaler"])
         self.shuffle.set_state(state["shuffle"].cpu())
         torch.set_rng_state(state["random"].cpu())
-        if len(state["cuda_random"]) == torch.cuda.device_count():
-            torch.cuda.set_rng_state_all([each.cpu() for each in state["cuda_random"]])
+        if self.on_gpu and state["gpu_random"] is not None:
+            torch.cuda.set_rng_state(state["gpu_random"].cpu())
         for name, value in state["progress"].items():
             setattr(self, name, value)
 

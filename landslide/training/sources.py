@@ -91,8 +91,11 @@ def room_on(device: torch.device) -> float:
     """Return how many bytes of chips a device may hold: the network needs the rest."""
     if device.type != "cuda":
         return math.inf  # they are in its memory already
-    cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-    return DEVICE_SHARE * (torch.cuda.mem_get_info(device)[0] + cached)
+    free, total = torch.cuda.mem_get_info(device)
+    allocated = torch.cuda.memory_allocated(device)
+    cached = torch.cuda.memory_reserved(device) - allocated
+    allowed = total * torch.cuda.get_per_process_memory_fraction(device)  # others share the GPU
+    return DEVICE_SHARE * min(free + cached, allowed - allocated)
 
 
 def _taker(planes: Planes, chosen: NDArray[np.int64]) -> Callable[[torch.Tensor], torch.Tensor]:
@@ -105,8 +108,9 @@ def _taker(planes: Planes, chosen: NDArray[np.int64]) -> Callable[[torch.Tensor]
 
 
 def _resident(planes: Planes, device: torch.device, precision: torch.dtype) -> torch.Tensor:
-    rounded = torch.from_numpy(planes).to(precision).to(device)
-    return rounded.contiguous(memory_format=torch.channels_last)
+    # Laid out here: the device would hold them twice meanwhile.
+    laid_out = torch.from_numpy(planes).to(precision, memory_format=torch.channels_last)
+    return laid_out.to(device)
 
 
 def _planes(

@@ -30,6 +30,14 @@ def test_the_scarcest_resource_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     assert trials_at_once(Resources(2, 0.5)) == 3
 
 
+@pytest.mark.parametrize(("gpus", "trials"), [(0.4, 4), (0.5, 4), (0.6, 2), (2, 1)])
+def test_a_trial_is_on_one_gpu_or_on_whole_ones(
+    monkeypatch: pytest.MonkeyPatch, gpus: float, trials: int
+) -> None:
+    monkeypatch.setattr(cluster, "_running", lambda: [{"CPU": 32.0, "GPU": 2.0}])
+    assert trials_at_once(Resources(1, gpus)) == trials
+
+
 def test_a_head_that_runs_no_work_is_shown_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster, "_has_autoscaler", lambda: False)
     nodes = [{"memory": 1.0}, {"CPU": 8.0, "GPU": 1.0, "node:10.0.0.1": 1.0}]

@@ -156,9 +156,10 @@ def test_chips_must_fit_where_they_are_to_live(
 
 
 def test_a_trials_chips_lie_on_its_gpu_where_they_fit(stream: ChipStream) -> None:
-    size = 6 * 4 * stream.chips["label"].size
-    assert "lie on its GPU" in beside_network(stream, 6, size)[2]
-    assert "stay in the node's memory" in beside_network(stream, 6, size - 1)[2]
+    for itemsize in (2, 4):
+        size = 6 * itemsize * stream.chips["label"].size
+        assert "lie on its GPU" in beside_network(stream, 6, size, itemsize)[2]
+        assert "stay in the node's memory" in beside_network(stream, 6, size - 1, itemsize)[2]
 
 
 def test_the_estimates_are_of_what_is_read_and_trained(cube: str, stream: ChipStream) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from landslide import results_table
 from landslide.results.labels import AS_LONG
@@ -69,19 +70,25 @@ def test_a_pretraining_that_fails_takes_down_no_other(
     table, made = str(tmp_path / "table"), pretraining.pretrain_one
     how = [cube, "--inputs", "vv", "--seeds", "0", "1", "--labelled", "500", "--table", table]
 
-    def one_diverges(chips: Any, config: Any, address: str) -> float:
+    failed = tmp_path / "failed"
+
+    def one_diverges(chips: Any, config: Any, address: str, gpus: float) -> float:
         if config.seed == 1:
             raise ValueError("training diverged")
-        return made(chips, config, address)
+        if not failed.exists():  # the device has no memory left just now
+            failed.touch()
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return made(chips, config, address, gpus)
 
     with monkeypatch.context() as patch:
         patch.setattr(pretraining, "pretrain_one", one_diverges)
         assert main([*how, *QUICK]) == 1
     rows = results_table(table)
     assert len(rows) == 6
-    (failed,) = rows[rows["error"].notna()].itertuples()
-    assert (failed.origin, failed.seed) == (ORIGIN, 1)
-    assert failed.error == "pretraining: ValueError: training diverged"
+    assert failed.exists()
+    (lost,) = rows[rows["error"].notna()].itertuples()
+    assert (lost.origin, lost.seed) == (ORIGIN, 1)
+    assert lost.error == "pretraining: ValueError: training diverged"
     assert "FAILED vv, timesteps 1, seed 1: pretraining" in report(rows)
 
     assert main([*how, *QUICK]) == 0

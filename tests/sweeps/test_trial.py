@@ -97,9 +97,9 @@ def test_what_is_wrong_with_its_device_is_left_to_tune(
     assert not Path(shared["table"]).exists()
 
 
-@pytest.mark.parametrize("gpu", [True, False])
+@pytest.mark.parametrize("gpus", [0, 0.5, 1])
 def test_a_trial_that_was_given_a_gpu_does_not_go_on_without(
-    gpu: bool, shared: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    gpus: float, shared: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("landslide.training.device.DRIVER", tmp_path)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
@@ -109,12 +109,12 @@ def test_a_trial_that_was_given_a_gpu_does_not_go_on_without(
         trial, "run_trial", lambda *_, **__: ran.append(1) or SimpleNamespace(auprc=0.5)
     )
     parameters = {"trial": {"key": "ab", "config": CONFIG}}
-    if gpu:
+    if gpus:
         with pytest.raises(RuntimeError, match="torch sees none"):
-            trial.trial(parameters, gpu=True, **shared)
+            trial.trial(parameters, gpus=gpus, **shared)
     else:
         trial.trial(parameters, **shared)
-    assert bool(ran) is not gpu
+    assert bool(ran) is not bool(gpus)
 
 
 def test_epochs_are_told_seldom_but_the_first_and_the_last(

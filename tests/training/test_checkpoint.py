@@ -219,12 +219,23 @@ def test_a_checkpoint_serves_another_rhythm_of_checkpoints(
         ((torch.float16, "cpu"), (torch.bfloat16, "cpu")),
         ((torch.float32, "cpu"), (torch.float32, "cuda")),
         ((torch.float32, "cuda"), (torch.float32, "cpu")),
+        ((torch.float32, "cuda"), (torch.float32, "cuda")),
     ],
 )
 def test_another_kind_of_device_goes_on_in_its_own_way(
-    first: tuple[torch.dtype, str], then: tuple[torch.dtype, str], checkpoint: str, small: Small
+    first: tuple[torch.dtype, str],
+    then: tuple[torch.dtype, str],
+    checkpoint: str,
+    small: Small,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """What differs by device is the scaler and the optimiser; all that they are given lies here."""
+    """What differs by device is the scaler, the optimiser and what draws numbers.
+
+    All that they are given lies here.
+    """
+    drawn, taken_up = torch.tensor([3, 1, 4], dtype=torch.uint8), list[torch.Tensor]()
+    monkeypatch.setattr(torch.cuda, "get_rng_state", lambda: drawn)
+    monkeypatch.setattr(torch.cuda, "set_rng_state", taken_up.append)
     batch = torch.randn(2, 2, 8, 16), torch.randint(2, (2, 8, 16))
 
     def on(precision: torch.dtype, device: str) -> Run:
@@ -242,5 +253,7 @@ def test_another_kind_of_device_goes_on_in_its_own_way(
     assert all(map(torch.equal, moments(after), moments(before)))
     assert after.optimizer.param_groups[0]["fused"] == fresh.optimizer.param_groups[0]["fused"]
     assert after.scaler.is_enabled() == fresh.scaler.is_enabled()
+    assert len(taken_up) == (first[1] == then[1] == "cuda")
+    assert all(torch.equal(state, drawn) for state in taken_up)
     loss, _ = after.step(*batch)
     assert np.isfinite(float(loss))

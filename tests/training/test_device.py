@@ -6,7 +6,13 @@ import pytest
 import torch
 
 from landslide.training import device
-from landslide.training.device import fastest_convolutions, of_device, telling_batch_size
+from landslide.training.device import (
+    begin_as_planned,
+    fastest_convolutions,
+    of_device,
+    telling_batch_size,
+)
+from landslide.training.sources import room_on
 
 CPU = torch.device("cpu")
 FAILURES = [
@@ -15,6 +21,9 @@ FAILURES = [
     RuntimeError("FIND was unable to find an engine to execute this computation"),
     RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED"),
     RuntimeError("Triton Error [CUDA]: out of memory"),
+    RuntimeError("CUDA driver error: an illegal memory access was encountered"),
+    RuntimeError("OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB"),
+    RuntimeError('NVML_SUCCESS == r INTERNAL ASSERT FAILED at "CUDACachingAllocator.cpp":1016'),
     RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
 ]
 
@@ -32,6 +41,7 @@ def test_what_a_device_fails_with_is_one_line_with_the_way_out(failure: Exceptio
     [
         RuntimeError("mat1 and mat2 shapes cannot be multiplied"),
         RuntimeError("Triton Error [CUDA]: device kernel image is invalid"),  # left uncompiled
+        RuntimeError("CUDA driver error: device kernel image is invalid"),
         KeyError("vv"),
     ],
     ids=str,
@@ -42,18 +52,77 @@ def test_a_mistake_of_ours_is_left_as_it_is(mistake: Exception) -> None:
         raise mistake
 
 
-@pytest.mark.parametrize(("driver", "seen"), [(True, False), (True, True), (False, False)])
+@pytest.mark.parametrize(
+    ("driver", "seen", "shown"),
+    [
+        (True, False, None),
+        (True, False, "0"),
+        (True, False, ""),
+        (True, False, "-1"),
+        (True, True, None),
+        (False, False, None),
+    ],
+)
 def test_a_gpu_that_torch_does_not_see_is_an_error_of_the_device(
-    driver: bool, seen: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    driver: bool, seen: bool, shown: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(device, "DRIVER", tmp_path if driver else tmp_path / "none")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: seen)
-    if seen or not driver:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if shown is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", shown)
+    if seen or not driver or shown in ("", "-1"):
         device.require_gpu()
         return
     with pytest.raises(RuntimeError, match="torch sees none: see nvidia-smi") as error:
         device.require_gpu()
     assert of_device(error.value)
+
+
+def test_a_cpu_that_computes_beside_a_gpu_says_so_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(device, "DRIVER", tmp_path)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    device._warn_of_overlooked_gpu.cache_clear()
+    assert [device.this_device(), device.this_device()] == [CPU, CPU]
+    (line,) = caplog.messages
+    assert "so the CPU computes: see nvidia-smi" in line
+
+
+def test_what_was_given_no_gpu_and_sees_one_does_not_train_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    with pytest.raises(ValueError, match="without a GPU, and this process sees one: start Ray"):
+        begin_as_planned("float32", 0)
+
+
+@pytest.mark.parametrize(("gpus", "fractions"), [(0.25, [0.2375]), (1, []), (2, [])])
+def test_of_a_shared_gpu_no_more_is_allocated_than_the_share(
+    gpus: float, fractions: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_to: list[float] = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "set_per_process_memory_fraction", set_to.append)
+    begin_as_planned("mixed", gpus)
+    assert set_to == pytest.approx(fractions)
+
+
+@pytest.mark.parametrize(
+    ("fraction", "free", "room"),
+    [(1.0, 90, 50), (0.5, 90, 42.5), (0.25, 90, 17.5), (0.25, 8, 9)],
+)
+def test_chips_have_half_of_what_is_free_or_left_of_the_share(
+    fraction: float, free: int, room: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 200 bytes this process has allocated 15, and 10 more wait in its cache."""
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (free, 200))
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda _: 15)
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda _: 25)
+    monkeypatch.setattr(torch.cuda, "get_per_process_memory_fraction", lambda _: fraction)
+    assert room_on(torch.device("cuda")) == room
 
 
 @pytest.mark.parametrize("before", [True, False])

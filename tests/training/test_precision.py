@@ -15,7 +15,7 @@ from landslide.training import device
 from landslide.training import train as training
 from landslide.training.config import TrainingConfig
 from landslide.training.device import (
-    require_planned,
+    begin_as_planned,
     resolved_precision,
     whole_float32,
     working_precision,
@@ -52,10 +52,10 @@ def test_a_trial_planned_as_mixed_is_not_trained_in_float32(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(device, "multiplies_bfloat16", lambda: False)
-    require_planned("float32", gpu=False)
-    require_planned("mixed", gpu=True)
+    begin_as_planned("float32", 0)
+    begin_as_planned("mixed", 1)
     with pytest.raises(ValueError, match="and here is neither: give --precision float32"):
-        require_planned("mixed", gpu=False)
+        begin_as_planned("mixed", 0)
 
 
 def test_this_cpu_says_whether_it_multiplies_bfloat16() -> None:

@@ -45,6 +45,8 @@ def test_the_network_is_shown_nothing_of_the_hidden_pixels_and_those_alone_are_i
     hidden, seen = torch.zeros(2, 32, 64, dtype=torch.bool), []
     hidden[0, :16, 16:48], hidden[1, 16:, :16] = True, True
     x = torch.randn(2, 3, 32, 64, generator=torch.Generator().manual_seed(0))
+    x = x.contiguous(memory_format=torch.channels_last)
+    given = x.clone()
     y = torch.zeros(2, 32, 64, dtype=torch.uint8)
     y[:, 8:24, 8:24] = NO_DATA
 
@@ -56,7 +58,9 @@ def test_the_network_is_shown_nothing_of_the_hidden_pixels_and_those_alone_are_i
     network, cpu = torch.nn.Conv2d(3, 3, 1), torch.device("cpu")
     loss, pixels = Reconstruction(network, small(), torch.float32, cpu, forward).loss(x, y)
     (shown,) = seen
+    assert torch.equal(x, given)
     assert torch.equal(shown, torch.where(hidden[:, None], 0, x))
+    assert shown.is_contiguous(memory_format=torch.channels_last)  # what steps are compiled for
     counted = hidden & (y != NO_DATA)
     assert float(loss) == pytest.approx(float(x.abs().mean(dim=1)[counted].sum()), rel=1e-5)
     assert int(pixels) == int(counted.sum())
