@@ -181,7 +181,7 @@ def pretrained(
         return begun, {}
     await_node(resources, args.deadline)
     shared = ray.put(chips)
-    # A RuntimeError may be the device's, which another try may find with memory left.
+    # The device's errors are RuntimeErrors; a mistake of ours that is one is tried as often.
     again: dict[str, Any] = {"max_retries": MAX_FAILURES, "retry_exceptions": [RuntimeError]}
     task = ray.remote(**resources.options(), **again)(pretrain_one)
     waiting = {

@@ -66,8 +66,8 @@ def trial(
     keep : bool
         Leave the trained weights beside the checkpoints, see `weights_of`.
     gpus : float
-        How many it was given, or what share of one: one that the machine has and torch does not see
-        is then an error.
+        How many it was given, or what share of one. Where it was given any, one that the machine
+        has and torch does not see is an error; where none, one that torch sees is its failed row.
 
     Raises
     ------

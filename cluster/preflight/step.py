@@ -32,7 +32,7 @@ class Step:
     """Of one step over a batch."""
     room: float
     """Bytes for chips on the device, as a trial takes them; infinite on a CPU."""
-    itemsize: int = 4
+    itemsize: int
     """Bytes of a value of theirs there."""
     peak: float | None = None
     """Bytes of the device's memory that the steps took at most; None on a CPU."""

@@ -19,39 +19,42 @@ FAILURES = (
     "CUBLAS_STATUS",
     "CUDNN_STATUS",
     "unable to find an engine",  # cuDNN had no memory
-    # What launches compiled kernels; their other failures are of what was compiled.
+    # What launches compiled kernels; it may also fail by what was compiled.
     *(
         f"{launcher}: {failure}"
         for launcher in ("Triton Error [CUDA]", "CUDA driver error")
-        for failure in ("out of memory", "an illegal memory access", "unspecified launch failure")
+        for failure in (
+            "out of memory",
+            "an illegal memory access",
+            "unspecified launch failure",
+            "uncorrectable ECC error",
+        )
     ),
 )
 """What a plain RuntimeError says where a device has failed."""
 DRIVER = Path("/dev/nvidiactl")
 """There where a machine has the driver of a GPU, whether that answers or not."""
 WAY_OUT = "see nvidia-smi, and whether torch was built for CUDA"
-OF_SHARE = 0.95
-"""Of its share of a GPU, what a trial may allocate: CUDA itself takes the rest, once a process."""
+CONTEXT = 1e9
+"""Bytes of a GPU that CUDA and its libraries take for each process: a guess, rather too large."""
 
 
 def this_device() -> torch.device:
     """Return the device that networks run on: a GPU where there is one."""
-    if overlooks_gpu():
+    if _overlooks_gpu() and os.environ.get("CUDA_VISIBLE_DEVICES") != "":
         _warn_of_overlooked_gpu()
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def overlooks_gpu() -> bool:
-    """Return whether this machine has a GPU that torch does not see, and nobody hid."""
-    hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1")
-    return DRIVER.exists() and not hidden and not torch.cuda.is_available()
+def _overlooks_gpu() -> bool:
+    return DRIVER.exists() and not torch.cuda.is_available()
 
 
 @functools.cache  # once is enough
 def _warn_of_overlooked_gpu() -> None:
     log.warning(
         "this machine has a GPU, and torch sees none, so the CPU computes: %s; "
-        "where that is meant, CUDA_VISIBLE_DEVICES=-1 says so",
+        "where that is meant, an empty CUDA_VISIBLE_DEVICES says so",
         WAY_OUT,
     )
 
@@ -64,7 +67,7 @@ def require_gpu() -> None:
     RuntimeError
         As of a device that has failed.
     """
-    if overlooks_gpu():
+    if _overlooks_gpu():
         raise RuntimeError(f"CUDA error: this machine has a GPU, and torch sees none: {WAY_OUT}")
 
 
@@ -88,10 +91,10 @@ def resolved_precision(wanted: str, *, gpu: bool) -> str:
 
 
 def begin_as_planned(planned: str, gpus: float) -> None:
-    """Make this process one that trains as a trial is planned: on so many GPUs, or in `mixed`.
+    """Begin a trial's process: raise where it is not as planned, and hold it to its share of a GPU.
 
-    With a share of a GPU it may allocate that share of its memory: whoever trains there, too, would
-    have to do without the rest.
+    Of a shared GPU it may allocate no more than its share, so that the other trials there have
+    theirs.
 
     Raises
     ------
@@ -108,8 +111,9 @@ def begin_as_planned(planned: str, gpus: float) -> None:
             "planned without a GPU, and this process sees one: start Ray's nodes with "
             "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO=1, or give --gpus-per-trial"
         )
-    if 0 < gpus < 1:
-        torch.cuda.set_per_process_memory_fraction(OF_SHARE * gpus)
+    if 0 < gpus < 1 and torch.cuda.is_available():
+        total = torch.cuda.mem_get_info()[1]
+        torch.cuda.set_per_process_memory_fraction(max(gpus - CONTEXT / total, gpus / 2))
     if planned == "mixed" != resolved_precision(planned, gpu=gpus > 0):
         raise ValueError(
             "planned in mixed precision, for a GPU or a CPU with AMX, and here is neither: give "

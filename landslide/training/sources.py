@@ -31,7 +31,7 @@ PlanesOf = Callable[[xr.Dataset], Planes]
 """From chips to the channels (chip, channel, y, x) of a configuration, normalised."""
 
 DEVICE_SHARE = 0.5
-"""Of a GPU's free memory, for a configuration's chips."""
+"""Of a GPU's free memory, or of what is left of a trial's share, for a configuration's chips."""
 WINDOW_BYTES = 1 << 28
 """Of chips held to be shuffled, where they come as the cube is passed over."""
 
@@ -94,7 +94,8 @@ def room_on(device: torch.device) -> float:
     free, total = torch.cuda.mem_get_info(device)
     allocated = torch.cuda.memory_allocated(device)
     cached = torch.cuda.memory_reserved(device) - allocated
-    allowed = total * torch.cuda.get_per_process_memory_fraction(device)  # others share the GPU
+    # Less than all where trials share the GPU; it takes no device without an index.
+    allowed = total * torch.cuda.get_per_process_memory_fraction(device.index)
     return DEVICE_SHARE * min(free + cached, allowed - allocated)
 
 

@@ -4,7 +4,9 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import torch
 
+from cluster.preflight import step as preflight_step
 from cluster.preflight.checks import (
     PACKAGES,
     TRAINING,
@@ -15,8 +17,9 @@ from cluster.preflight.checks import (
 )
 from cluster.preflight.estimate import duration
 from cluster.preflight.gpus import gpus, has_kernels
-from cluster.preflight.step import Step, training_step
+from cluster.preflight.step import STEPS, Step, training_step, trial_step
 from landslide.training.config import TrainingConfig, training_config
+from landslide.training.run import Run
 
 TORCH_2_10 = ["sm_70", "sm_75", "sm_80", "sm_86", "sm_90", "sm_100", "sm_120"]
 TORCH_2_11 = ["sm_75", "sm_80", "sm_86", "sm_90", "sm_100", "sm_120", "compute_120"]
@@ -83,7 +86,7 @@ def test_each_gpu_makes_a_training_step(monkeypatch: pytest.MonkeyPatch) -> None
         assert (config.batch_size, chip_size) == (8, 64)
         if device == "cuda:1":
             raise RuntimeError("CUDA error: uncorrectable\nECC error encountered")
-        return Step(device=device, precision="float16", seconds=0.25, room=8e9)
+        return Step(device=device, precision="float16", seconds=0.25, room=8e9, itemsize=2)
 
     monkeypatch.setattr("cluster.preflight.gpus.training_step", step)
     first, second = gpus(2.0, training_config("quick", batch_size=8), 64)
@@ -91,6 +94,33 @@ def test_each_gpu_makes_a_training_step(monkeypatch: pytest.MonkeyPatch) -> None
     assert first[2].endswith("a step of 8 chips takes 0.250 s")
     assert second[:2] == ("GPU 1", False)
     assert second[2].endswith("no training step: CUDA error: uncorrectable ECC error encountered")
+
+
+def test_a_step_counts_its_memory_from_when_the_search_is_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr("torch.cuda.empty_cache", lambda: told.append("emptied"))
+    monkeypatch.setattr("torch.cuda.reset_peak_memory_stats", lambda _: told.append("counts"))
+    made = Run.step
+
+    def step(run: Run, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        told.append("step")
+        return made(run, x, y)
+
+    monkeypatch.setattr(Run, "step", step)
+    forget = preflight_step._forget_search
+    monkeypatch.setattr(preflight_step, "_forget_search", lambda _: forget(torch.device("cuda")))
+    training_step(training_config("quick", batch_size=2), 32)
+    assert told == ["step", "emptied", "counts", "step", *["step"] * STEPS]
+
+
+def test_a_trial_without_a_gpu_makes_no_step_on_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = training_config("quick", batch_size=2)
+    assert trial_step(config, 32, 0).device == "cpu"
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    with pytest.raises(ValueError, match="without a GPU, and this process sees one"):
+        trial_step(config, 32, 0)
 
 
 def test_packages_must_be_the_drivers_where_they_are_needed() -> None:

@@ -1,14 +1,19 @@
 """A preflight of a sweep on a small cube: what passes, what fails, and what it estimates."""
 
 import json
+from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from cluster.preflight.__main__ import main
+from cluster.preflight import __main__ as preflighting
+from cluster.preflight.__main__ import check_trial, estimates, main
 from cluster.preflight.estimate import beside_network, decoded_bytes, fit, training_seconds
+from cluster.preflight.step import Step
+from cluster.resources import Resources
 from landslide import open_cube
 from landslide.chips.passing import ChipStream
 from landslide.chips.sizes import Room, chip_bytes
@@ -160,6 +165,48 @@ def test_a_trials_chips_lie_on_its_gpu_where_they_fit(stream: ChipStream) -> Non
         size = 6 * itemsize * stream.chips["label"].size
         assert "lie on its GPU" in beside_network(stream, 6, size, itemsize)[2]
         assert "stay in the node's memory" in beside_network(stream, 6, size - 1, itemsize)[2]
+
+
+@pytest.mark.parametrize(("way", "told"), [("memory", True), ("store", False), ("stream", False)])
+def test_chips_that_are_not_in_memory_lie_on_no_gpu(
+    way: str, told: bool, stream: ChipStream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweep: Any = SimpleNamespace(
+        stream=stream,
+        runs=str(tmp_path),
+        inputs=["vv"],
+        base=training_config("quick"),
+        experiment=SimpleNamespace(chipping=Chipping(chip_size=64)),
+        keyed=lambda _: {},
+        lacking=lambda *_, **__: {},
+    )
+    monkeypatch.setattr(preflighting, "room_for_chips", lambda: Room(1e12))
+    monkeypatch.setattr(preflighting, "trials_at_once", lambda _: 1)
+    step = Step("a GPU, simulated", "float16", seconds=0.1, room=8e9, itemsize=2)
+    args = Namespace(chips=way, force=False)
+    said = estimates(args, sweep, Resources(1, 1), step, rates=[1.0], threads=1)
+    assert ("GPU memory" in [check.what for check in said]) is told
+
+
+@pytest.mark.parametrize(("gpus", "precision"), [(0, "float32"), (0.5, "mixed")])
+def test_a_trials_step_is_made_as_the_sweep_plans_it(
+    gpus: float, precision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+
+    def made(_: object, *order: Any, **__: Any) -> str:
+        asked.append(order)
+        return "lost"
+
+    monkeypatch.setattr(preflighting, "on_a_trial", made)
+    sweep: Any = SimpleNamespace(
+        inputs=["vv"],
+        base=training_config("quick"),
+        experiment=SimpleNamespace(chipping=Chipping(chip_size=64)),
+    )
+    check_trial(Namespace(deadline=1), sweep, Resources(1, gpus))
+    ((config, size, given),) = asked
+    assert (config.precision, size, given) == (precision, 64, gpus)
 
 
 def test_the_estimates_are_of_what_is_read_and_trained(cube: str, stream: ChipStream) -> None:

@@ -28,8 +28,11 @@ def experiment(cube: str) -> Experiment:
 
 
 @pytest.fixture
-def shared(experiment: Experiment, tmp_path: Path) -> dict[str, Any]:
-    """What all trials of a sweep have; no chips, where nothing is trained."""
+def shared(
+    experiment: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> dict[str, Any]:
+    """What all trials of a sweep have, without a GPU; no chips, where nothing is trained."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     return {
         "experiment": experiment,
         "chips": None,
@@ -102,7 +105,6 @@ def test_a_trial_that_was_given_a_gpu_does_not_go_on_without(
     gpus: float, shared: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("landslide.training.device.DRIVER", tmp_path)
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(trial.tune, "report", lambda _: None)
     ran = []
     monkeypatch.setattr(

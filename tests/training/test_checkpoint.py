@@ -222,7 +222,7 @@ def test_a_checkpoint_serves_another_rhythm_of_checkpoints(
         ((torch.float32, "cuda"), (torch.float32, "cuda")),
     ],
 )
-def test_another_kind_of_device_goes_on_in_its_own_way(
+def test_a_device_goes_on_in_its_own_way_with_what_another_or_its_like_left(
     first: tuple[torch.dtype, str],
     then: tuple[torch.dtype, str],
     checkpoint: str,

@@ -49,8 +49,10 @@ def test_a_cpu_computes_in_float32_unless_mixed_is_asked_for_and_it_has_the_unit
 
 
 def test_a_trial_planned_as_mixed_is_not_trained_in_float32(
-    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(device, "DRIVER", tmp_path / "none")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(device, "multiplies_bfloat16", lambda: False)
     begin_as_planned("float32", 0)
     begin_as_planned("mixed", 1)
