@@ -129,6 +129,7 @@ def test_a_sweep_that_is_interrupted_says_so_and_goes_on(
     """By Ctrl-C as its first trial ends: it must not go on as if that were all of it."""
     table = str(tmp_path / "table")
     arguments = [cube, "--table", table, "--inputs", "vv", "--timesteps", "1", "2", *QUICK]
+    arguments += ["--cpus-per-trial", "2"]  # all there are: the other has not begun
     ended = Progress.on_trial_complete
 
     def interrupt(self: Progress, *args: Any, **info: Any) -> None:
