@@ -184,11 +184,9 @@ def pretrained(
     # The device's errors are RuntimeErrors; a mistake of ours that is one is tried as often.
     again: dict[str, Any] = {"max_retries": MAX_FAILURES, "retry_exceptions": [RuntimeError]}
     task = ray.remote(**resources.options(), **again)(pretrain_one)
+    gpus = resources.gpus
     waiting = {
-        task.remote(shared, replace(config, epochs=epochs), address, resources.gpus): (
-            config,
-            address,
-        )
+        task.remote(shared, replace(config, epochs=epochs), address, gpus): (config, address)
         for config, address in lacking
     }
     left, failed = list(waiting), dict[str, str]()

@@ -19,7 +19,8 @@ from landslide.training.network import build_network
 from landslide.training.run import Run
 from landslide.training.sources import room_on
 
-WARMING, STEPS = 2, 3
+WARMING = 2  # one that searches for convolutions, and one with those that it found
+STEPS = 3
 
 
 @dataclass(frozen=True)

@@ -10,14 +10,13 @@ from pathlib import Path
 
 import torch
 
-log = logging.getLogger(__name__)
-
 FAILURES = (
     "CUDA error",
     "CUDA out of memory",  # in the compiler's error
     "CUDACachingAllocator",  # it had no memory, and could not say so
     "CUBLAS_STATUS",
-    "CUDNN_STATUS",
+    "cuDNN error",
+    "CUDNN_STATUS",  # in the error of its plans
     "unable to find an engine",  # cuDNN had no memory
     # What launches compiled kernels; it may also fail by what was compiled.
     *(
@@ -37,6 +36,8 @@ DRIVER = Path("/dev/nvidiactl")
 WAY_OUT = "see nvidia-smi, and whether torch was built for CUDA"
 CONTEXT = 1e9
 """Bytes of a GPU that CUDA and its libraries take for each process: a guess, rather too large."""
+
+log = logging.getLogger(__name__)
 
 
 def this_device() -> torch.device:
