@@ -1,18 +1,24 @@
 """Mixed precision beside float32, in AUPRC and speed: the same chips, configuration and seeds.
 
-On a GPU mixed is what training takes there. A CPU takes bfloat16 where it has units for it; here
-torch's autocast rounds on any CPU, and to float16, too, as a GPU would, only slowly.
+On a GPU mixed is what training takes there. A CPU takes bfloat16 where it has units for it. Without
+them a CPU convolves here as a GPU's units do: factors in half precision, sums in float32, which are
+rounded once. So its AUPRC says what a V100's float16 costs; its speed says nothing.
 """
 
 import argparse
+import contextlib
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from statistics import median
+from typing import Any
 from unittest.mock import patch
 
 import numpy as np
 import torch
 import xarray as xr
 from measure import report, spread
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_map_only
 
 from landslide.chips.loading import load_chips
 from landslide.chips.stream import plan_stream
@@ -22,15 +28,43 @@ from landslide.options import seed
 from landslide.results.bootstrap import seeds_interval
 from landslide.training import train as training
 from landslide.training.config import PRESETS, TrainingConfig, training_config
-from landslide.training.device import this_device, working_precision
+from landslide.training.device import multiplies_bfloat16, this_device, working_precision
 
 HALVES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 PRECISIONS = {"float32": torch.float32} | HALVES
+CONVOLUTIONS = {
+    torch.ops.aten.convolution.default,
+    torch.ops.aten.convolution_backward.default,
+}
+
+
+class WholeSums(TorchDispatchMode):
+    """Convolutions of half precision, forward and backward, summed in float32 and rounded once."""
+
+    def __torch_dispatch__(
+        self,
+        func: Any,
+        types: Any,
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        half = args[0].dtype if func in CONVOLUTIONS else None
+        if half not in HALVES.values():
+            return func(*args, **(kwargs or {}))
+        whole = tree_map_only(torch.Tensor, torch.Tensor.float, args)
+        return tree_map_only(torch.Tensor, lambda x: x.to(half), func(*whole, **(kwargs or {})))
+
+
+def lacks_units(wanted: str) -> bool:
+    """Say whether this device is a CPU that multiplies no such numbers."""
+    own = wanted == "bfloat16" and multiplies_bfloat16()
+    return this_device().type == "cpu" and wanted in HALVES and not own
 
 
 def trained_in(chips: xr.Dataset, config: TrainingConfig, wanted: str) -> training.Trained:
     """Train in a precision, whatever the device's own is."""
-    with patch.object(training, "working_precision", lambda *_: PRECISIONS[wanted]):
+    units = WholeSums() if lacks_units(wanted) else contextlib.nullcontext()
+    with units, patch.object(training, "working_precision", lambda *_: PRECISIONS[wanted]):
         trained = training.train(chips, config)
     if trained.precision != wanted:
         raise RuntimeError(f"trained in {trained.precision}, not in {wanted}")
@@ -82,10 +116,12 @@ def main() -> None:
             (f"{half} minus float32, paired by seed", said, f"spread over seeds {apart:.3f}")
         )
         ratios[f"{half}_difference_over_spread"] = abs(differences.mean()) / apart
+        if lacks_units(half):
+            continue
         faster = [a / b for a, b in zip(seconds["float32"], seconds[half], strict=True)]
         rows.append((f"training in {half}, as fast as in float32", spread(faster, 2), "times"))
         ratios[f"{half}_speed"] = median(faster)
-    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU, by autocast"
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
     simulated = ", simulated" if cube.attrs.get("simulated") else ""
     report(f"Mixed precision ({args.preset} preset, {device}{simulated})", rows, ratios)
 
