@@ -25,7 +25,7 @@ from cluster.resources import Resources
 from landslide import results_table, simulate_cube
 from landslide.chips.gathering import gather_chips
 from landslide.chips.sizes import Room, memory_bytes
-from landslide.experiment import failed_row
+from landslide.experiment.rows import failed_row
 from landslide.options import Parser
 from landslide.results.row import Row
 from landslide.results.table import row_keys, write_row

@@ -15,15 +15,11 @@ from landslide.chips.sizes import AUTO, Room, memory_bytes
 from landslide.chips.split import Chipping
 from landslide.cube.events import Event, find_event
 from landslide.cube.georeference import pixel_size, unit_of
-from landslide.experiment import (
-    configurations,
-    plan_experiment,
-    row_key,
-    run_trial,
-    stream_of,
-    versions,
-    with_baseline,
-)
+from landslide.experiment.configurations import configurations, with_baseline
+from landslide.experiment.keys import row_key
+from landslide.experiment.plan import plan_experiment, stream_of
+from landslide.experiment.run import run_trial
+from landslide.experiment.versions import versions
 from landslide.results.table import check_writable
 from landslide.storage import absolute, remove, require_writable
 from landslide.training.bundle import save_bundle

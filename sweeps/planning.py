@@ -11,15 +11,9 @@ from landslide.chips.inputs import PAPER_INPUTS, PAPER_TIMESTEPS
 from landslide.chips.passing import ChipStream
 from landslide.chips.sizes import Room, memory_bytes
 from landslide.cube.events import find_event
-from landslide.experiment import (
-    Experiment,
-    configurations,
-    plan_experiment,
-    row_key,
-    start_digest,
-    stream_of,
-    with_baseline,
-)
+from landslide.experiment.configurations import configurations, with_baseline
+from landslide.experiment.keys import row_key, start_digest
+from landslide.experiment.plan import Experiment, plan_experiment, stream_of
 from landslide.options import (
     INPUTS,
     add_experiment_options,

@@ -24,7 +24,9 @@ from landslide.chips.plan import plan_unlabelled
 from landslide.chips.split import TRAIN
 from landslide.chips.survey import known_of
 from landslide.command import run_command
-from landslide.experiment import Experiment, failed_row, origin_digest, row_key, stream_of
+from landslide.experiment.keys import origin_digest, row_key
+from landslide.experiment.plan import Experiment, stream_of
+from landslide.experiment.rows import failed_row
 from landslide.options import Parser, count, opened_cube
 from landslide.results.labels import AS_LONG
 from landslide.results.table import check_writable

@@ -29,7 +29,8 @@ from landslide.chips.sizes import MEMORY
 from landslide.chips.split import TEST, TRAIN
 from landslide.chips.survey import known_of
 from landslide.command import run_command
-from landslide.experiment import Experiment, origin_digest
+from landslide.experiment.keys import origin_digest
+from landslide.experiment.plan import Experiment
 from landslide.options import Parser, count, positive
 from landslide.results.labels import AS_LONG
 from landslide.results.table import check_writable

@@ -17,7 +17,9 @@ from tqdm import tqdm
 
 from cluster.resources import Resources, await_node
 from landslide.chips.survey import Chips
-from landslide.experiment import Experiment, failed_row, run_trial
+from landslide.experiment.plan import Experiment
+from landslide.experiment.rows import failed_row
+from landslide.experiment.run import run_trial
 from landslide.results.row import Row
 from landslide.results.table import is_scored, write_row
 from landslide.storage import remove

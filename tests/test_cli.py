@@ -26,7 +26,7 @@ import landslide.trial
 from landslide import open_cube, results_table, simulate_cube
 from landslide.cli import _parser, main
 from landslide.command import INTERRUPTED
-from landslide.experiment import run_trial
+from landslide.experiment.run import run_trial
 from landslide.training.bundle import load_bundle
 
 PNG = b"\x89PNG"

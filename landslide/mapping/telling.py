@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from landslide.experiment import versions
+from landslide.experiment.versions import versions
 from landslide.mapping.facts import MapFacts
 from landslide.mapping.inference.scene import scene_devices
 from landslide.mapping.members import member_facts, reliability_facts, temperatures_of

@@ -20,7 +20,9 @@ from landslide.chips.split import Chipping
 from landslide.cli import main as landslide_command
 from landslide.command import INTERRUPTED
 from landslide.cube.events import find_event
-from landslide.experiment import plan_experiment, row_key, with_baseline
+from landslide.experiment.configurations import with_baseline
+from landslide.experiment.keys import row_key
+from landslide.experiment.plan import plan_experiment
 from landslide.training.config import training_config
 from sweeps.ablation import command, main
 from sweeps.trial import Progress

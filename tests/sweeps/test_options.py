@@ -7,7 +7,7 @@ import pytest
 
 from cluster import JOB
 from cluster.resources import Resources
-from landslide.experiment import failed_row
+from landslide.experiment.rows import failed_row
 from landslide.results.table import write_row
 from sweeps.ablation import options
 from sweeps.planning import plan_sweep

@@ -13,7 +13,9 @@ from cluster.resources import Resources
 from landslide import open_cube, results_table
 from landslide.chips.split import Chipping
 from landslide.cube.events import find_event
-from landslide.experiment import Experiment, failed_row, plan_experiment, row_key
+from landslide.experiment.keys import row_key
+from landslide.experiment.plan import Experiment, plan_experiment
+from landslide.experiment.rows import failed_row
 from landslide.results.table import write_row
 from landslide.training.config import TrainingConfig, training_config
 from sweeps import trial
