@@ -7,10 +7,10 @@ from typing import Any
 from landslide import options
 from landslide.build.options import add_build_options
 from landslide.command import run_command
+from landslide.drawing import add_figures
 from landslide.mapping.options import add_map_options, cube_to_map, map_choices
 
 OVERWRITE = "write in the place of what lies there"
-PICTURE = "the picture: .png, .pdf or .svg"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -24,18 +24,18 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--verbose", action="store_true", help="say what is being done")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    fetch = _command(commands, "fetch", "download a published cube from Zenodo")
+    fetch = options.subcommand(commands, "fetch", "download a published cube from Zenodo")
     fetch.add_argument("event", help="hokkaido, kaikoura, puerto_rico or talakmau")
     fetch.add_argument("folder", help="where it is put; run again to go on")
     fetch.set_defaults(run=_fetch)
 
-    inspect = _command(commands, "inspect", "say what a cube holds; exit 1 if too little")
+    inspect = options.subcommand(commands, "inspect", "say what a cube holds; exit 1 if too little")
     inspect.add_argument("cube", help=options.CUBE)
     inspect.add_argument("--event", help=options.EVENT)
     options.add_reading_options(inspect)
     inspect.set_defaults(run=_inspect)
 
-    simulate = _command(commands, "simulate", "write a simulated cube with known truth")
+    simulate = options.subcommand(commands, "simulate", "write a simulated cube with known truth")
     simulate.add_argument("out", help="address of the cube")
     simulate.add_argument(
         "--shape", type=int, nargs=2, default=(1024, 1280), metavar=("Y", "X"), help="pixels"
@@ -62,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_build(commands)
     _add_optimize(commands)
 
-    train = _command(commands, "train", "train one model and save it as a bundle")
+    train = options.subcommand(commands, "train", "train one model and save it as a bundle")
     options.add_experiment_options(train)
     train.add_argument("--inputs", default="vv+vh", help=options.INPUTS)
     train.add_argument("--timesteps", type=int, default=4, help="images on either side")
@@ -72,11 +72,11 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--table", help="write the row into this table, too")
     train.set_defaults(run=_train, protocol="blocked")
 
-    mapped = _command(commands, "map", "map the landslides of a cube; run again to go on")
+    mapped = options.subcommand(commands, "map", "map the landslides of a cube; run again to go on")
     add_map_options(mapped)
     mapped.set_defaults(run=_map)
 
-    table = _command(commands, "table", "print the AUPRC table and the paper's claims")
+    table = options.subcommand(commands, "table", "print the AUPRC table and the paper's claims")
     table.add_argument("table", help="folder of the table")
     table.add_argument(
         "--format", choices=("text", "csv", "markdown"), default="text", help="of the print"
@@ -89,55 +89,20 @@ def _parser() -> argparse.ArgumentParser:
     )
     table.set_defaults(run=_table)
 
-    _add_figures(commands)
+    add_figures(commands)
     return parser
 
 
-def _command(commands: Any, name: str, what: str) -> Any:
-    return commands.add_parser(name, help=what, description=f"{what[0].upper()}{what[1:]}.")
-
-
-def _add_figures(commands: Any) -> None:
-    figure4 = _command(commands, "figure4", "draw AUPRC over timesteps from a table")
-    figure4.add_argument("table", help="folder of the table")
-    figure4.add_argument("out", help=PICTURE)
-    figure4.set_defaults(run=_figure4)
-
-    figure1 = _command(commands, "figure1", "draw one chip's channels and labels")
-    figure1.add_argument("cube", help=options.CUBE)
-    figure1.add_argument("out", help=PICTURE)
-    figure1.add_argument("--event", help=options.EVENT)
-    figure1.add_argument(
-        "--chip", type=int, help="which chip with landslides; default: the fullest"
-    )
-    options.add_reading_options(figure1)
-    figure1.set_defaults(run=_figure1)
-
-    figure2 = _command(commands, "figure2", "draw a cube's place, images, labels, elevation")
-    figure2.add_argument("cube", help=options.CUBE)
-    figure2.add_argument("out", help=PICTURE)
-    figure2.add_argument("--event", help=options.EVENT)
-    options.add_reading_options(figure2)
-    figure2.set_defaults(run=_figure2)
-
-    figure5 = _command(commands, "figure5", "draw predicted above mapped for some test chips")
-    figure5.add_argument("model", help="folder of a bundle that `landslide train` wrote")
-    figure5.add_argument("cube", help="the cube that it was trained on")
-    figure5.add_argument("out", help=PICTURE)
-    figure5.add_argument("--event", help=options.EVENT)
-    figure5.add_argument("--chips", type=int, default=6, help="how many, at most")
-    options.add_reading_options(figure5)
-    figure5.set_defaults(run=_figure5)
-
-
 def _add_build(commands: Any) -> None:
-    build = _command(commands, "build", "build a cube from archives; run again to go on")
+    build = options.subcommand(commands, "build", "build a cube from archives; run again to go on")
     add_build_options(build)
     build.set_defaults(run=_build)
 
 
 def _add_optimize(commands: Any) -> None:
-    optimize = _command(commands, "optimize", "copy a cube in the layout that streams best")
+    optimize = options.subcommand(
+        commands, "optimize", "copy a cube in the layout that streams best"
+    )
     optimize.add_argument("cube", help=options.CUBE)
     optimize.add_argument("out", help="address of the copy")
     optimize.add_argument("--event", help=options.EVENT)
@@ -271,61 +236,3 @@ def _table(args: argparse.Namespace) -> None:
         print(compare(rows, first, second, args.format), end="")
     else:
         print(report(rows, args.format), end="")
-
-
-def _figure4(args: argparse.Namespace) -> None:
-    from landslide.results.figures import figure4
-    from landslide.results.table import results_table
-
-    figure4(results_table(args.table), args.out)
-    print(args.out)
-
-
-def _figure1(args: argparse.Namespace) -> None:
-    from landslide.cube.events import find_event
-    from landslide.cube.store import open_cube
-    from landslide.results.example_chip import example_chip
-    from landslide.results.figures import figure1
-
-    cube = open_cube(args.cube, reader=args.reader, missing=args.missing)
-    chip = example_chip(cube, find_event(cube, args.event), args.chip)
-    figure1(
-        chip.channels,
-        chip.label,
-        args.out,
-        title=chip.title,
-        simulated=bool(cube.attrs.get("simulated", False)),
-        pixel_m=chip.pixel_m,
-    )
-    print(args.out)
-
-
-def _figure2(args: argparse.Namespace) -> None:
-    from landslide.cube.events import find_event
-    from landslide.cube.store import open_cube
-    from landslide.results.figures import figure2
-    from landslide.results.place import read_place
-
-    cube = open_cube(args.cube, reader=args.reader, missing=args.missing)
-    place = read_place(cube, find_event(cube, args.event))
-    figure2(place, args.out, simulated=bool(cube.attrs.get("simulated", False)))
-    print(args.out)
-
-
-def _figure5(args: argparse.Namespace) -> None:
-    from landslide.cube.events import find_event
-    from landslide.cube.store import open_cube
-    from landslide.mapping.predicted_chips import predict_chips
-    from landslide.results.figures import figure5
-
-    cube = open_cube(args.cube, reader=args.reader, missing=args.missing)
-    chips = predict_chips(args.model, cube, find_event(cube, args.event), args.chips)
-    figure5(
-        list(chips.probability),
-        list(chips.label),
-        args.out,
-        names=chips.names,
-        title=chips.title,
-        simulated=bool(cube.attrs.get("simulated", False)),
-    )
-    print(args.out)

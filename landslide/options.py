@@ -1,4 +1,4 @@
-"""Options that `landslide train` and the sweeps share."""
+"""Options that commands and sweeps share, and what they say."""
 
 import argparse
 import math
@@ -45,6 +45,11 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Exit with 2, as is the custom for a command line that cannot be read."""
         self.exit(2, f"error: {message}; see {self.prog} --help\n")
+
+
+def subcommand(commands: Any, name: str, what: str) -> Any:
+    """Add one of several commands, and what it does in a phrase."""
+    return commands.add_parser(name, help=what, description=f"{what[0].upper()}{what[1:]}.")
 
 
 def seed(text: str) -> int:

@@ -1,0 +1,107 @@
+"""The commands that draw the paper's figures."""
+
+import argparse
+from typing import Any
+
+from landslide import options
+
+PICTURE = "the picture: .png, .pdf or .svg"
+
+
+def add_figures(commands: Any) -> None:
+    """Add the commands that draw."""
+    figure4 = options.subcommand(commands, "figure4", "draw AUPRC over timesteps from a table")
+    figure4.add_argument("table", help="folder of the table")
+    figure4.add_argument("out", help=PICTURE)
+    figure4.set_defaults(run=_figure4)
+
+    figure1 = options.subcommand(commands, "figure1", "draw one chip's channels and labels")
+    figure1.add_argument("cube", help=options.CUBE)
+    figure1.add_argument("out", help=PICTURE)
+    figure1.add_argument("--event", help=options.EVENT)
+    figure1.add_argument(
+        "--chip", type=int, help="which chip with landslides; default: the fullest"
+    )
+    options.add_reading_options(figure1)
+    figure1.set_defaults(run=_figure1)
+
+    figure2 = options.subcommand(
+        commands, "figure2", "draw a cube's place, images, labels, elevation"
+    )
+    figure2.add_argument("cube", help=options.CUBE)
+    figure2.add_argument("out", help=PICTURE)
+    figure2.add_argument("--event", help=options.EVENT)
+    options.add_reading_options(figure2)
+    figure2.set_defaults(run=_figure2)
+
+    figure5 = options.subcommand(
+        commands, "figure5", "draw predicted above mapped for some test chips"
+    )
+    figure5.add_argument("model", help="folder of a bundle that `landslide train` wrote")
+    figure5.add_argument("cube", help="the cube that it was trained on")
+    figure5.add_argument("out", help=PICTURE)
+    figure5.add_argument("--event", help=options.EVENT)
+    figure5.add_argument("--chips", type=int, default=6, help="how many, at most")
+    options.add_reading_options(figure5)
+    figure5.set_defaults(run=_figure5)
+
+
+# Each imports what it needs, as all commands do.
+
+
+def _figure4(args: argparse.Namespace) -> None:
+    from landslide.results.figures import figure4
+    from landslide.results.table import results_table
+
+    figure4(results_table(args.table), args.out)
+    print(args.out)
+
+
+def _figure1(args: argparse.Namespace) -> None:
+    from landslide.cube.events import find_event
+    from landslide.cube.store import open_cube
+    from landslide.results.example_chip import example_chip
+    from landslide.results.figures import figure1
+
+    cube = open_cube(args.cube, reader=args.reader, missing=args.missing)
+    chip = example_chip(cube, find_event(cube, args.event), args.chip)
+    figure1(
+        chip.channels,
+        chip.label,
+        args.out,
+        title=chip.title,
+        simulated=bool(cube.attrs.get("simulated", False)),
+        pixel_m=chip.pixel_m,
+    )
+    print(args.out)
+
+
+def _figure2(args: argparse.Namespace) -> None:
+    from landslide.cube.events import find_event
+    from landslide.cube.store import open_cube
+    from landslide.results.figures import figure2
+    from landslide.results.place import read_place
+
+    cube = open_cube(args.cube, reader=args.reader, missing=args.missing)
+    place = read_place(cube, find_event(cube, args.event))
+    figure2(place, args.out, simulated=bool(cube.attrs.get("simulated", False)))
+    print(args.out)
+
+
+def _figure5(args: argparse.Namespace) -> None:
+    from landslide.cube.events import find_event
+    from landslide.cube.store import open_cube
+    from landslide.mapping.predicted_chips import predict_chips
+    from landslide.results.figures import figure5
+
+    cube = open_cube(args.cube, reader=args.reader, missing=args.missing)
+    chips = predict_chips(args.model, cube, find_event(cube, args.event), args.chips)
+    figure5(
+        list(chips.probability),
+        list(chips.label),
+        args.out,
+        names=chips.names,
+        title=chips.title,
+        simulated=bool(cube.attrs.get("simulated", False)),
+    )
+    print(args.out)
