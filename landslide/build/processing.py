@@ -29,8 +29,11 @@ def processed(plan: BuildPlan, source: InsarSource) -> Processed:
     west, south, east, north = plan.recipe.area.bounds
     first, last = (f"{np.datetime_as_string(end, 's')}Z" for end in plan.recipe.window)
     about: dict[str, Any] = {
-        "processor": source.source, "relative_orbit": track, "window": [first, last],
-    }  # fmt: skip
+        "processor": source.source,
+        "relative_orbit": track,
+        "window": [first, last],
+        "passes": _starts(plan, track),
+    }
     name = f"{plan.recipe.event.name}-{track}"
 
     def make() -> list[Pair]:
@@ -40,6 +43,13 @@ def processed(plan: BuildPlan, source: InsarSource) -> Processed:
         return hyp3_pairs(area, first, last, folder, relative_orbit=track, name=name)
 
     return about, make, require_isce if source.source == "isce2" else connect
+
+
+def _starts(plan: BuildPlan, track: int) -> list[str]:
+    """Return when the passes of a track began that were found; a new one makes new pairs."""
+    found = [*plan.choice.passes, *(one for one, _ in plan.choice.dropped)]
+    starts = {one.start for one in found if one.relative_orbit in (track, None)}
+    return [str(np.datetime_as_string(start, "s")) for start in sorted(starts)]
 
 
 def _track(plan: BuildPlan, source: InsarSource) -> int:

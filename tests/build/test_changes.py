@@ -20,6 +20,8 @@ from odc.geo.xr import xr_coords
 
 from landslide.build import assemble, stages, writing
 from landslide.build.fingerprint import fingerprint
+from landslide.build.plan import plan_build
+from landslide.build.recipe import load_recipe
 from landslide.build.target import PROGRESS, Target
 from landslide.cli import main
 from landslide.cube.events import find_event
@@ -342,6 +344,24 @@ def test_pairs_whose_making_fails_leave_those_that_are_there(
     pairs = list
     _, said = build(event, out)
     assert "insar: is built anew: its looks changed" in said
+
+
+def test_a_new_pass_is_a_reason_to_make_its_tracks_pairs_anew(
+    event: Path, tmp_path: Path, write_scene: Any
+) -> None:
+    pairs = 'insar = {source = "hyp3", folder = "pairs", relative_orbit = 46}'
+    event.write_text(f"{event.read_text()}{pairs}\n")
+
+    def digest() -> str:
+        plan = plan_build(load_recipe(event))
+        (insar,) = (one for one in stages.stages(plan) if one.name == "insar")
+        return insar.digest(plan.grid)
+
+    before = digest()
+    write_scene(tmp_path / "rtc", "20181002T204900", speckle(7), track=119)
+    assert digest() == before
+    write_scene(tmp_path / "rtc", "20181019T204100", speckle(8))
+    assert digest() != before
 
 
 def test_a_dry_run_says_what_would_become_of_the_cube(

@@ -17,7 +17,7 @@ from odc.geo.geobox import GeoBox
 from rasterio.io import MemoryFile
 
 from landslide.build.insar import find_pairs, insar_layers, sources
-from landslide.build.insar.hyp3 import connect, fetch, order, prepare_job
+from landslide.build.insar.hyp3 import connect, fetch, order
 from tests.serving import QuietHandler, serving
 
 HERE = GeoBox((20, 30), Affine(40, 0, 480_000, 0, -40, 2_150_000), "EPSG:32614")
@@ -149,6 +149,7 @@ def test_pairs_are_ordered_fetched_and_read(service: Service, tmp_path: Path) ->
     assert service.tokens == {"Bearer secret"}
     assert [job.job_type for job in jobs] == ["INSAR_GAMMA"] * 2
     assert jobs[0].job_parameters["include_wrapped_phase"] is True
+    assert jobs[0].job_parameters["looks"] == "10x2"
     service.polls = 2  # still at work when first asked for
     products = fetch(client, jobs, tmp_path / "products", ask_seconds=0.01)
     assert len(products) == 2
@@ -183,6 +184,29 @@ def test_scenes_of_one_pass_are_ordered_one_by_one_and_joined(
     phase = np.angle(layers["interferogram"].to_numpy()[0])
     np.testing.assert_allclose(phase[:20], 1.5, rtol=1e-6)
     np.testing.assert_allclose(phase[20:], 1.4, rtol=1e-6)
+
+
+def test_pairs_of_another_track_in_the_folder_are_none_of_it(
+    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only the search is a stand-in: NASA's catalogue cannot be asked here."""
+    tracks = {
+        78: SCENES,
+        5: [scene.replace("T0040", "T1240").replace("20180130", "20180124") for scene in SCENES],
+    }
+
+    def search(*_: str, relative_orbit: int) -> dict[str, shapely.Polygon]:
+        return dict.fromkeys(tracks[relative_orbit], shapely.box(0, -1, 2, 1))
+
+    monkeypatch.setattr(sources, "search_scenes", search)
+    for track, hour, last in ((78, "00", "30"), (5, "12", "24"), (78, "00", "30")):
+        pairs = sources.hyp3_pairs(
+            (0.5, -0.5, 1.5, 0.5), "2018-01-01", "2018-02-01", tmp_path, relative_orbit=track,
+            name=f"event-{track}", api=service.url, token="secret", ask_seconds=0.01,
+        )  # fmt: skip
+        times = [(str(p.reference_time)[:13], str(p.secondary_time)[:13]) for p in pairs]
+        days = [f"2018-01-{day}T{hour}" for day in ("06", "18", last)]
+        assert times == [(days[0], days[1]), (days[1], days[2])]
 
 
 def test_a_second_run_neither_orders_nor_fetches_again(service: Service, tmp_path: Path) -> None:
@@ -233,12 +257,3 @@ def test_an_archive_with_a_path_outside_its_folder_is_refused(
     with pytest.raises(ValueError, match="not a whole zip and was deleted"):
         fetch(client, jobs, tmp_path / "a" / "b", ask_seconds=0.01)
     assert not list((tmp_path / "a" / "b").iterdir())
-
-
-def test_bursts_are_processed_with_the_papers_looks() -> None:
-    bursts = [f"S1_136231_IW2_2020{day}T022312_VV_7C85-BURST" for day in ("0604", "0616")]
-    job = prepare_job(*bursts, "event")
-    assert job["job_type"] == "INSAR_ISCE_BURST"
-    assert job["job_parameters"]["looks"] == "5x1"  # range x azimuth
-    with pytest.raises(ValueError, match="pair like with like"):
-        prepare_job(bursts[0], SCENES[0], "event")

@@ -67,21 +67,8 @@ def connect(api: str = API, token: str | None = None) -> HyP3:
 def prepare_job(reference: str, secondary: str, name: str) -> dict[str, Any]:
     """Return HyP3's description of a pair's job, wrapped phase included.
 
-    Whole scenes (SLC names) are processed by GAMMA with 10 x 2 looks, the finest it has; bursts
-    (names that end in -BURST) by ISCE2 with 5 x 1, the paper's looks in range and azimuth.
-
-    Raises
-    ------
-    ValueError
-        Where one is a burst and the other is not.
+    The scenes (names of SLCs) are processed by GAMMA with 10 x 2 looks, the finest it has.
     """
-    bursts = [granule.endswith("-BURST") for granule in (reference, secondary)]
-    if bursts[0] != bursts[1]:
-        raise ValueError(
-            f"{reference} and {secondary}: one is a burst, one a scene; pair like with like"
-        )
-    if bursts[0]:
-        return dict(HyP3.prepare_insar_isce_burst_job(reference, secondary, name=name, looks="5x1"))
     return dict(
         HyP3.prepare_insar_job(
             reference, secondary, name=name, looks="10x2", include_wrapped_phase=True

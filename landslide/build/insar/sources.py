@@ -112,8 +112,11 @@ def hyp3_pairs(
         for first, second in consecutive_passes(scenes)
         for pair in overlapping_scenes(first, second, scenes, ground)
     ]
-    hyp3.fetch(client, hyp3.order(client, granules, name), folder, ask_seconds=ask_seconds)
-    return find_pairs(folder)
+    jobs = hyp3.order(client, granules, name)
+    products = hyp3.fetch(client, jobs, folder, ask_seconds=ask_seconds)
+    # The folder may hold those of other tracks, too.
+    pairs = [pair for product in products for pair in find_pairs(product)]
+    return sorted(pairs, key=lambda pair: (pair.reference_time, pair.secondary_time))
 
 
 def _stamp(each: Pass) -> str:
