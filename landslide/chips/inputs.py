@@ -93,8 +93,16 @@ def parse_inputs(name: str) -> Inputs:
 
 
 def union(names: Iterable[str]) -> Inputs:
-    """Return every channel that any of the named inputs needs: one pass serves them all."""
+    """Return every channel that any of the named inputs needs: one pass serves them all.
+
+    Raises
+    ------
+    ValueError
+        As `parse_inputs` does; or where none is named.
+    """
     parsed = [parse_inputs(name) for name in names]
+    if not parsed:
+        raise ValueError(f"no inputs are named: give one or more, such as {PAPER_INPUTS[0]}")
     every = (*POLARISATIONS, *FROM_OPPOSITE)
     polarisations = tuple(p for p in every if any(p in i.polarisations for i in parsed))
     static = tuple(s for s in (*TERRAIN, *COHERENCE) if any(s in i.static for i in parsed))

@@ -19,7 +19,7 @@ from landslide.chips.windows import chip_corners
 from landslide.cube.address import UNLISTED, filesystem_of, is_zip
 from landslide.cube.events import Event, find_event
 from landslide.cube.labels import NO_DATA, read_labels
-from landslide.cube.layers import stored_grid
+from landslide.cube.layers import readable, stored_grid
 from landslide.cube.store import stored_chunks
 
 CHIP = 128
@@ -167,10 +167,11 @@ def _problems(
 def _reading(cube: xr.Dataset, event: Event, corners: np.ndarray) -> Iterator[str]:
     """Say how chips lie in the chunks, and what one pass for the paper's sweep reads."""
     variables = [v for v in parse_inputs(PAPER_INPUTS[-1]).variables if v in cube]
+    images = _images_read(cube, event)
     decoded, stored, known = 0.0, 0.0, True
     for name in variables:
         array = cube[name]
-        layers = _images_read(cube, event) if "timestep" in array.dims else 1
+        layers = _images_decoded(array, images) if "timestep" in array.dims else 1
         pixels = sum(
             (region.rows.stop - region.rows.start) * (region.columns.stop - region.columns.start)
             for block in blocks_with_chips(corners, CHIP, *stored_grid(array))
@@ -205,13 +206,21 @@ def _reading(cube: xr.Dataset, event: Event, corners: np.ndarray) -> Iterator[st
     yield f"reading     a sweep's one pass reads {on_disk}{decoded / 1e6:,.0f} MB decoded"
 
 
-def _images_read(cube: xr.Dataset, event: Event) -> int:
-    """Return how many images the paper's sweep reads: all, where they are too few for it."""
+def _images_read(cube: xr.Dataset, event: Event) -> list[int]:
+    """Return which images the paper's sweep reads: all, where they are too few for it."""
+    if "timestep" not in cube.dims:
+        return []
     try:
         images = select_images(cube, event, PAPER_TIMESTEPS[-1])
     except ValueError:
-        return cube.sizes["timestep"]
-    return len({*images.before, *images.after})
+        return list(range(cube.sizes["timestep"]))
+    return [*images.before, *images.after]
+
+
+def _images_decoded(array: xr.DataArray, images: list[int]) -> int:
+    """Return how many images lie in the stored chunks of those that are read, themselves too."""
+    chunks = readable(array).chunk_numbers(array.dims.index("timestep"))
+    return int(np.isin(chunks, chunks[images]).sum())
 
 
 def _stored_bytes(cube: xr.Dataset, name: str) -> int | None:

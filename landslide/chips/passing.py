@@ -46,8 +46,13 @@ class ChipStream:
         return sorted(blocks, key=lambda numbered: (numbered[1].corner, numbered[0]))
 
     def only(self, chips: Sequence[int] | np.ndarray) -> "ChipStream":
-        """Return the stream of some of the chips, which reads no chunk that they do not need."""
-        return ChipStream(self.chips.isel(chip=np.asarray(chips)), self.readings)
+        """Return the stream of some of the chips, which reads no chunk that they do not need.
+
+        They keep the order that they have here, in whatever order they are named.
+        """
+        return ChipStream(
+            self.chips.isel(chip=np.unique(np.asarray(chips, np.int64))), self.readings
+        )
 
 
 def map_chips[Result](
@@ -88,9 +93,12 @@ def map_chips[Result](
 
     Raises
     ------
+    ValueError
+        Where `look_ahead` or `threads` is less than 1.
     DamagedChunkError, ConnectionError, PermissionError
         As `cut_block` does.
     """
+    _require_some(look_ahead=look_ahead, threads=threads)
     blocks = stream.blocks()
     work = blocks if order is None else [blocks[number] for number in order]
     parts = Counter(chip for _, block in work for chip in block.chips)
@@ -126,6 +134,12 @@ def map_chips[Result](
             if complete:
                 cut = stack([halves.pop(chip) for chip in complete])
                 yield function(batch(stream.chips.isel(chip=complete), cut))
+
+
+def _require_some(**numbers: int | None) -> None:
+    for name, number in numbers.items():
+        if number is not None and number < 1:
+            raise ValueError(f"{name} is {number}: give 1 or more, or leave it out")
 
 
 type Task[Result] = tuple[Block, np.ndarray, Future[tuple[Result | None, Cut]]]

@@ -70,8 +70,8 @@ def plan_stream(
         )
     chipping = chipping or Chipping(protocol=protocol or "paper")
     wanted = union([inputs] if isinstance(inputs, str) else inputs)
-    counts = tuple(sorted(set(timesteps)))
-    if not counts or counts[0] < 1 or any(count != int(count) for count in counts):
+    counts = tuple(sorted({int(count) for count in timesteps}))
+    if not counts or counts[0] < 1 or any(count != int(count) for count in timesteps):
         raise ValueError(f"timesteps are whole numbers from 1 on, not {list(timesteps)}")
     require_variables(cube, wanted)
     chips = plan_chips(read_labels(cube), chipping, split)

@@ -80,7 +80,10 @@ def order_timesteps(cube: xr.Dataset) -> xr.Dataset:
         raise ValueError(
             "the cube's timestep holds no dates: give it as a coordinate of type datetime64, in UTC"
         )
-    instants = cube["timestep"].values.astype("datetime64[ns]")
+    written = cube["timestep"].values
+    instants = written.astype("datetime64[ns]")
+    if (instants.astype(written.dtype) != written)[~np.isnat(written)].any():
+        raise ValueError("the cube's timestep holds a date outside of 1678 to 2261: mend it")
     if np.isnat(instants).any():
         raise ValueError("the cube's timestep holds a missing date: fill it in or drop the image")
     cube = cube.assign_coords(timestep=("timestep", instants, cube["timestep"].attrs))

@@ -18,7 +18,8 @@ def read_window(value: object, key: str, where: str) -> tuple[np.datetime64, np.
     Raises
     ------
     ValueError
-        Where `value` of `key` in `where` is neither a date nor an instant.
+        Where `value` of `key` in `where` is neither a date nor an instant, or its year is not one
+        of 1678 to 2261.
     """
     wrong = f"{where}: `{key}` is {value!r}; write an instant such as 2018-09-05T18:07:59Z"
     if isinstance(value, str):
@@ -35,7 +36,10 @@ def read_window(value: object, key: str, where: str) -> tuple[np.datetime64, np.
         raise ValueError(wrong)  # noqa: TRY004
     if stamp.tzinfo is not None:
         stamp = stamp.tz_convert("UTC").tz_localize(None)
-    start = np.datetime64(stamp.to_datetime64(), "ns")
+    try:
+        start = stamp.as_unit("ns").to_datetime64()
+    except pd.errors.OutOfBoundsDatetime as error:
+        raise ValueError(wrong) from error
     return start, start + np.timedelta64(1, "D") if whole_day else start
 
 

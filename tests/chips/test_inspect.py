@@ -38,10 +38,11 @@ def inspected(scene: xr.Dataset, tmp_path: Path) -> Callable[..., Inspection]:
         change: Callable[[xr.Dataset], xr.Dataset] = lambda cube: cube,
         *,
         chunk: int = 128,
+        dates: int = 1,
         event: str | None = None,
     ) -> Inspection:
         cube = change(scene)
-        chunks = {"y": chunk, "x": chunk}
+        chunks = {"y": chunk, "x": chunk, "timestep": dates}
         encoding = {
             name: {"chunks": tuple(chunks.get(str(dim), 1) for dim in variable.dims)}
             for name, variable in cube.data_vars.items()
@@ -109,18 +110,21 @@ def test_a_cube_that_serves_the_paper_is_ready(inspected: Callable[..., Inspecti
     assert line(found, "5 before, 5 after").endswith("(unknown, relative orbit unknown)")
 
 
-@pytest.mark.parametrize("chunk", [64, 128, 200])
+@pytest.mark.parametrize(
+    ("chunk", "dates", "images"), [(64, 1, 8), (128, 1, 8), (200, 1, 8), (128, 3, 9), (64, 10, 10)]
+)
 def test_the_bytes_that_a_sweep_reads_are_those_of_the_blocks_with_chips(
-    chunk: int, inspected: Callable[..., Inspection], tmp_path: Path
+    chunk: int, dates: int, images: int, inspected: Callable[..., Inspection], tmp_path: Path
 ) -> None:
     # Without the sixth chip the blocks that it alone would need are not read.
-    found = inspected(one_orbit, chunk=chunk)
+    found = inspected(one_orbit, chunk=chunk, dates=dates)
     read = np.zeros(SHAPE, bool)
     for y, x in ((0, 0), (0, 128), (128, 0), (128, 128), (0, 256)):
         rows = slice(y // chunk * chunk, -(-(y + SIDE) // chunk) * chunk)
         columns = slice(x // chunk * chunk, -(-(x + SIDE) // chunk) * chunk)
         read[rows, columns] = True
-    planes = 2 * 8 + 4  # four images on either side in two polarisations, and the terrain
+    # Four images on either side, and what lies in their chunks, of ten; and the terrain.
+    planes = 2 * images + 4
     decoded = int(read.sum()) * planes * 4
     assert line(found, "reading").endswith(f"{decoded / 1e6:,.0f} MB decoded")
     stored = sum(

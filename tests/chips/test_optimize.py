@@ -14,7 +14,9 @@ import xarray as xr
 import zarr
 
 import landslide.chips.optimize.copying
+from landslide.chips.images import select_images
 from landslide.chips.optimize import Layout, optimize_cube, optimize_plan
+from landslide.chips.optimize.access import composite_images
 from landslide.chips.optimize.copying import Copying
 from landslide.chips.optimize.layout import CubeLayout
 from landslide.chips.optimize.unfinished import Unfinished
@@ -262,6 +264,25 @@ def test_a_plan_says_what_is_gained(source: str, reads: list[Any], http_folder: 
     assert "chunks of 3x8x8 in shards of 3x24x24" in plan.text
     packed = optimize_plan(source, layout=Layout(chip_size=8, packing="int16"))
     assert packed.out_bytes < plan.out_bytes
+
+
+def test_a_plan_compares_the_images_that_are_streamed(source: str, tmp_path: Path) -> None:
+    ascending = tmp_path / "ascending.toml"
+    ascending.write_text(
+        'name = "ascending"\ntime = 2018-09-05T18:07:59Z\norbit_state = "ascending"\n'
+    )
+    cube, found = open_cube(source), load_event(str(ascending))
+    images = composite_images(cube, found, 4)
+    chosen = select_images(cube, found, 2)
+    assert images == [*chosen.before, *chosen.after]
+    assert optimize_plan(source, layout=SMALL, event=str(ascending)).images == 2
+
+
+def test_a_plan_of_a_copy_gains_nothing(source: str, tmp_path: Path) -> None:
+    out = str(tmp_path / "out.zarr")
+    optimize_cube(source, out, layout=SMALL)
+    plan = optimize_plan(out, layout=SMALL)
+    assert plan.source_chip == plan.out_chip
 
 
 def test_a_plan_of_images_without_vv_and_vh_compares_nothing(

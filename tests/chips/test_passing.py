@@ -398,6 +398,21 @@ def test_no_more_blocks_are_under_way_than_the_look_ahead(
     assert chips.sizes["chip"] == stream.chips.sizes["chip"]
 
 
+@pytest.mark.parametrize("number", ["look_ahead", "threads"])
+def test_no_pass_goes_on_with_less_than_one(
+    number: str, stored: dict[str, str], event: Event
+) -> None:
+    how: dict[str, Any] = {number: 0}
+    with pytest.raises(ValueError, match=f"{number} is 0: give 1 or more"):
+        next(map_chips(plan(stored["v2"], event), lambda chips: chips, **how))
+
+
+def test_some_chips_of_a_stream_keep_its_order(stored: dict[str, str], event: Event) -> None:
+    stream = plan(stored["v2"], event)
+    whole, some = load_chips(stream), load_chips(stream.only([7, 1, 4]))
+    xr.testing.assert_identical(some, whole.isel(chip=[1, 4, 7]))
+
+
 @given(
     sizes=st.lists(st.integers(1, 9), max_size=20),
     look_ahead=st.integers(1, 6),

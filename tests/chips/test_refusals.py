@@ -47,6 +47,23 @@ def test_timesteps_are_whole_numbers_from_1_on(
         stream_chips(make_cube(), event, timesteps=timesteps)
 
 
+def test_timesteps_may_be_whole_numbers_of_any_type(
+    event: Event, make_cube: Callable[..., xr.Dataset]
+) -> None:
+    how = {"inputs": "vv", "chipping": Chipping(chip_size=8)}
+    (exact,) = stream_chips(make_cube(), event, timesteps=[2], **how)["timesteps"]
+    (found,) = stream_chips(make_cube(), event, timesteps=[2.0], **how)["timesteps"]  # type: ignore[list-item]
+    assert found == exact
+    assert found.dtype == exact.dtype
+
+
+def test_without_inputs_nothing_is_streamed(
+    event: Event, make_cube: Callable[..., xr.Dataset]
+) -> None:
+    with pytest.raises(ValueError, match="no inputs are named: give one or more"):
+        stream_chips(make_cube(), event, inputs=[])
+
+
 def test_a_protocol_beside_a_chipping_of_another_is_not_dropped(
     event: Event, make_cube: Callable[..., xr.Dataset]
 ) -> None:

@@ -106,6 +106,8 @@ def test_an_event_file_may_lie_in_a_store() -> None:
         ('name = "a"\ntime = 18:07:59', "`time` is .*write an instant such as"),
         ('name = "a"\ntime = "now"', "`time` is 'now'; write an instant"),
         ('name = "a"\ntime = 20180905', "`time` is 20180905; write an instant"),
+        ('name = "a"\ntime = 3018-09-05T18:00:00Z', "`time` is .*3018.*; write an instant"),
+        ('name = "a"\ntime = "0018-09-05"', "`time` is '0018-09-05'; write an instant"),
         ('name = "a"\ntime = 2018-09-05\nmagnitude = 6.6', "unknown key `magnitude`"),
         ('name = "a"\ntime = 2018-09-05\norbit_state = "up"', "'up' is unknown; write ascending"),
         ('name = "a"\ntime = 2018-09-05\nrelative_orbit = "46"', "write a whole number"),

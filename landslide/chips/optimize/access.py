@@ -1,15 +1,17 @@
 """What a chip costs to read, from a cube as it is and as it is laid out for chips."""
 
+import contextlib
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
 
-from landslide.chips.images import geometries, sides
+from landslide.chips.images import select_images
 from landslide.chips.optimize.layout import CubeLayout
 from landslide.cube.events import Event
+from landslide.cube.layers import readable
 from landslide.cube.schema import POLARISATIONS
 from landslide.cube.store import stored_chunks
 
@@ -28,21 +30,25 @@ class Access:
 
 
 def composite_images(cube: xr.Dataset, event: Event | None, most: int) -> list[int]:
-    """Return the images of the largest composite of one geometry, up to `most` on a side."""
+    """Return the images of the largest composite that the event has, up to `most` on a side."""
     if event is None:
         return []
-    names = geometries(cube)
-    before, after = (np.flatnonzero(side) for side in sides(cube["timestep"].to_numpy(), event))
-    pairs = [(before[names[before] == n][::-1], after[names[after] == n]) for n in np.unique(names)]
-    first, second = max(pairs, key=lambda pair: min(map(len, pair)))
-    count = min(len(first), len(second), most)
-    return [*first[:count].tolist(), *second[:count].tolist()]
+    for count in range(most, 0, -1):
+        with contextlib.suppress(ValueError):
+            images = select_images(cube, event, count)
+            return [*images.before, *images.after]
+    return []
 
 
 def _access(
-    shape: tuple[int, ...], chunks: tuple[int, ...], images: Sequence[int], chip: int, itemsize: int
+    shape: tuple[int, ...],
+    chunks: tuple[int, ...],
+    numbers: Collection[int],
+    chip: int,
+    itemsize: int,
 ) -> Access:
-    reads = float(len({int(image) // chunks[0] for image in images}))
+    """Return the cost of a chip of the images in the chunks of these numbers along time."""
+    reads = float(len(numbers))
     for size, chunk in zip(shape[1:], chunks[1:], strict=True):
         starts = np.arange(0, max(1, size - chip + 1), chip)
         ends = np.minimum(starts + chip, size) - 1
@@ -60,6 +66,8 @@ def chip_access(
         if name in layout.variables and images:
             variable, chunks = layout.variables[name], stored_chunks(cube)[name].chunks
             itemsize, stored = cube[name].dtype.itemsize, variable.dtype.itemsize
-            here += _access(variable.shape, chunks, images, chip, itemsize)
-            there += _access(variable.shape, variable.chunks, positions, chip, stored)
+            numbers = readable(cube[name]).chunk_numbers(0)[list(images)].tolist()
+            here += _access(variable.shape, chunks, {*numbers}, chip, itemsize)
+            numbers = [position // variable.chunks[0] for position in positions]
+            there += _access(variable.shape, variable.chunks, {*numbers}, chip, stored)
     return here, there
