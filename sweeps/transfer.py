@@ -147,16 +147,17 @@ def names_of(sweeps: Sequence[Sweep]) -> list[str]:
     Raises
     ------
     ValueError
-        Where one cube is given twice, or a copy of it: its labels would be trained on and scored.
+        Where one cube is given twice, or a copy of it, in whatever layout: its labels would be
+        trained on and scored.
     """
     events = [sweep.experiment.event.name for sweep in sweeps]
     cubes = [sweep.experiment.cube for sweep in sweeps]
-    digests = [sweep.experiment.cube_digest for sweep in sweeps]
+    digests = [sweep.experiment.label_digest for sweep in sweeps]
     for number, digest in enumerate(digests):
         if (earlier := digests.index(digest)) < number:
             raise ValueError(
-                f"{cubes[number]} is the same cube as {cubes[earlier]}: name each of target and "
-                "sources once"
+                f"{cubes[number]} has the labels of {cubes[earlier]}, as the same cube and its "
+                "copies have: name each of target and sources once"
             )
     short = [address.rsplit("/", 1)[-1].removesuffix(".zarr") for address in cubes]
     return next(names for names in (events, short, cubes) if len(set(names)) == len(names))

@@ -55,6 +55,18 @@ def _chunk_tags(uri: str, arrays: list[str]) -> dict[str, str]:
     return tags
 
 
+def label_digest(labels: NDArray[np.uint8]) -> str:
+    """Return the SHA-256 of a label plane `(y, x)`: every copy of a cube has that of the cube."""
+    digest = hashlib.sha256()
+    _add_labels(digest, labels)
+    return digest.hexdigest()
+
+
+def _add_labels(digest: Any, labels: NDArray[np.uint8]) -> None:
+    digest.update(f"{labels.shape} {labels.dtype}".encode())
+    digest.update(np.ascontiguousarray(labels).data)
+
+
 def cube_digest(
     uri: str, labels: NDArray[np.uint8] | None = None, read_as: Sequence[str] = ()
 ) -> str:
@@ -92,8 +104,7 @@ def cube_digest(
     digest = hashlib.sha256()
     digest.update(json.dumps([metadata, chunks], sort_keys=True).encode())
     if labels is not None:
-        digest.update(f"{labels.shape} {labels.dtype}".encode())
-        digest.update(np.ascontiguousarray(labels).data)
+        _add_labels(digest, labels)
     if read_as:
         digest.update(json.dumps(list(read_as)).encode())
     return digest.hexdigest()

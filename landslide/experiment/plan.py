@@ -24,7 +24,7 @@ from landslide.chips.split import (
 )
 from landslide.chips.stream import plan_stream
 from landslide.chips.windows import corners_of
-from landslide.cube.digest import cube_digest
+from landslide.cube.digest import cube_digest, label_digest
 from landslide.cube.events import Event, event_to_attribute
 from landslide.cube.labels import read_labels
 from landslide.cube.opening import AS_NO_DATA
@@ -39,6 +39,8 @@ class Experiment:
     cube: str
     """Address of the cube."""
     cube_digest: str
+    label_digest: str
+    """Digest of the label plane, which copies of a cube share, whatever their layout."""
     event: Event
     chipping: Chipping
     inputs: tuple[str, ...]
@@ -149,6 +151,7 @@ def plan_experiment(
     return Experiment(
         cube=address,
         cube_digest=cube_digest(address, labels, read_as),
+        label_digest=label_digest(labels),
         event=event,
         chipping=chipping,
         inputs=tuple(sorted({parse_inputs(name).name for name in inputs})),

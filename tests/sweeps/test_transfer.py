@@ -1,6 +1,7 @@
 """Transfer between two simulated events, end to end."""
 
 import math
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 
 from landslide import results_table, simulate_cube
+from landslide.chips.optimize import optimize_cube
 from landslide.results.labels import AS_LONG
 from sweeps.transfer import command, main, names_of
 
@@ -137,14 +139,21 @@ def test_cubes_have_names_of_their_own(given: list[tuple[str, str]], names: list
     assert names_of([planned(*each) for each in given]) == names
 
 
-def planned(event: str, cube: str, digest: str | None = None) -> Any:
+def planned(event: str, cube: str) -> Any:
     known = SimpleNamespace(name=event)
-    return SimpleNamespace(
-        experiment=SimpleNamespace(event=known, cube=cube, cube_digest=digest or cube)
-    )
+    return SimpleNamespace(experiment=SimpleNamespace(event=known, cube=cube, label_digest=cube))
 
 
-def test_the_targets_own_cube_is_no_source_under_whatever_name_and_event() -> None:
-    sweeps = [planned("a", "x/1.zarr", "ab"), planned("b", "y/copy.zarr", "ab")]
-    with pytest.raises(ValueError, match=r"y/copy\.zarr is the same cube as x/1\.zarr"):
-        names_of(sweeps)
+@pytest.mark.parametrize("layout", ["the same", "optimised"])
+def test_the_targets_own_cube_is_no_source_under_whatever_name_and_in_whatever_layout(
+    layout: str, kaikoura: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy, table = str(tmp_path / "copy.zarr"), tmp_path / "table"
+    if layout == "the same":
+        shutil.copytree(kaikoura, copy)
+    else:
+        optimize_cube(kaikoura, copy)
+    assert command([kaikoura, "--from", copy, *QUICK, "--table", str(table)]) == 1
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith(f"error: {copy} has the labels of {kaikoura}, ")
+    assert not table.exists()
