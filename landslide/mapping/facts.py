@@ -23,14 +23,17 @@ class Member:
 
 @dataclass(frozen=True)
 class Reliability:
-    """How far probabilities hold on validation chips, before and after temperature scaling."""
+    """How far probabilities hold on validation chips, before and after temperature scaling.
+
+    Of several models it is the mean of theirs: that of the map, their mean, is measured nowhere.
+    """
 
     before: float
     """Expected calibration error of the network's own probabilities, 0 to 1."""
     after: float
     """That of the scaled ones."""
     pixels: int
-    """Validation pixels that it was measured on."""
+    """Validation pixels that it was measured on; of several models, the fewest of any."""
     bins: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     """The reliability diagram, if it is kept: `predicted`, `observed` and `share` a bin."""
 

@@ -114,6 +114,8 @@ def reliability_facts(bundles: Sequence[Bundle]) -> Reliability | None:
         fmean(t[f"validation_{when}"].expected_calibration_error for t in tables)
         for when in ("before", "after")
     )
+    if len(bundles) > 1:
+        return Reliability(before, after, min(sum(t["validation_after"].pixels) for t in tables))
     table = tables[0]["validation_after"]
     pixels = sum(table.pixels)
     filled = [
@@ -123,4 +125,4 @@ def reliability_facts(bundles: Sequence[Bundle]) -> Reliability | None:
     ]
     predicted, observed, share = zip(*filled, strict=True)
     bins = {"predicted": predicted, "observed": observed, "share": share}
-    return Reliability(before, after, pixels, bins if len(bundles) == 1 else {})
+    return Reliability(before, after, pixels, bins)

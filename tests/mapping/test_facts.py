@@ -9,7 +9,7 @@ import pytest
 
 from landslide.cube.events import load_event
 from landslide.mapping.facts import UNVALIDATED, facts_to_json
-from landslide.mapping.members import threshold_of
+from landslide.mapping.members import reliability_facts, threshold_of
 
 from .synthetic import make_facts
 
@@ -57,6 +57,20 @@ def test_the_threshold_of_several_models_is_the_mean_of_theirs() -> None:
     threshold, origin = threshold_of(bundles, "auto")
     assert threshold == pytest.approx(0.4)
     assert origin == "mean of what maximised each model's F1 on its validation part"
+
+
+def test_the_calibration_error_of_several_models_is_the_mean_of_theirs() -> None:
+    def calibrated(error: float, pixels: tuple[int, ...]) -> Any:
+        table = SimpleNamespace(
+            expected_calibration_error=error, pixels=pixels, predicted=(0.1,), observed=(0.2,)
+        )
+        tables = {"validation_before": table, "validation_after": table}
+        return SimpleNamespace(calibration=SimpleNamespace(reliability=tables))
+
+    found = reliability_facts([calibrated(0.1, (900, 100)), calibrated(0.3, (600, 40))])
+    assert found is not None
+    assert (found.before, found.after) == pytest.approx((0.2, 0.2))
+    assert (found.pixels, found.bins) == (640, {})  # each was measured on as many at least
 
 
 def test_names_say_event_and_date() -> None:

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from landslide.mapping.products.areas import class_areas, slope_class_names
 from landslide.mapping.products.blocks import Block
 from landslide.mapping.products.density import add_to_cells, cell_of, density, no_cells
 from landslide.mapping.products.ground import blocks_of, ground_of, pixel_areas
-from landslide.mapping.products.summary import class_areas, slope_class_names
 from landslide.mapping.products.uncertainty import (
     expected_area,
     expected_cells,
@@ -40,6 +40,7 @@ def test_equal_probabilities_have_the_closed_form_of_correlated_cells() -> None:
     assert estimate.high == pytest.approx(estimate.area + 1.96 * estimate.standard_error)
     assert estimate.low == 0  # an area
     assert "NOT calibrated" not in estimate.method
+    assert estimate.method.endswith("what the model gets wrong on a new event is not in it")
 
 
 def test_a_sure_map_has_no_error_and_no_data_no_area() -> None:

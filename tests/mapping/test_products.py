@@ -224,6 +224,9 @@ def test_the_summary_counts_what_the_polygons_say(
     assert labelled["area"] == pytest.approx(100 * (label[seen] == 1).sum(), rel=2e-3)
     assert labelled["standard_error"] == pytest.approx(0, abs=1e-3)
     assert "Olofsson" in labelled["method"]
+    between = said["between_members"]
+    assert between["spread"] == pytest.approx(100 * float(scene["spread"].sum()), rel=2e-3)
+    assert "not the area's error" in between["method"]
     with Path(made["summary.csv"]).open() as file:
         rows = dict(csv.reader(file))
     assert float(rows["landslides.area"]) == pytest.approx(said["landslides"]["area"])
@@ -373,6 +376,15 @@ def test_labels_that_are_none_are_told_of_and_give_no_scores(
     (told,) = (each for each in said["statements"] if each.startswith("No scores"))
     assert "the cube's landslides hold 2: a label is 0 (none)" in told
     assert told in caplog.text
+
+
+@pytest.mark.parametrize("lacking", [0, 1])
+def test_labels_of_one_kind_alone_give_no_scores(lacking: int, tmp_path: Path) -> None:
+    cube = make_ground((80, 120))
+    labels = cube["landslides"]
+    alone = cube.assign(landslides=labels.where(labels != lacking, 255).astype(np.uint8))
+    made = write_products(make_scene(cube), alone, make_facts(), str(tmp_path))
+    assert "scores" not in summary(made)
 
 
 def test_a_map_without_landslides_is_a_map(tmp_path: Path) -> None:

@@ -184,6 +184,13 @@ def test_the_page_is_one_file_that_names_no_other(page_file: Path) -> None:
     assert 'src="data:' in text
 
 
+def test_it_says_what_its_numbers_leave_out(page_file: Path) -> None:
+    text = page_file.read_text()
+    assert "if the probabilities are right; what the model gets wrong on a new event is" in text
+    assert "Spread between the models: <strong>" in text
+    assert "mean of the models&#39;: 0.100 before calibration, 0.020 after, over 1,000 or" in text
+
+
 @pytest.mark.parametrize(
     ("area", "unit", "text"),
     [(1234.5, "m2", "1,230 m²"), (383_070, "m2", "0.383 km²"), (12, "pixels", "12 pixels"),

@@ -298,7 +298,7 @@ def test_several_models_give_a_mean_and_a_spread(small_cube: str, mapped: Mapped
     scene = mapped(small_cube, models)
     each = np.stack([whole_image(model, composite(small_cube)) for model in models])
     np.testing.assert_allclose(scene["probability"], each.mean(axis=0), atol=1e-5)
-    np.testing.assert_allclose(scene["spread"], each.std(axis=0), atol=1e-5)
+    np.testing.assert_allclose(scene["spread"], each.std(axis=0, ddof=1), atol=1e-5)
 
 
 def test_no_chip_is_flipped_or_turned(small_cube: str, job_of: MakeJob) -> None:

@@ -225,7 +225,7 @@ def _write_outputs(
     ]
     for name, rows in out.items():
         if name == SPREAD:
-            plane = np.std(members, axis=0)
+            plane = np.std(members, axis=0, ddof=1)
         else:
             plane = members[0] if len(members) == 1 else np.mean(members, axis=0)
         rows.append(np.where(valid, plane, np.float32(np.nan)))

@@ -29,7 +29,7 @@ from landslide.mapping.products.styles import (
     stops_up_to,
 )
 
-LARGEST_SPREAD = 0.5  # of probabilities that are 0 or 1 by halves
+LARGEST_SPREAD = 0.7  # of two probabilities, 0 and 1
 TITLES = {
     "probability.tif": ("Landslide probability", True),
     "spread.tif": ("Spread between the models", False),

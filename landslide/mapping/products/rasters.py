@@ -40,7 +40,7 @@ class RasterKind:
 
 PROBABILITY = RasterKind("landslide probability", "float32", np.nan, "AVERAGE")
 SPREAD = RasterKind(
-    "standard deviation of the members' probabilities", "float32", np.nan, "AVERAGE"
+    "sample standard deviation of the members' probabilities", "float32", np.nan, "AVERAGE"
 )
 MASK = RasterKind(
     "landslide: 1, none: 0, no data: 255", "uint8", MASK_NO_DATA, "MODE",

@@ -6,7 +6,6 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -14,48 +13,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from landslide.mapping.facts import MapFacts, facts_to_json
-from landslide.mapping.products.blocks import Block
+from landslide.mapping.products.areas import slope_class_names
 from landslide.mapping.products.ground import Ground
 from landslide.mapping.products.polygons import area_columns
 from landslide.mapping.products.scoring import MATCH, Scores
 from landslide.mapping.products.uncertainty import AreaEstimate
-
-SLOPE_EDGES = (0, 10, 20, 30, 40, 50, 90)
-"""Edges of the slope classes [degrees]."""
-
-
-def slope_class_names() -> list[str]:
-    """Return what the slope classes are called; the last is ground of unknown slope."""
-    return [*(f"{low}-{high} degrees" for low, high in pairwise(SLOPE_EDGES)), "unknown"]
-
-
-def class_areas(block: Block) -> NDArray[np.float64]:
-    """Return a block's landslide and observed area in each slope class: (2, class)."""
-    classes = len(SLOPE_EDGES)
-    slope = block.terrain.get("dem_slope_radians")
-    if slope is None:
-        number = np.full(block.probability.shape, classes - 1)
-    else:
-        number = np.digitize(np.degrees(slope), SLOPE_EDGES[1:-1])
-        number = np.where(np.isfinite(slope), number, classes - 1)
-    return np.stack([
-        np.bincount(number.ravel(), np.where(where, block.area, 0.0).ravel(), classes)
-        for where in (block.polygon > 0, block.observed)
-    ])  # fmt: skip
-
-
-def plain_areas(block: Block, threshold: float) -> dict[str, float]:
-    """Return a block's areas: all, observed, at or above the threshold, in polygons, spread."""
-    planes = {
-        "total": np.ones_like(block.observed),
-        "observed": block.observed,
-        "above_threshold": block.probability >= threshold,
-        "in_polygons": block.polygon > 0,
-    }
-    areas = {name: float((plane * block.area).sum()) for name, plane in planes.items()}
-    if block.spread is not None:
-        areas["spread"] = float((np.nan_to_num(block.spread) * block.area).sum())
-    return areas
 
 
 def summary_of(
@@ -128,9 +90,10 @@ def summary_of(
     }  # fmt: skip
     if "spread" in areas:
         summary["between_members"] = {
-            "method": "sum of the members' standard deviation x area: the standard error of the "
-            "area if every pixel's members differ together, an upper bound",
-            "standard_error": areas["spread"],
+            "method": "sum of the members' sample standard deviation x area: a spread between "
+            "these models, if they differ everywhere together, and not the area's error: what all "
+            "of them get wrong is not in it",
+            "spread": areas["spread"],
         }
     if scores is not None:
         summary["scores"] = {

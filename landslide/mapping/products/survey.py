@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from landslide.mapping.facts import MapFacts
 from landslide.mapping.products import scoring
+from landslide.mapping.products.areas import class_areas, plain_areas
 from landslide.mapping.products.blocks import Layers, map_blocks
 from landslide.mapping.products.density import add_to_cells, no_cells
 from landslide.mapping.products.ground import Ground, blocks_of
 from landslide.mapping.products.planes import Planes
 from landslide.mapping.products.rasters import read_block
-from landslide.mapping.products.summary import class_areas, plain_areas
 from landslide.mapping.products.uncertainty import (
     AreaEstimate,
     expected_area,
@@ -93,7 +93,7 @@ def survey(
         from_labels = stratified_area(np.concatenate(labelled, axis=2))
         if from_labels is not None:
             estimates["from_labels"] = from_labels
-        if confusion[:, 1].sum():
+        if confusion.sum(axis=0).all():  # ground of either label
             precision = scoring.streamed_average_precision(
                 landslides, _other_scores(layers.planes, ground)
             )

@@ -70,7 +70,7 @@ def expected_area(cells: NDArray[np.float64], *, calibrated: bool) -> AreaEstima
     method = (
         f"model-based: sum of probability x area over observed ground (McRoberts 2006), "
         f"probabilities {kind}; errors fully correlated within {COHERENT} x {COHERENT} pixels, "
-        "independent beyond"
+        "independent beyond; what the model gets wrong on a new event is not in it"
     )
     return _estimate(method, cells[0].sum(), float((cells[1] ** 2).sum()))
 

@@ -258,8 +258,10 @@ def _provenance(facts: MapFacts) -> list[tuple[str, str]]:
     ]
     if facts.reliability is not None:
         r = facts.reliability
-        error = f"{r.before:.3f} before calibration, {r.after:.3f} after, over {r.pixels:,} pixels"
-        rows.append(("Calibration error on validation", error))
+        several = len(facts.members) > 1
+        of, at_least = ("mean of the models': ", " or more") if several else ("", "")
+        error = f"{of}{r.before:.3f} before calibration, {r.after:.3f} after, over {r.pixels:,}"
+        rows.append(("Calibration error on validation", f"{error}{at_least} pixels"))
     rows += [(name, text) for name, text in facts.provenance.items()]
     rows += [(f"Version of {name}", text) for name, text in facts.versions.items()]
     return rows
