@@ -32,11 +32,16 @@ class RayActors(ThreadPoolExecutor):
         As many as are asked for.
     resources : Resources
         Of each actor.
+    begin : callable
+        What each actor does before it is given tasks. What it raises is an `OSError` of the tasks.
     """
 
-    def __init__(self, actors: int, resources: Resources) -> None:
+    def __init__(
+        self, actors: int, resources: Resources, begin: Callable[[], object] = bool
+    ) -> None:
         super().__init__(max_workers=actors)  # a thread waits for each
         self._kind: Any = ray.remote(_Worker).options(**resources.options())
+        self._begin = begin
         self._actors = set[Any]()
         self._free = SimpleQueue[Any]()
         self._starting, self._ended = threading.Lock(), False
@@ -94,6 +99,9 @@ class RayActors(ThreadPoolExecutor):
             try:
                 ray.get(actor.run.remote(bool))
             except RayError as error:
+                if getattr(error, "actor_init_failed", False):  # another would fail as it did
+                    self._free.put(actor)
+                    raise OSError(f"a Ray actor cannot begin: {_last_line(error)}") from None
                 self._replace(actor, error)
             else:
                 return actor
@@ -103,17 +111,17 @@ class RayActors(ThreadPoolExecutor):
 
     def _replace(self, actor: Any, error: RayError) -> None:
         """Ask for another actor in the place of one that died, or is out of reach."""
-        log.info("an actor died: %s", error)
         with self._starting:
             if self._ended:
                 raise OSError("the Ray actors were ended before this task was done")
+            log.warning("a Ray actor died, another is asked for: %s", _last_line(error))
             self._actors.discard(actor)
             ray.kill(actor)  # if it lives, it would keep its place
             self._start()
 
     def _start(self) -> None:
         """Ask for an actor, which is free as soon as it runs, or has died before it did."""
-        actor = self._kind.remote()
+        actor = self._kind.remote(self._begin)
         self._actors.add(actor)
         actor.run.remote(bool).future().add_done_callback(lambda _: self._free.put(actor))
 
@@ -121,5 +129,13 @@ class RayActors(ThreadPoolExecutor):
 class _Worker:
     """What each actor is."""
 
+    def __init__(self, begin: Callable[[], object]) -> None:
+        begin()
+
     def run[Result](self, function: Callable[..., Result], /, *args: Any, **kwargs: Any) -> Result:
         return function(*args, **kwargs)
+
+
+def _last_line(error: RayError) -> str:
+    """Return what an error comes to: before that are its actor's particulars, or a traceback."""
+    return str(error).strip().splitlines()[-1]

@@ -13,6 +13,7 @@ that it sees: start one for each, with its own CUDA_VISIBLE_DEVICES. Of actors e
 import argparse
 import sys
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING
 
 from cluster import goes_with_job
@@ -26,6 +27,7 @@ from landslide.mapping.options import add_map_options, cube_to_map, map_choices
 from landslide.mapping.plan import plan_map
 from landslide.mapping.run import predict_scene, write_map
 from landslide.options import Parser, gpus, positive
+from landslide.training.device import hold_to_gpus
 from sweeps.workers import add_dask_workers, most_workers, require_workers
 
 if TYPE_CHECKING:
@@ -86,7 +88,8 @@ def main(arguments: list[str] | None = None) -> None:
             share = usual_gpus(args.cpus_per_actor) if share is None else share
             resources = Resources(args.cpus_per_actor, share)
             await_node(resources, args.deadline)
-            executor = opened.enter_context(RayActors(args.actors, resources))
+            begin = partial(hold_to_gpus, share)
+            executor = opened.enter_context(RayActors(args.actors, resources, begin))
             ahead = 2 * args.actors
         else:
             client = opened.enter_context(

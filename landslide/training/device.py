@@ -94,32 +94,42 @@ def resolved_precision(wanted: str, *, gpu: bool) -> str:
 def begin_as_planned(planned: str, gpus: float) -> None:
     """Begin a trial's process: raise where it is not as planned, and hold it to its share of a GPU.
 
-    Of a shared GPU it may allocate no more than its share, so that the other trials there have
-    theirs.
+    Raises
+    ------
+    RuntimeError, ValueError
+        As `hold_to_gpus` does; a ValueError, too, where the trial is planned as `mixed`, and this
+        CPU computes in float32.
+    """
+    hold_to_gpus(gpus)
+    if planned == "mixed" != resolved_precision(planned, gpu=gpus > 0):
+        raise ValueError(
+            "planned in mixed precision, for a GPU or a CPU with AMX, and here is neither: give "
+            "--precision float32"
+        )
+
+
+def hold_to_gpus(gpus: float) -> None:
+    """Begin a process that was given so many GPUs, or such a share of one.
+
+    Of a shared GPU it may allocate no more than its share, so that the others there have theirs.
 
     Raises
     ------
     RuntimeError
         As `require_gpu` does.
     ValueError
-        Where the trial is planned as `mixed`, and this CPU computes in float32; or for no GPU, and
-        the process sees one, on which all such trials would meet.
+        Where it was given none, and sees one, on which all such processes would meet.
     """
     if gpus:
         require_gpu()
     elif torch.cuda.is_available():
         raise ValueError(
             "planned without a GPU, and this process sees one: start Ray's nodes with "
-            "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO=1, or give --gpus-per-trial"
+            "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO=1, or give --gpus-per-trial or --gpus-per-actor"
         )
     if 0 < gpus < 1 and torch.cuda.is_available():
         total = torch.cuda.mem_get_info()[1]
         torch.cuda.set_per_process_memory_fraction(max(gpus - CONTEXT / total, gpus / 2))
-    if planned == "mixed" != resolved_precision(planned, gpu=gpus > 0):
-        raise ValueError(
-            "planned in mixed precision, for a GPU or a CPU with AMX, and here is neither: give "
-            "--precision float32"
-        )
 
 
 def working_precision(wanted: str, device: torch.device) -> torch.dtype:

@@ -145,6 +145,49 @@ def test_actors_that_died_with_nothing_to_do_cost_no_task_a_try(ray: None) -> No
         assert actors.submit(os.getpid).result(timeout=120)
 
 
+def test_an_actor_that_died_is_told_of_on_one_line(
+    ray: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    import ray as running
+
+    from cluster.executors import RayActors
+    from cluster.resources import Resources
+
+    with RayActors(1, Resources(0.5)) as actors:
+        assert actors.submit(os.getpid).result(timeout=120)
+        (actor,) = actors._actors
+        running.kill(actor)
+        assert actors.submit(os.getpid).result(timeout=120)
+    (said,) = caplog.messages
+    assert said.startswith("a Ray actor died, another is asked for: ")
+    assert "\n" not in said
+
+
+def test_an_actor_begins_before_its_first_task(ray: None, tmp_path: Path) -> None:
+    from cluster.executors import RayActors
+    from cluster.resources import Resources
+
+    def begin() -> None:
+        os.environ["BEGUN"] = os.environ.get("BEGUN", "") + "once"
+
+    with RayActors(1, Resources(0.5), begin) as actors:
+        asked = [actors.submit(os.getenv, "BEGUN") for _ in range(2)]
+        assert [each.result(timeout=120) for each in asked] == ["once", "once"]
+
+
+def test_what_no_actor_can_begin_with_is_said_once_for_every_task(ray: None) -> None:
+    from cluster.executors import RayActors
+    from cluster.resources import Resources
+
+    def begin() -> None:
+        raise RuntimeError("torch sees no GPU:\nsee nvidia-smi")
+
+    with RayActors(1, Resources(0.5), begin) as actors:
+        for each in [actors.submit(os.getpid) for _ in range(2)]:
+            with pytest.raises(OSError, match=r"^a Ray actor cannot begin: see nvidia-smi$"):
+                each.result(timeout=120)
+
+
 def test_actors_for_which_there_is_no_room_hold_up_nothing(ray: None) -> None:
     from cluster.executors import RayActors
     from cluster.resources import Resources
@@ -275,6 +318,36 @@ def test_a_submitted_job_leaves_its_map_where_it_stays(
         options(["model", "cube.zarr", "/shared/map", "--actors", "1", "--work", "work"])
     (line,) = capsys.readouterr().err.splitlines()
     assert "a submitted job needs a --work that stays" in line
+
+
+@pytest.mark.parametrize(
+    ("share", "said"),
+    [("0", "planned without a GPU, and this process sees one"), ("1", None), ("0.5", None)],
+)
+def test_actors_begin_held_to_the_gpus_that_they_are_given(
+    share: str, said: str | None, ray: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    fractions: list[float] = []
+
+    @contextmanager
+    def here(actors: int, resources: Any, begin: Any = bool) -> Iterator[None]:
+        begin()
+        yield
+
+    monkeypatch.setattr("sweeps.map.RayActors", here)
+    monkeypatch.setattr("sweeps.map.await_node", lambda *_: None)
+    monkeypatch.setattr("sweeps.map.cube_to_map", lambda _: None)
+    monkeypatch.setattr("sweeps.map.plan_map", lambda *_, **__: None)
+    monkeypatch.setattr("sweeps.map.predict_scene", lambda *_, **__: (None, None))
+    monkeypatch.setattr("sweeps.map.write_map", lambda *_: {})
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.mem_get_info", lambda: (4e9, 10e9))
+    monkeypatch.setattr("torch.cuda.set_per_process_memory_fraction", fractions.append)
+    how = ("--actors", "1", "--gpus-per-actor", share)
+    assert command(["model", "cube.zarr", "out", *how]) == int(said is not None)
+    assert (said or "") in capsys.readouterr().err
+    assert fractions == ([0.4] if share == "0.5" else [])
 
 
 def test_workers_that_may_come_are_given_work_for(monkeypatch: pytest.MonkeyPatch) -> None:
