@@ -226,6 +226,9 @@ def estimates(
         waiting = sweep.lacking(configs, force=args.force)
     except OSError:  # told of already, by every place
         waiting = configs
+    except ValueError as error:  # it may be written, and holds what is no row
+        yield Check("sweep", "table", passed=False, said=one_line(error))
+        waiting = configs
     said = f"{len(waiting)} of {len(configs)} configurations are not in the table"
     said += f"; {trials_at_once(resources)} at once on the nodes that run"
     if step is not None and waiting:

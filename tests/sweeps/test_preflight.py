@@ -72,6 +72,18 @@ def test_a_folder_that_cannot_be_written_fails_from_every_place(
         assert checks[place, "cube"]["passed"]
 
 
+def test_a_table_that_holds_what_is_no_row_fails_as_itself(
+    preflight: Answers, tmp_path: Path
+) -> None:
+    (tmp_path / "table").mkdir()
+    (tmp_path / "table" / "notes.txt").write_text("mine")
+    code, checks = preflight()
+    assert code == 1
+    assert [key for key, check in checks.items() if not check["passed"]] == [("sweep", "table")]
+    assert "notes.txt is not a row of the table" in str(checks["sweep", "table"]["said"])
+    assert "17 of 17 configurations" in str(checks["sweep", "training"]["said"])
+
+
 def test_no_node_is_asked_for_before_the_driver_can_do_its_part(
     preflight: Answers, tmp_path: Path
 ) -> None:
