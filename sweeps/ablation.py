@@ -23,7 +23,7 @@ from landslide.command import run_command
 from landslide.options import Parser
 from landslide.results.figures import figure4
 from landslide.results.summary import report
-from landslide.results.table import check_writable, results_table
+from landslide.results.table import results_table
 from landslide.retries import patiently
 from landslide.storage import write_whole
 from sweeps.planning import (
@@ -58,7 +58,7 @@ def run(args: argparse.Namespace, planned: Sweep | None = None) -> int:
     """Run a sweep over inputs, timesteps and seeds, planned or as asked; 1 where a trial failed."""
     sweep = planned or plan_sweep(args)
     experiment, table = sweep.experiment, sweep.table
-    check_writable(table)
+    sweep.require_writable()
     split_address = f"{sweep.beside}/split-{experiment.split_digest}.json"
     write_whole(split_address, experiment.split.encode())
 

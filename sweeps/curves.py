@@ -4,15 +4,12 @@ from collections.abc import Collection
 
 from landslide.results.figures import label_figure
 from landslide.results.labels import label_report
-from landslide.results.table import results_table
-from landslide.retries import patiently
 from sweeps.planning import Sweep
 
 
 def show_curves(sweep: Sweep, keys: Collection[str], name: str) -> None:
     """Print the curves of the rows under `keys`, and draw them as `name`, beside the table."""
-    rows = patiently(lambda: results_table(sweep.table))
-    rows = rows[rows["key"].isin(keys)]
+    rows = sweep.rows(keys)
     figure = f"{sweep.beside}/{name}"
     print(label_report(rows), end="")
     label_figure(rows, figure)

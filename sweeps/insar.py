@@ -8,12 +8,11 @@ The same sweep as the ablation, over other inputs: one pass over the cube, one s
 
 import sys
 
+from cluster.ray import ray_cluster
 from landslide.command import run_command
 from landslide.results.comparing import compare
-from landslide.results.table import results_table
-from landslide.retries import patiently
 from sweeps.ablation import options, run
-from sweeps.planning import plan_sweep
+from sweeps.planning import plan_sweep, resources_of
 
 INPUTS = ("coherence", "vv+vh", "vv+vh+coherence", "vv+vh+dem", "vv+vh+dem+coherence")
 COMPARED = (("vv+vh+coherence", "vv+vh"), ("vv+vh+dem+coherence", "vv+vh+dem"))
@@ -23,8 +22,11 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the sweep, and say what coherence adds; 1 where a trial failed."""
     args = options(arguments, __doc__, INPUTS)
     sweep = plan_sweep(args)
-    code = run(args, sweep)
-    rows = patiently(lambda: results_table(sweep.table))
+    with ray_cluster(args.address):
+        resources = resources_of(args, sweep.base)
+        args.gpus_per_trial = resources.gpus  # whatever nodes come and go
+        code = run(args, sweep)
+    rows = sweep.rows(sweep.keyed(resources))
     scored = set(rows.loc[rows["error"].isna(), "inputs"])
     for first, second in COMPARED:
         if {first, second} <= scored:

@@ -1,8 +1,10 @@
 """What a sweep's command line says, and the plan that follows from it: no image is read yet."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+
+import pandas as pd
 
 from cluster import goes_with_job, in_job
 from cluster.dask import DEADLINE
@@ -25,9 +27,9 @@ from landslide.options import (
     seed,
     split_text,
 )
-from landslide.results.table import row_keys
+from landslide.results.table import check_writable, results_table, row_keys
 from landslide.retries import patiently
-from landslide.storage import absolute
+from landslide.storage import absolute, require_writable
 from landslide.training.config import TrainingConfig
 from landslide.training.device import resolved_precision
 from landslide.trial import require_network
@@ -140,6 +142,26 @@ class Sweep:
         """Return those of `keyed` that the table holds no score of; all, if they are forced."""
         done = set() if force else patiently(lambda: row_keys(self.table))
         return {key: config for key, config in keyed.items() if key not in done}
+
+    def rows(self, keys: Collection[str]) -> pd.DataFrame:
+        """Return the rows of the table under these keys: others' may stand beside them."""
+        rows = patiently(lambda: results_table(self.table))
+        return rows[rows["key"].isin(keys)]
+
+    def require_writable(self) -> None:
+        """Probe what trials write to, before anything is read for them.
+
+        Raises
+        ------
+        OSError
+            Where the table's folder, or that of the checkpoints, cannot be written.
+        """
+        check_writable(self.table)
+        require_writable(
+            self.runs,
+            f"checkpoints to {self.runs}",
+            "name a folder that every worker may write to with --storage",
+        )
 
     def scored_in_mixed(self, waiting: Sequence[TrainingConfig], resources: Resources) -> int:
         """Return how many of these, which float32 is to train, the table has in mixed precision."""

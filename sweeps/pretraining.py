@@ -29,7 +29,6 @@ from landslide.experiment.plan import Experiment, stream_of
 from landslide.experiment.rows import failed_row
 from landslide.options import Parser, count, opened_cube
 from landslide.results.labels import AS_LONG
-from landslide.results.table import check_writable
 from landslide.storage import exists, remove
 from landslide.training.config import TrainingConfig
 from landslide.training.device import begin_as_planned
@@ -74,7 +73,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the sweep; 1 where a trial failed."""
     args = options(arguments)
     sweep = plan_sweep(args)
-    check_writable(sweep.table)
+    sweep.require_writable()
     with ray_cluster(args.address):
         resources = resources_of(args, sweep.base)
         with node_coming(resources):  # it may come while the chips are read

@@ -33,7 +33,6 @@ from landslide.experiment.keys import origin_digest
 from landslide.experiment.plan import Experiment
 from landslide.options import Parser, count, positive
 from landslide.results.labels import AS_LONG
-from landslide.results.table import check_writable
 from landslide.storage import exists
 from landslide.training.config import TrainingConfig
 from landslide.training.labelled import with_labels, with_more_steps, with_steps_of
@@ -101,7 +100,7 @@ def main(arguments: list[str] | None = None) -> int:
     target = plan_sweep(args)
     sources = [plan_source(args, address) for address in args.sources]
     names = names_of([target, *sources])
-    check_writable(target.table)
+    target.require_writable()
     with ray_cluster(args.address):
         resources = resources_of(args, target.base)
         with node_coming(resources):  # it may come while the chips are read
