@@ -15,7 +15,9 @@ import shlex
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+from cluster import in_job
 from cluster.ray import ray_cluster
 from cluster.resources import Resources
 from landslide.chips.split import TRAIN
@@ -24,8 +26,6 @@ from landslide.cube.address import METADATA_FILES
 from landslide.cube.events import published_name
 from landslide.cube.fetch import fetch_cube
 from landslide.options import Parser, cube_address
-from landslide.results.table import results_table
-from landslide.retries import patiently
 from landslide.storage import exists
 from landslide.training.labelled import with_steps_of
 from sweeps.ablation import run
@@ -52,6 +52,11 @@ def options(arguments: list[str] | None) -> argparse.Namespace:
     args = parsed(parser, arguments)
     if args.split and args.protocol is None:
         parser.error("a saved --split is of one protocol: name it with --protocol")
+    if in_job() and _is_downloaded(args) and not Path(args.download_to).is_absolute():
+        parser.error(
+            f"--download-to {args.download_to} would go with the job: give a folder, from / on, "
+            "that every worker can reach"
+        )
     return args
 
 
@@ -61,7 +66,7 @@ def main(arguments: list[str] | None = None) -> int:
     words = sys.argv[1:] if arguments is None else arguments
     args.results = args.results or f"{table_of(args)[1]}/RESULTS.md"
     check_page(args.results)
-    if args.cube and published_name(args.cube) and not _holds_cube(Path(args.cube)):
+    if _is_downloaded(args):
         args.cube = str(fetch_cube(args.cube, args.download_to))
     args.cube = cube_address(args)  # a worker's folder is another
     planned = plan_protocols(args)
@@ -88,9 +93,7 @@ def show(
 ) -> bool:
     """Write the page of the protocols that are complete; say whether it has its Figure 5."""
     keys = {key for sweep in planned.values() for key in sweep.keyed(resources)}
-    table = next(iter(planned.values())).table
-    rows = patiently(lambda: results_table(table))
-    rows = rows[rows["key"].isin(keys)]
+    rows = next(iter(planned.values())).rows(keys)
     model = example_model(args, planned, rows, resources)
     write_page(args, planned, rows, model, shlex.join(["sweeps/experiment.py", *words]))
     print(f"page:   {args.results}")
@@ -102,11 +105,29 @@ def plan_protocols(args: argparse.Namespace) -> dict[str, Sweep]:
     wanted = [args.protocol] if args.protocol else PROTOCOLS
     planned = {name: plan_sweep(_under(args, name)) for name in wanted}
     if "blocked" in planned:
-        paper = planned.get("paper") or plan_sweep(_under(args, "paper", split=None))
+        paper = planned.get("paper") or _paper_beside(args)
         blocked = planned["blocked"]
         base = with_steps_of(blocked.base, _training(paper), _training(blocked))
         planned["blocked"] = replace(blocked, base=base)
     return planned
+
+
+def _paper_beside(args: argparse.Namespace) -> Sweep:
+    """Plan `paper`, which nobody asked for, to know how many optimiser steps it makes."""
+    # Chips without landslides, which `blocked` may ask for, it has none.
+    least = args.min_landslide_pixels or None
+    try:
+        return plan_sweep(_under(args, "paper", split=None, min_landslide_pixels=least))
+    except ValueError as error:
+        raise ValueError(
+            f"blocked is to make as many optimiser steps as paper, which cannot be planned: {error}"
+            "; or sweep it alone, with sweeps/ablation.py --protocol blocked"
+        ) from error
+
+
+def _is_downloaded(args: argparse.Namespace) -> bool:
+    """Say whether a published cube is asked for by its name."""
+    return bool(args.cube and published_name(args.cube) and not _holds_cube(Path(args.cube)))
 
 
 def _holds_cube(path: Path) -> bool:
@@ -114,7 +135,7 @@ def _holds_cube(path: Path) -> bool:
     return path.is_file() or any((path / name).exists() for name in METADATA_FILES)
 
 
-def _under(args: argparse.Namespace, protocol: str, **changes: None) -> argparse.Namespace:
+def _under(args: argparse.Namespace, protocol: str, **changes: Any) -> argparse.Namespace:
     return argparse.Namespace(**vars(args) | {"protocol": protocol} | changes)
 
 

@@ -13,9 +13,10 @@ from landslide import results_table
 from landslide.cube.fetch import fetch_cube
 from landslide.results.setting import PAPER_EPOCHS
 from landslide.training.bundle import DESCRIPTION
-from sweeps.experiment import command, main, options
+from sweeps.experiment import command, main, options, plan_protocols
 
 HOW = ["--preset", "quick", "--chip-size", "64", "--block-size", "128", "--epochs", "3"]
+LEAST = ["--min-landslide-pixels", "0"]
 WHAT = ["--inputs", "vv", "vv+vh", "--timesteps", "2", "--seeds", "0", "1"]
 
 
@@ -148,6 +149,22 @@ def test_one_protocol_alone_has_the_rows_that_it_has_beside_the_other(
     assert "## simulated, paper protocol" not in page
     assert "AUPRC of seed 1, no spread" in page
     assert (tmp_path / "docs" / "alone-figure4.png").exists()
+
+
+def test_blocked_alone_may_have_chips_that_paper_never_has(cube: str, tmp_path: Path) -> None:
+    alone = line(cube, tmp_path, "--protocol", "blocked")
+    least = [plan_protocols(options([*alone, *more])) for more in ([], LEAST)]
+    found = [planned["blocked"] for planned in least]
+    assert found[0].base == found[1].base  # in as many optimiser steps as paper
+    assert [list(planned) for planned in least] == [["blocked"]] * 2
+
+
+def test_where_blocked_has_no_paper_to_be_as_long_as_that_is_said(
+    cube: str, tmp_path: Path
+) -> None:
+    large = ["--chip-size", "192", "--block-size", "192", "--buffer", "0"]
+    with pytest.raises(ValueError, match=r"^blocked is to make as many .* as paper, which cannot"):
+        plan_protocols(options(line(cube, tmp_path, "--protocol", "blocked", *large)))
 
 
 def test_a_published_event_is_downloaded_first(

@@ -9,6 +9,7 @@ from cluster import JOB
 from cluster.resources import Resources
 from landslide.experiment.rows import failed_row
 from landslide.results.table import write_row
+from sweeps import experiment
 from sweeps.ablation import options
 from sweeps.planning import plan_sweep
 
@@ -62,6 +63,32 @@ def test_a_submitted_job_writes_where_it_stays(
         options(["cube.zarr", "--table", "/shared/table", f"--{option}", "auprc/place"])
     (line,) = capsys.readouterr().err.splitlines()
     assert f"--{option} auprc/place would go with the job" in line
+
+
+def test_a_submitted_job_downloads_where_every_worker_can_read(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(JOB, "{}")
+    line = ["hokkaido", "--table", "/shared/table"]
+    assert experiment.options([*line, "--download-to", "/shared"]).download_to == "/shared"
+    named = experiment.options(["/shared/cube.zarr", *line[1:]])
+    assert named.download_to == "data"  # and is not used
+    with pytest.raises(SystemExit):
+        experiment.options(line)
+    (said,) = capsys.readouterr().err.splitlines()
+    assert "--download-to data would go with the job: give a folder, from / on" in said
+
+
+@pytest.mark.parametrize("option", ["table", "storage"])
+def test_what_trials_cannot_write_to_is_one_line_before_anything_is_read(
+    option: str, cube: str, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    line = [cube, "--preset", "quick", "--chip-size", "64", "--table", str(tmp_path / "table")]
+    plan_sweep(options(line)).require_writable()
+    sweep = plan_sweep(options([*line, f"--{option}", str(tmp_path / "file" / "folder")]))
+    with pytest.raises(OSError, match=rf"cannot write .*with --{option}$"):
+        sweep.require_writable()
 
 
 def test_a_seed_that_a_row_cannot_hold_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
