@@ -10,6 +10,8 @@ import planetary_computer
 import requests
 from planetary_computer.sas import TOKEN_CACHE
 
+from landslide.storage import without_secrets
+
 Signer = Callable[[str, bool], str]
 """From an address, and whether the last signature was refused, to a signed address."""
 
@@ -34,15 +36,16 @@ def sign_azure(address: str, refused: bool) -> str:
     try:
         return str(planetary_computer.sign_url(address))
     except requests.RequestException as error:
+        plain = without_secrets(address)
         status = error.response.status_code if error.response is not None else None
         if status in (401, 403):
             raise PermissionError(
-                f"{address}: the Planetary Computer does not sign it (HTTP {status}): set "
+                f"{plain}: the Planetary Computer does not sign it (HTTP {status}): set "
                 "PC_SDK_SUBSCRIPTION_KEY to the key of your account there"
             ) from error
         said = " ".join(str(error).split())[:160]
         raise ConnectionError(
-            f"{address}: the Planetary Computer's signatures cannot be had ({said}): run again "
+            f"{plain}: the Planetary Computer's signatures cannot be had ({said}): run again "
             "to go on"
         ) from error
 

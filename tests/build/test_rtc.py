@@ -10,6 +10,7 @@ from typing import Any, override
 import dask
 import numpy as np
 import pytest
+import rasterio
 import requests
 import shapely
 import xarray as xr
@@ -23,6 +24,7 @@ from landslide.build.rasters import describe_raster
 from landslide.build.rtc import load_backscatter
 from landslide.build.search import search_scenes
 from landslide.build.signing import sign_azure, unsigned
+from landslide.build.terrain import terrain_layers
 from tests.serving import FolderHandler, serving
 
 AREA = shapely.box(141.98, 42.888, 141.99, 42.895)
@@ -187,6 +189,46 @@ def test_an_address_that_stays_refused_is_named_without_its_signature(served: An
         chain.append(cause)
     assert len(chain) > 1
     assert [str(pickle.loads(pickle.dumps(one))) for one in chain] == list(map(str, chain))
+
+
+@pytest.mark.parametrize("token", ["", "?token=mysecret"])
+def test_a_block_that_fails_while_it_is_read_shows_no_signature(
+    tmp_path: Path, write_scene: Any, archive: Any, list_scene: Any, token: str
+) -> None:
+    """By each way in which pixels are read: images, a DEM, and any other raster."""
+    stem = write_scene(archive.folder, "20180901T204100", speckle((200, 240), 7))
+    file = stem.parent / f"{stem.name}_VV.tif"
+    with rasterio.open(file) as image:
+        offset, size = (
+            int(image.get_tag_item(f"BLOCK_{key}_1_1", "TIFF", bidx=1))
+            for key in ("OFFSET", "SIZE")
+        )
+    content = bytearray(file.read_bytes())
+    content[offset : offset + size] = b"\xff" * size
+    file.write_bytes(content)
+    item = list_scene(stem, start="2018-09-01T20:41:00Z")
+    for asset in item["assets"].values():
+        asset["href"] += token
+    archive.items.append(item)
+    archive.collections["sentinel-1-rtc"] = {}
+
+    def sign(address: str, _refused: bool) -> str:
+        return f"{address}{'&' if token else '?'}sig=SECRET123"
+
+    address = f"{archive.address}/files/{file.name}{token}"
+
+    def a_dem() -> None:
+        terrain_layers([address], grid(), sign=sign).compute()
+
+    def a_raster() -> None:
+        with describe_raster(address, sign=sign).open("image") as image:
+            image.read(1)
+
+    images = load_served(archive, grid(), sign=sign)["vv"].compute
+    for way in (images, a_dem, a_raster):
+        with pytest.raises(ValueError, match=r"_VV\.tif is cut off or damaged \(") as raised:
+            way()
+        assert "secret" not in str(raised.value).lower()
 
 
 class EarthdataHandler(FolderHandler):
