@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import rasterio
 import shapely
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
@@ -27,13 +26,15 @@ from landslide.build.rasters import (
     resample,
     touches,
     window_over,
+    windows_over,
 )
 from landslide.build.signing import Signer, unsigned
 from landslide.storage import without_secrets
 
 LOWEST, HIGHEST = -600.0, 9000.0
 """No ground is lower or higher [m]: such values are voids that the file does not declare."""
-USUAL_VOID = {"int16": -32768.0}  # SRTM's, declared or not
+SAMPLES_AT_ONCE = 1 << 25
+"""Of a DEM that is finer than the grid: they bound what a block takes of memory."""
 LOOKED_AT = 512  # rows, and columns, of a grid that are looked at for what covers it
 KERNEL = 4  # samples beyond a block that cubic convolution may want
 TORN = 8
@@ -133,7 +134,10 @@ def read_elevation(block: GeoBox, dem: Dem) -> NDArray[np.float32]:
         return np.full(block.shape, np.nan, np.float32)
     step = abs(block.resolution.x)
     if dem.pixel_m < step / 2:
-        return _laid(near, block, Resampling.average)
+        height, width = block.shape
+        rows = max(1, math.floor(SAMPLES_AT_ONCE * (dem.pixel_m / step) ** 2 / width))
+        strips = [block[top : min(top + rows, height), :] for top in range(0, height, rows)]
+        return np.concatenate([_laid(near, strip, Resampling.average) for strip in strips])
     # A grid coarser than the samples widens the kernel.
     margin = KERNEL * max(1, round(step / dem.pixel_m))
     samples = window_over(dem.finest.geobox, block, margin)
@@ -151,9 +155,22 @@ def _laid(pieces: Sequence[Raster], onto: GeoBox, resampling: Resampling) -> NDA
         gaps = np.isnan(mosaic)
         if not gaps.any():
             break
-        void = piece.nodata if piece.nodata is not None else USUAL_VOID.get(piece.dtype)
-        with piece.open("DEM") as source:
-            values = resample(rasterio.band(source, 1), onto, resampling, nodata=void)
-        values[(values < LOWEST) | (values > HIGHEST)] = np.nan
+        values = _resampled(piece, onto, resampling)
         mosaic[gaps] = values[gaps]
     return mosaic
+
+
+def _resampled(piece: Raster, onto: GeoBox, resampling: Resampling) -> NDArray[np.float32]:
+    """Return a piece on a grid; its voids are none of what is interpolated, declared or not."""
+    out = np.full(onto.shape, np.nan, np.float32)
+    with piece.open("DEM") as source:
+        for window, around in windows_over(piece.geobox, onto, KERNEL):
+            samples = source.read(1, window=window)
+            void = (samples < LOWEST) | (samples > HIGHEST)
+            if piece.nodata is not None:
+                void |= samples == piece.nodata
+            samples = samples.astype(np.float32)
+            samples[void] = np.nan
+            values = resample(samples, onto, resampling, source=around)
+            out = np.where(np.isnan(out), values, out)
+    return out

@@ -18,6 +18,7 @@ from pyproj import CRS, Transformer
 from rasterio.enums import Resampling
 from rasterio.errors import NotGeoreferencedWarning
 from rasterio.warp import reproject
+from rasterio.windows import Window
 from shapely.affinity import translate
 from shapely.geometry.base import BaseGeometry
 
@@ -157,7 +158,32 @@ def touches(raster: Raster, block: GeoBox) -> bool:
 
 def window_over(base: GeoBox, block: GeoBox, margin: int) -> GeoBox:
     """Return the pixels of the endless grid of `base` that a block lies on, and a margin."""
-    west, south, east, north = outline(block.pad(1), base.crs).bounds
+    return _pixels(base, outline(block.pad(1), base.crs).bounds, margin)
+
+
+def windows_over(base: GeoBox, block: GeoBox, margin: int) -> Iterator[tuple[Window, GeoBox]]:
+    """Yield the pixels of a raster that a block is interpolated from, each time with their grid.
+
+    They reach two of the block's pixels beyond it, as on a grid coarser than the raster a kernel
+    does, and a margin of the raster's.
+    That is one window, or none; where a raster begins and ends within the block, as one of the
+    world does at the 180th meridian, there are two.
+    """
+    height, width = base.shape
+    here = outline(block.pad(2), base.crs)
+    turns = (-TURN, 0, TURN) if base.crs is not None and base.crs.geographic else (0,)
+    for part in () if here.is_empty else shapely.get_parts(here):
+        for turn in turns:
+            wanted = _pixels(base, translate(part, turn).bounds, margin)
+            left, top = (round(edge) for edge in base.wld2pix(*(wanted.affine @ (0, 0))))
+            rows = max(0, top), min(height, top + wanted.shape[0])
+            columns = max(0, left), min(width, left + wanted.shape[1])
+            if rows[0] < rows[1] and columns[0] < columns[1]:
+                yield Window.from_slices(rows, columns), base[slice(*rows), slice(*columns)]
+
+
+def _pixels(base: GeoBox, bounds: tuple[float, float, float, float], margin: int) -> GeoBox:
+    west, south, east, north = bounds
     columns, rows = zip(*(base.wld2pix(x, y) for x in (west, east) for y in (south, north)),
                         strict=True)  # fmt: skip
     left, top = math.floor(min(columns)) - margin, math.floor(min(rows)) - margin

@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 import rasterio
+import xarray as xr
 from affine import Affine
 from odc.geo.geobox import GeoBox
 from rasterio.warp import transform as transform_points
 
+from landslide.build import elevation
 from landslide.build.elevation import covered_share, pixel_metres
 from landslide.build.grid import north_on
 from landslide.build.rasters import Raster, touches
@@ -260,6 +262,30 @@ def test_a_gap_has_no_elevation_and_no_terrain_beside_it(
     for name in ("dem_slope_radians", "dem_curvature", "dem_aspect"):
         assert np.isnan(layers[name].to_numpy()[gap]).all()
         assert np.isfinite(layers[name].to_numpy()[:, 13:]).mean() > 0.99
+
+
+@pytest.mark.parametrize("pixel", [2.0, 6.0, 10.0])
+@pytest.mark.parametrize("profile", [{}, {"nodata": -9999.0}])
+def test_a_void_is_none_of_the_mean_though_the_file_does_not_declare_it(
+    tmp_path: Path, pixel: float, profile: dict[str, float]
+) -> None:
+    fine, here = grid(120, 180, pixel), grid(20, 30, 10.0)
+    values = np.full(fine.shape, 500, "f4")
+    values[31, 52] = -9999
+    layers = terrain_layers([write(tmp_path / "d.tif", values, fine, **profile)], here).compute()
+    heights = layers["dem"].to_numpy()
+    assert (np.isnan(heights) | (heights == 500)).all()
+    assert np.isfinite(heights).mean() > 0.95
+
+
+def test_a_dem_of_many_samples_is_read_by_strips(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fine, here = grid(330, 480, 2.0), grid(66, 96, 10.0)
+    dem = write(tmp_path / "dem.tif", rough(fine.shape), fine)
+    whole = terrain_layers([dem], here).compute()
+    monkeypatch.setattr(elevation, "SAMPLES_AT_ONCE", 40 * 480)
+    xr.testing.assert_equal(terrain_layers([dem], here).compute(), whole)
 
 
 def test_a_second_piece_fills_the_gaps_of_the_first(tmp_path: Path) -> None:

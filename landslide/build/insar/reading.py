@@ -1,30 +1,29 @@
 """One block of a coherence or an interferogram, resampled from its raster."""
 
-import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from rasterio.enums import Resampling
-from rasterio.windows import Window
 
-from landslide.build.elevation import pixel_metres
-from landslide.build.rasters import Raster, resample, window_over
+from landslide.build.rasters import Raster, resample, windows_over
 
+KERNEL = 2  # samples beyond a block that bilinear interpolation may want
 NO_COHERENCE = 0.0
 """An estimated coherence is never exactly zero: that is ground outside the image."""
 
 
 def read_coherence(block: GeoBox, raster: Raster, band: int) -> NDArray[np.float32]:
     """Return the coherence (y, x) on a block's grid, NaN without data."""
-    found = _window(raster, block)
-    if found is None:
-        return np.full(block.shape, np.nan, np.float32)
-    window, around = found
-    with raster.open("coherence") as source:
-        values = source.read(band, window=window).astype(np.float32)
-    values[_void(values, raster.nodata) | (values == NO_COHERENCE)] = np.nan
-    return resample(values, block, Resampling.bilinear, source=around)
+    out = np.full(block.shape, np.nan, np.float32)
+    for window, around in windows_over(raster.geobox, block, KERNEL):
+        with raster.open("coherence") as source:
+            values = source.read(band, window=window).astype(np.float32)
+        values[_void(values, raster.nodata) | (values == NO_COHERENCE)] = np.nan
+        found = resample(values, block, Resampling.bilinear, source=around)
+        out = np.where(np.isnan(out), found, out)
+    return out
 
 
 def read_interferogram(block: GeoBox, raster: Raster) -> NDArray[np.complex64]:
@@ -33,18 +32,24 @@ def read_interferogram(block: GeoBox, raster: Raster) -> NDArray[np.complex64]:
     Its real and imaginary parts are interpolated, which wraps cannot disturb. What comes from a
     phase has amplitude 1 before, and is given it again after.
     """
-    found = _window(raster, block)
-    if found is None:
-        return np.full(block.shape, np.nan, np.complex64)
-    window, around = found
-    with raster.open("interferogram") as source:
-        values = source.read(1, window=window)
-    void = _void(values, raster.nodata)
+    out = np.full(block.shape, np.nan, np.complex64)
+    for window, around in windows_over(raster.geobox, block, KERNEL):
+        with raster.open("interferogram") as source:
+            values = source.read(1, window=window)
+        found = _waves(values, _void(values, raster.nodata), block, around)
+        out = np.where(np.isnan(out), found, out)
+    return out
+
+
+def _waves(
+    values: NDArray[Any], void: NDArray[np.bool_], block: GeoBox, around: GeoBox
+) -> NDArray[np.complex64]:
+    """Return an interferogram on a block's grid from the values of its raster about there."""
     of_phase = not np.iscomplexobj(values)
     # Before float32: an unwrapped phase of hundreds of turns keeps its fraction.
     waves = np.exp(1j * values.astype(np.float64)) if of_phase else values
     if not of_phase:
-        void |= values == 0
+        void = void | (values == 0)
     parts = []
     for part in (waves.real, waves.imag):
         plane = part.astype(np.float32)
@@ -60,17 +65,3 @@ def read_interferogram(block: GeoBox, raster: Raster) -> NDArray[np.complex64]:
 def _void(values: NDArray[np.generic], nodata: float | None) -> NDArray[np.bool_]:
     void = np.isnan(values)
     return void if nodata is None else void | (values == nodata)
-
-
-def _window(raster: Raster, block: GeoBox) -> tuple[Window, GeoBox] | None:
-    """Return the pixels of a raster that a block is interpolated from, and their grid."""
-    # A grid coarser than the raster widens the kernel.
-    margin = 2 * math.ceil(max(1.0, abs(block.resolution.x) / pixel_metres(raster, block)))
-    wanted = window_over(raster.geobox, block, margin)
-    left, top = (round(edge) for edge in raster.geobox.wld2pix(*(wanted.affine @ (0, 0))))
-    height, width = raster.geobox.shape
-    rows = max(0, top), min(height, top + wanted.shape[0])
-    columns = max(0, left), min(width, left + wanted.shape[1])
-    if rows[0] >= rows[1] or columns[0] >= columns[1]:
-        return None
-    return Window.from_slices(rows, columns), raster.geobox[slice(*rows), slice(*columns)]
