@@ -20,9 +20,10 @@ from landslide.mapping.products.polygons import (
     simplified,
     smallest_area,
 )
-from landslide.mapping.products.rasters import plane_writer, write_block
+from landslide.mapping.products.rasters import PROBABILITY, plane_writer, write_block
+from landslide.mapping.products.vectors import image_footprint
 
-from .synthetic import make_ground
+from .synthetic import make_facts, make_ground
 
 
 def ground(shape: tuple[int, int], crs: str | None = "EPSG:32654") -> Ground:
@@ -167,3 +168,26 @@ def test_without_a_reference_areas_are_in_pixels(tmp_path: Path) -> None:
     mask[10:12, 10:12] = mask[2, 2] = True
     kept = large_enough(outlined(mask, tmp_path, where), where, smallest_area(400, where))
     assert (where.area_unit, kept["area"].tolist()) == ("pixels", [4])
+
+
+@pytest.mark.parametrize("seen", [[(1301, 7), (0, 2099)], [(1399, 1)]])
+def test_a_footprint_holds_each_pixel_that_was_seen_and_is_a_multipolygon(
+    seen: list[tuple[int, int]], tmp_path: Path
+) -> None:
+    where, path = ground((1400, 2100)), str(tmp_path / "probability.tif")
+    with plane_writer(path, PROBABILITY, where) as raster:
+        values = np.full(where.shape, np.nan, np.float32)
+        values[tuple(np.transpose(seen))] = 0.5
+        write_block(raster, values, slice(0, 1400), slice(0, 2100))
+    facts = make_facts(opposite_before=("2018-08-30T09:00:00",), opposite_after=("2018-09-11",))
+    layer = image_footprint(path, where, facts)
+    (shape,) = layer.geometry
+    assert shape.geom_type == "MultiPolygon"
+    pixels = np.array([shapely.box(c, r, c + 1, r + 1) for r, c in seen], dtype=object)
+    assert all(shape.covers(each) for each in on_the_ground(pixels, where))
+    (whole,) = on_the_ground(np.array([shapely.box(0, 0, 2100, 1400)]), where)
+    assert whole.covers(shape)
+    assert layer["detail_pixels"][0] == 3
+    assert shape.area <= len(seen) * 9 * 100
+    assert layer["images_before"][0].endswith("2018-08-24T20:42:15, 2018-08-30T09:00:00")
+    assert layer["images_after"][0].startswith("2018-09-05T20:42:15, 2018-09-11, ")

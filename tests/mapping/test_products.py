@@ -348,6 +348,14 @@ def test_a_cube_that_holds_nothing_else_still_gives_a_map(tmp_path: Path) -> Non
     assert "No hillshade" in Path(made["report.html"]).read_text()
 
 
+def test_a_map_of_no_backscatter_says_that_the_model_uses_none(tmp_path: Path) -> None:
+    cube = make_ground((80, 120))  # which holds images of both sides
+    facts = make_facts(inputs="dem", timesteps=0, images_before=(), images_after=())
+    made = write_products(make_scene(cube), cube, facts, str(tmp_path), formats=("report",))
+    said = Path(made["report.html"]).read_text()
+    assert "The model uses no backscatter from before and after the event" in said
+
+
 def test_the_area_along_the_slope_says_of_which_area_it_is(tmp_path: Path) -> None:
     cube = make_ground((80, 120))
     void = cube["dem_slope_radians"].where(cube["x"] > float(cube["x"][60]))

@@ -13,8 +13,9 @@ import rasterio.features
 import shapely
 
 from landslide.mapping.facts import MapFacts
-from landslide.mapping.products.ground import Ground
+from landslide.mapping.products.ground import Ground, add_to_squares, blocks_of
 from landslide.mapping.products.polygons import on_the_ground
+from landslide.mapping.products.rasters import read_block
 from landslide.mapping.products.styles import FILLS, polygon_style
 
 FOOTPRINT_PIXELS = 1024
@@ -32,21 +33,31 @@ def area_of_interest(ground: Ground, facts: MapFacts) -> geopandas.GeoDataFrame:
 
 
 def image_footprint(probability: str, ground: Ground, facts: MapFacts) -> geopandas.GeoDataFrame:
-    """Return the ground that the images show, as one shape; read from the map at less detail."""
-    step = max(1, -(-max(ground.shape) // FOOTPRINT_PIXELS))
-    shape = tuple(-(-size // step) for size in ground.shape)
+    """Return the ground that the images show, as one MultiPolygon, at less detail than the map.
+
+    It is made of squares of `detail_pixels`, each with any pixel of the map that has data.
+    """
+    height, width = ground.shape
+    step = max(1, -(-max(height, width) // FOOTPRINT_PIXELS))
+    pixels = np.zeros((-(-height // step), -(-width // step)))
     with rasterio.open(probability) as raster:
-        seen = np.isfinite(raster.read(1, out_shape=shape)).astype(np.uint8)
+        for block in blocks_of(ground.shape):
+            add_to_squares(pixels, np.isfinite(read_block(raster, *block)), block, (step, step))
+    seen = (pixels > 0).astype(np.uint8)
     found = [
         shapely.geometry.shape(outline)
         for outline, _ in rasterio.features.shapes(seen, mask=seen, connectivity=4)
     ]
-    scale = np.array([ground.shape[1] / shape[1], ground.shape[0] / shape[0]])
-    whole = shapely.transform(shapely.unary_union(found), lambda points: points * scale)
+    # The last squares may reach beyond the map.
+    edge = np.array([width, height])
+    whole = shapely.transform(
+        shapely.unary_union(found), lambda points: np.minimum(points * step, edge)
+    )
+    whole = shapely.multipolygons(shapely.get_parts(whole))
     record = {
         "event": [facts.event.name],
-        "images_before": [", ".join(facts.images_before)],
-        "images_after": [", ".join(facts.images_after)],
+        "images_before": [", ".join(sorted((*facts.images_before, *facts.opposite_before)))],
+        "images_after": [", ".join(sorted((*facts.images_after, *facts.opposite_after)))],
         "orbit": [facts.orbit],
         "detail_pixels": [step],
         "note": [" ".join(facts.statements())],

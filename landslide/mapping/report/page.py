@@ -56,7 +56,7 @@ class Pictures:
     background: str | None
     """The hillshade; None without elevation, or where pixels have no size in metres."""
     swipe: Mapping[str, str] | None
-    """The images nearest the event, and what is said of them; None where the cube has none."""
+    """The images nearest the event, and what is said of them; None where the model uses none."""
 
 
 def pictures_of(
