@@ -38,7 +38,7 @@ def run_command(run: Callable[[], int | None], *, verbose: bool = False) -> int:
         except ModuleNotFoundError as error:
             print(f"error: {error}: {EXTRAS}", file=sys.stderr)
             return 1
-        except (ValueError, OSError, ImportError) as error:  # fsspec's for a store not installed
+        except (ValueError, OSError) as error:
             print(f"error: {error}", file=sys.stderr)
             return 1
         except KeyboardInterrupt:

@@ -240,7 +240,7 @@ def split_text(args: argparse.Namespace) -> str | None:
     address = absolute(args.split)
     try:
         return read_bytes(address).decode()
-    except (OSError, ValueError, ImportError) as error:
+    except (OSError, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split())
         raise ValueError(
             f"cannot read the split {address} ({reason}): give the file that a sweep wrote"

@@ -21,6 +21,10 @@ _USER = re.compile(r"(?<=://)[^/@]*:[^/@]*@|(?<=http://)[^/@]+@|(?<=https://)[^/
 _SIGNED = re.compile(r"\b(?:https?|az|abfss?)://")
 
 
+class StoreError(OSError):
+    """What a store raised that is no OSError, in one line; the cause is as the store raised it."""
+
+
 def without_secrets(uri: str) -> str:
     """Return an address as it may be printed: without the password or the signature it may have."""
     named = _USER.sub("", uri)
@@ -53,6 +57,21 @@ def absolute(uri: str) -> str:
     return os.path.normpath(path)
 
 
+@contextlib.contextmanager
+def _plain_errors(uri: str) -> Iterator[None]:
+    """Turn what a store raises into an OSError: each store has errors of its own."""
+    try:
+        yield
+    except OSError:
+        raise
+    except Exception as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise StoreError(
+            f"{uri} cannot be reached ({reason}); check the address, and the credentials in the "
+            "environment or in fsspec's configuration"
+        ) from error
+
+
 def write_whole(uri: str, data: bytes) -> None:
     """Write `data` to `uri` so that a reader sees all of it or nothing.
 
@@ -68,10 +87,11 @@ def write_whole(uri: str, data: bytes) -> None:
 
 
 def _write_whole(uri: str, data: bytes) -> None:
-    filesystem, path = fsspec.core.url_to_fs(uri)
-    if not isinstance(filesystem, LocalFileSystem):
-        filesystem.pipe_file(path, data)
-        return
+    with _plain_errors(uri):
+        filesystem, path = fsspec.core.url_to_fs(uri)
+        if not isinstance(filesystem, LocalFileSystem):
+            filesystem.pipe_file(path, data)
+            return
     folder, _, name = path.rpartition("/")
     filesystem.makedirs(folder, exist_ok=True)
     unfinished = f"{folder}/.{name}.{uuid.uuid4().hex}"
@@ -91,15 +111,25 @@ def read_bytes(uri: str) -> bytes:
     ------
     FileNotFoundError
         Where there is no such object.
+    OSError
+        Where the address cannot be read.
     """
-    filesystem, path = fsspec.core.url_to_fs(uri)
-    return bytes(filesystem.cat_file(path))
+    with _plain_errors(uri):
+        filesystem, path = fsspec.core.url_to_fs(uri)
+        return bytes(filesystem.cat_file(path))
 
 
 def exists(uri: str) -> bool:
-    """Return whether there is an object at `uri`; a store that is away is asked patiently."""
-    filesystem, path = fsspec.core.url_to_fs(uri)
-    return bool(patiently(lambda: filesystem.exists(path)))
+    """Return whether there is an object at `uri`; a store that is away is asked patiently.
+
+    Raises
+    ------
+    OSError
+        Where the store cannot be asked.
+    """
+    with _plain_errors(uri):
+        filesystem, path = fsspec.core.url_to_fs(uri)
+        return bool(patiently(lambda: filesystem.exists(path)))
 
 
 def probe_folder(uri: str) -> None:
@@ -107,15 +137,16 @@ def probe_folder(uri: str) -> None:
 
     Raises
     ------
-    Exception
-        What the store raises, where any of the three fails.
+    OSError
+        Where any of the three fails.
     """
     probe, content = f"{uri.rstrip('/')}/.probe-{uuid.uuid4().hex}", b"probe"
     _write_whole(probe, content)  # what cannot be reached now is an error now
     if read_bytes(probe) != content:
         raise OSError("a probe came back changed")
-    filesystem, path = fsspec.core.url_to_fs(probe)
-    filesystem.rm_file(path)
+    with _plain_errors(probe):
+        filesystem, path = fsspec.core.url_to_fs(probe)
+        filesystem.rm_file(path)
 
 
 def require_writable(uri: str, what: str, way_out: str) -> None:
@@ -135,15 +166,21 @@ def require_writable(uri: str, what: str, way_out: str) -> None:
     """
     try:
         probe_folder(uri)
-    except Exception as error:  # every store has errors of its own
+    except OSError as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise OSError(f"cannot write {what}: {reason}; {way_out}") from error
 
 
 def remove(uri: str) -> None:
-    """Remove the object at `uri`, if there is one; patiently, as it is written."""
-    filesystem, path = fsspec.core.url_to_fs(uri)
-    with contextlib.suppress(FileNotFoundError):
+    """Remove the object at `uri`, if there is one; patiently, as it is written.
+
+    Raises
+    ------
+    OSError
+        Where it stays.
+    """
+    with contextlib.suppress(FileNotFoundError), _plain_errors(uri):
+        filesystem, path = fsspec.core.url_to_fs(uri)
         patiently(lambda: filesystem.rm_file(path))
 
 

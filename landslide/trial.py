@@ -69,6 +69,7 @@ def train_bundle(
         Where the cube, the event, the options, or the addresses to write to are wrong: before
         training starts; or where the device fails.
     """
+    folder = absolute(out)
     found = find_event(cube, event)
     # Inputs without backscatter are the same for every timestep count: their row says 0.
     timesteps = [config.timesteps if parse_inputs(config.inputs).polarisations else 1]
@@ -94,9 +95,8 @@ def train_bundle(
         table = absolute(table)
         check_writable(table)
     require_writable(
-        out, f"to the bundle's folder {out}", "name a folder that you may write to with --out"
+        folder, f"to the bundle's folder {folder}", "name a folder that you may write to with --out"
     )
-    folder = absolute(out)
     address = f"{folder}/{experiment.chip_store}"
     gathered = gather_chips(stream, chips, address, room=Room(memory_bytes()))
     precision = resolved_precision(config.precision, gpu=torch.cuda.is_available())

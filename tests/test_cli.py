@@ -163,8 +163,9 @@ def test_a_store_that_is_not_installed_is_one_line(
         raise ImportError("Install adlfs to access Azure")
 
     monkeypatch.setattr(fsspec.core, "url_to_fs", missing)
-    assert main(["simulate", str(tmp_path / "x.zarr")]) == 1
-    assert capsys.readouterr().err == "error: Install adlfs to access Azure\n"
+    out = str(tmp_path / "x.zarr")
+    assert main(["simulate", out]) == 1
+    assert capsys.readouterr().err == f"error: {out}: Install adlfs to access Azure\n"
 
 
 def test_an_interruption_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: Said) -> None:
@@ -536,6 +537,18 @@ def test_a_figure_that_cannot_be_written_is_an_error(
         assert line.startswith("error: ")
         assert str(out) in line
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_figure_goes_to_no_address_that_carries_a_secret(cube: str, capsys: Said) -> None:
+    assert main(["figure1", cube, "s3://me:planted@bucket/figure.png"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: the address s3://bucket/figure.png came with ")
+
+
+def test_a_bundle_goes_to_no_address_that_carries_a_secret(cube: str, capsys: Said) -> None:
+    assert main(["train", cube, *PAPER, "--out", "s3://me:planted@bucket/model"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: the address s3://bucket/model came with ")
 
 
 # landslide figure5

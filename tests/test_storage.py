@@ -8,8 +8,17 @@ from typing import Any
 import fsspec
 import pytest
 
+from landslide import simulate_cube
 from landslide.cli import main
-from landslide.storage import absolute, exists, read_bytes, remove_all, replace_folder, write_whole
+from landslide.storage import (
+    absolute,
+    exists,
+    read_bytes,
+    remove,
+    remove_all,
+    replace_folder,
+    write_whole,
+)
 
 
 @pytest.fixture(params=["local", "memory", "s3", "gs"])
@@ -40,6 +49,58 @@ def test_what_is_read_is_what_was_written_to_the_last_byte(folder: str, end: byt
 def test_a_missing_object_is_a_file_not_found_error(folder: str) -> None:
     with pytest.raises(FileNotFoundError):
         read_bytes(f"{folder}/none")
+
+
+@pytest.mark.parametrize(
+    ("bucket", "reason"),
+    [("cubes", "NoCredentialsError: "), ("No bucket!", "ParamValidationError: ")],
+)
+def test_what_a_store_raises_is_an_os_error_on_one_line(
+    bucket: str, reason: str, fresh_s3: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    if bucket == "cubes":
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            monkeypatch.delenv(name)
+        monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
+            monkeypatch.setenv(name, str(tmp_path / "none"))
+    address = f"s3://{bucket}/row.parquet"
+    for call in (read_bytes, lambda uri: write_whole(uri, b"row"), exists, remove):
+        with pytest.raises(
+            OSError, match=re.escape(f"{address} cannot be reached ({reason}")
+        ) as caught:
+            call(address)
+        assert "\n" not in str(caught.value)
+        assert "credentials" in str(caught.value)
+
+
+def test_a_kind_of_address_that_nobody_knows_is_an_os_error() -> None:
+    with pytest.raises(
+        OSError, match=r"^nowhere://x cannot be reached \(ValueError: Protocol not "
+    ):
+        read_bytes("nowhere://x")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["map", "{}/model", "cube.zarr", "map"],
+        ["figure5", "{}/model", "cube.zarr", "figure.png"],
+        ["train", "cube.zarr", "--split", "{}/split.json", "--out", "model"],
+        ["inspect", "{}/cube.zarr"],
+        ["simulate", "{}/cube.zarr"],
+    ],
+)
+def test_a_bucket_that_cannot_be_is_one_line_of_every_command(
+    command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, s3_bucket: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    simulate_cube("cube.zarr", shape=(64, 96), descending=(1, 1), ascending=(0, 0))
+    assert main([part.format("s3://No bucket!") for part in command]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: ")
+    assert "s3://No bucket!/" in line
 
 
 def test_a_write_that_fails_leaves_the_old_object_and_nothing_else(
@@ -161,7 +222,13 @@ def test_an_address_that_carries_a_secret_is_refused_without_telling_it(
     with pytest.raises(ValueError, match=f"the address {re.escape(bare)} came with") as caught:
         absolute(given)
     assert "planted" not in str(caught.value)
-    for command in (["inspect", given], ["train", given, "--out", "model"]):
+    for command in (
+        ["inspect", given],
+        ["train", given, "--out", "model"],
+        ["table", given],
+        ["figure4", given, "figure.png"],
+        ["simulate", given, "--shape", "64", "96"],
+    ):
         assert main(command) == 1
         said = capsys.readouterr()
         assert "planted" not in said.out + said.err

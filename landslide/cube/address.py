@@ -20,12 +20,13 @@ from zarr.abc.store import Store
 from zarr.storage import FsspecStore, LocalStore
 
 from landslide.cube.retries import RangesIgnoredError, RetryingStore
-from landslide.storage import absolute
+from landslide.storage import StoreError, absolute
 
 GROUP_FILES = (".zgroup", "zarr.json")
 METADATA_FILES = (*GROUP_FILES, ".zarray", ".zattrs", ".zmetadata")
 UNLISTED = ("http", "https")
 _DENIED = re.compile(r"Credential|Permission|Forbidden|Unauthorized|\b401\b|\b403\b|AccessDenied")
+_AWAY = re.compile(r"Connection|Timeout|ParamValidation")  # the last: S3 knows no such bucket name
 _PLACE = re.compile(r"\w+://\S+|\S+:\d+")  # a port or a key may look like a status
 _SAID = "_landslide_said"
 """Attribute of errors that are in plain words already; it goes with them between processes."""
@@ -133,6 +134,8 @@ def _said[Error: Exception](error: Error) -> Error:
 
 def _told(uri: str, error: Exception) -> Exception | None:
     """Return what an error means at an address; None where it stands as it is."""
+    if isinstance(error, StoreError) and isinstance(error.__cause__, Exception):
+        error = error.__cause__
     if isinstance(error, ValueError):
         if "Protocol not known" not in str(error):
             return None
@@ -162,7 +165,7 @@ def _told_of_a_store(uri: str, error: Exception) -> Exception | None:
             f"{uri}: access refused ({summary[:200]}); set the store's credentials in the "
             "environment or in fsspec's configuration"
         )
-    if isinstance(error, OSError) or "Connection" in summary or "Timeout" in summary:
+    if isinstance(error, OSError) or _AWAY.search(summary):
         return ConnectionError(
             f"{uri} cannot be reached ({summary[:200]}); check the address and the network"
         )

@@ -61,7 +61,7 @@ def predict_chips(model: str, cube: xr.Dataset, event: Event, count: int = 6) ->
     described = bundle.description
     size = int(described["chip_size"])
     chipping = Chipping(protocol=described["protocol"], chip_size=size)
-    corners, parts = split_from_json(read_bytes(f"{model.rstrip('/')}/{SPLIT}").decode(), chipping)
+    corners, parts = split_from_json(read_bytes(f"{bundle.address}/{SPLIT}").decode(), chipping)
     cube = keep_labels(cube)
     labels = read_labels(cube)
     corners = corners[parts == TEST]

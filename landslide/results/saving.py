@@ -5,7 +5,7 @@ from pathlib import PurePosixPath
 
 from matplotlib.figure import Figure, SubFigure
 
-from landslide.storage import write_whole
+from landslide.storage import absolute, write_whole
 
 DOTS_PER_INCH = 200
 _BADGE = {"boxstyle": "round,pad=0.35,rounding_size=0.5", "facecolor": "#b2182b", "linewidth": 0}
@@ -17,10 +17,11 @@ def save_figure(figure: Figure, path: str) -> None:
     Raises
     ------
     ValueError
-        Where matplotlib knows no such ending.
+        Where matplotlib knows no such ending; or as `absolute` does.
     OSError
         Where the address cannot be written.
     """
+    path = absolute(path)
     ending = PurePosixPath(path).suffix.removeprefix(".").lower()
     known = figure.canvas.get_supported_filetypes()
     if ending not in known:

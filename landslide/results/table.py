@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from landslide.results.order import ROW_ORDER, ordered
 from landslide.results.row import LATER, SCHEMA, Row
 from landslide.retries import patiently
-from landslide.storage import probe_folder, read_bytes, write_whole
+from landslide.storage import absolute, probe_folder, read_bytes, write_whole
 
 _SUFFIX = ".parquet"
 
@@ -28,11 +28,12 @@ def write_row(uri: str, row: Row) -> None:
     OSError
         Where the folder cannot be written.
     """
+    uri = absolute(uri)
     table = pa.Table.from_pylist([row.record()], schema=SCHEMA)
     file = io.BytesIO()
     pq.write_table(table, file, compression="zstd")
     with _one_line(f"cannot write row {row.key} to the table {uri}"):
-        write_whole(f"{_folder(uri)}/{row.key}{_SUFFIX}", file.getvalue())
+        write_whole(f"{uri}/{row.key}{_SUFFIX}", file.getvalue())
 
 
 def check_writable(uri: str) -> None:
@@ -43,6 +44,7 @@ def check_writable(uri: str) -> None:
     OSError
         Where any of the three fails, naming the folder and the way out.
     """
+    uri = absolute(uri)
     with _one_line(
         f"cannot write to the table folder {uri}",
         "name a folder that you may write to with --table",
@@ -101,20 +103,17 @@ def row_keys(uri: str) -> set[str]:
 def is_scored(uri: str, key: str) -> bool:
     """Return whether the table holds a score under this key."""
     try:
-        data = patiently(lambda: read_bytes(f"{_folder(uri)}/{key}{_SUFFIX}"))
+        data = patiently(lambda: read_bytes(f"{absolute(uri)}/{key}{_SUFFIX}"))
     except FileNotFoundError:
         return False
     return bool(_parse(f"{key}{_SUFFIX}", data, ["key", "error"])["error"][0].as_py() is None)
 
 
-def _folder(uri: str) -> str:
-    return uri.rstrip("/")
-
-
 def _read(uri: str, columns: Sequence[str] | None = None) -> list[pa.Table]:
     """Return the rows at `uri`, each a table of one row with the named columns or all."""
+    uri = absolute(uri)
     with _one_line(f"cannot read the table {uri}"):
-        filesystem, folder = fsspec.core.url_to_fs(_folder(uri))
+        filesystem, folder = fsspec.core.url_to_fs(uri)
         filesystem.invalidate_cache(folder)  # others write to it while we look
         try:
             entries = filesystem.ls(folder, detail=True)

@@ -12,7 +12,7 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from landslide.cube.address import plain_write_errors
-from landslide.storage import remove_all, replace_folder
+from landslide.storage import absolute, remove_all, replace_folder
 
 LAST = (".zmetadata", ".zgroup", "zarr.json")
 """What makes a folder a Zarr group: an object store gets it when all else is there."""
@@ -33,12 +33,15 @@ def written_whole(uri: str, *, overwrite: bool) -> Iterator[str]:
     OSError
         Where its folder cannot be made.
     """
-    filesystem, path = fsspec.core.url_to_fs(uri)
-    if filesystem.exists(path):
-        if not overwrite:
-            raise FileExistsError(f"{uri} exists: choose another address, or --overwrite it")
-        if not any(filesystem.exists(f"{path}/{name}") for name in LAST):
-            raise FileExistsError(f"{uri} exists and is no Zarr: choose another address")
+    uri = absolute(uri)
+    with plain_write_errors(uri):
+        filesystem, path = fsspec.core.url_to_fs(uri)
+        there = filesystem.exists(path)
+        zarr = there and any(filesystem.exists(f"{path}/{name}") for name in LAST)
+    if there and not overwrite:
+        raise FileExistsError(f"{uri} exists: choose another address, or --overwrite it")
+    if there and not zarr:
+        raise FileExistsError(f"{uri} exists and is no Zarr: choose another address")
     if not isinstance(filesystem, LocalFileSystem):
         with tempfile.TemporaryDirectory() as folder:
             yield folder

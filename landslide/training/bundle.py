@@ -15,7 +15,7 @@ from safetensors.torch import save as save_weights
 from landslide.chips.inputs import parse_inputs
 from landslide.chips.split import TRAIN
 from landslide.chips.survey import Chips, known_of
-from landslide.storage import read_bytes, write_whole
+from landslide.storage import absolute, read_bytes, write_whole
 from landslide.training.calibration import Calibration, from_description
 from landslide.training.config import TrainingConfig
 from landslide.training.network import build_network
@@ -32,7 +32,7 @@ class Bundle:
     """A model as it is read back."""
 
     address: str
-    """Its folder."""
+    """Its folder, absolute."""
     network: torch.nn.Module
     """On the CPU, in evaluation mode."""
     config: TrainingConfig
@@ -133,9 +133,11 @@ def load_bundle(folder: str) -> Bundle:
         Where there is none.
     ValueError
         Where the description is none or of another version, or the weights are not those that it
-        names, no safetensors, or none of its network.
+        names, no safetensors, or none of its network; or as `absolute` does.
+    OSError
+        Where the folder cannot be read.
     """
-    folder = folder.rstrip("/")
+    folder = absolute(folder)
     try:
         written = read_bytes(f"{folder}/{DESCRIPTION}")
         weights = read_bytes(f"{folder}/{WEIGHTS}")

@@ -135,6 +135,11 @@ def test_a_bundle_that_does_not_say_whether_steps_were_compiled_is_read(
     assert load_bundle(str(tmp_path)).config == trained.config
 
 
+def test_a_bundle_is_read_from_no_address_that_carries_a_secret() -> None:
+    with pytest.raises(ValueError, match="^the address s3://bucket/model came with "):
+        load_bundle("s3://me:planted@bucket/model")
+
+
 def test_another_version_says_which(folder: str, trained: Trained, chips: xr.Dataset) -> None:
     save_bundle(folder, trained, chips, SPLIT_TEXT)
     for version, said in ((None, 1), (3, 3)):
