@@ -12,6 +12,9 @@ from landslide.training.bundle import Bundle
 Area = tuple[tuple[int, int], tuple[int, int]]
 """Rows and columns, each first and end."""
 TOLERANCE = 0.02  # of a pixel's size
+STEP_DEGREES = 0.01
+"""Edges of a box are followed in steps as small, as where a cube is built: a straight one bends
+when projected."""
 
 
 def area_of(cube: xr.Dataset, bbox: Sequence[float] | None) -> Area:
@@ -42,11 +45,12 @@ def area_of(cube: xr.Dataset, bbox: Sequence[float] | None) -> Area:
             raise ValueError(
                 f"{said} is beyond the Earth: give longitudes and latitudes in degrees"
             )
-        from odc.geo.geom import BoundingBox  # noqa: PLC0415 - with odc-geo
+        from odc.geo.geom import box  # noqa: PLC0415 - with odc-geo
 
-        degrees = BoundingBox(west, south, east, north, crs="EPSG:4326")
+        degrees = box(west, south, east, north, "EPSG:4326")
         assert geobox.crs is not None
-        west, south, east, north = degrees.to_crs(geobox.crs).bbox
+        projected = degrees.to_crs(geobox.crs, resolution=STEP_DEGREES)
+        west, south, east, north = projected.boundingbox.bbox
     size = pixel_size(cube)
     if size is None:
         raise ValueError(f"{said}: the cube has no coordinates along y and x to find it by")

@@ -10,6 +10,7 @@ from landslide.mapping.facts import MapFacts
 from landslide.mapping.inference.scene import any_done, map_scene, scene_counts
 from landslide.mapping.inference.work import leave, require_place
 from landslide.mapping.plan import MapPlan, plan_map
+from landslide.mapping.products.planes import NothingSeenError
 from landslide.mapping.telling import facts_of
 from landslide.mapping.write import write_products
 from landslide.storage import absolute
@@ -104,18 +105,28 @@ def predict_scene(
 
 
 def write_map(plan: MapPlan, scene: xr.Dataset, facts: MapFacts) -> dict[str, str]:
-    """Write all products of what `predict_scene` returned, and return the address of each."""
+    """Write all products of what `predict_scene` returned, and return the address of each.
+
+    Raises
+    ------
+    ValueError, OSError
+        As `write_products` does; nothing is left in the plan's folder where no pixel has data.
+    """
     choices = plan.choices
-    written = write_products(
-        scene,
-        plan.cube,
-        facts,
-        plan.out,
-        minimum_area=choices.minimum_area,
-        formats=choices.formats,
-        no_crs=choices.no_crs,
-        skip_damaged=choices.skip_damaged,
-    )
+    try:
+        written = write_products(
+            scene,
+            plan.cube,
+            facts,
+            plan.out,
+            minimum_area=choices.minimum_area,
+            formats=choices.formats,
+            no_crs=choices.no_crs,
+            skip_damaged=choices.skip_damaged,
+        )
+    except NothingSeenError:  # in the area; what its chips see around it may have data
+        _abandon(plan)
+        raise
     plan.job.work.remove()
     return written
 

@@ -54,12 +54,15 @@ def facts_of(plan: MapPlan, counts: Mapping[str, int]) -> MapFacts:
 
 
 def _found(counts: Mapping[str, int]) -> list[str]:
+    """Return what was wrong with what the chips hold, around the area that was asked for, too."""
     said = []
     if counts["rejected"]:
         said.append(
-            f"{counts['rejected']} backscatter samples are infinite, zero or negative: taken as "
-            "no data."
+            f"{counts['rejected']} backscatter samples that the model saw are infinite, zero or "
+            "negative: taken as no data."
         )
     if counts["damaged"]:
-        said.append("Some of the cube's chunks are damaged: what they held is left out.")
+        said.append(
+            "Some of the chunks that the model saw are damaged: what they held is left out."
+        )
     return said

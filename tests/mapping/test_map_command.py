@@ -12,6 +12,7 @@ import xarray as xr
 
 from landslide import open_cube, simulate_cube
 from landslide.cli import main
+from landslide.cube.georeference import geobox_of
 from landslide.mapping.products.reading import read_plane
 from landslide.mapping.write import DAMAGED
 
@@ -61,6 +62,28 @@ def test_a_model_and_a_cube_become_products(cube: str, model: str, tmp_path: Pat
     page = (out / "simulated_20180905_report.html").read_text()
     for said in ("Unvalidated", "Simulated data", "Trained on simulated data"):
         assert said in page
+
+
+def test_a_box_without_data_leaves_no_folder_though_its_chips_see_some(
+    cube: str, model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    opened, holed = xr.open_zarr(cube, consolidated=False).drop_encoding(), tmp_path / "holed.zarr"
+    hole = np.ones((256, 384), bool)
+    hole[:100, :100] = False
+    opened["vv"] = opened["vv"].where(xr.DataArray(hole, dims=("y", "x")))
+    opened.to_zarr(holed, zarr_format=2, consolidated=False)
+    out = str(tmp_path / "map")
+    run = ["map", model, str(holed), out, "--missing", "no-data", "--formats", "parquet"]
+
+    def box_of(rows: slice, columns: slice) -> list[str]:
+        geobox = geobox_of(open_cube(cube)[["dem"]].isel(y=rows, x=columns))
+        assert geobox is not None
+        return ["--bbox", *(f"{side:.6f}" for side in geobox.geographic_extent.boundingbox.bbox)]
+
+    assert main([*run, *box_of(slice(45, 95), slice(45, 90))]) == 1
+    assert "error: the map has no valid pixel" in capsys.readouterr().err
+    assert not Path(out).exists()
+    assert main([*run, *box_of(slice(45, 95), slice(150, 190))]) == 0  # as the error advises
 
 
 CHUNK = 128

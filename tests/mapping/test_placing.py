@@ -2,10 +2,13 @@
 
 import numpy as np
 import pytest
+import shapely
+import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from landslide.mapping.area import grown
+from landslide.build.grid import area_grid
+from landslide.mapping.area import area_of, grown
 from landslide.mapping.inference.placing import MARGIN, place_chips
 
 
@@ -23,6 +26,15 @@ def test_every_pixel_is_covered_and_weights_sum_to_one(
     assert placing.starts[0] == 0
     assert placing.starts[-1] == max(length - size, 0)
     assert all(0 < b - a <= size - overlap for a, b in zip(placing.starts, placing.starts[1:]))  # noqa: B905
+
+
+def test_a_box_covers_the_pixels_that_a_cube_built_of_it_has() -> None:
+    box = (2.5, 44.5, 3.5, 45.2)  # its southern edge, a parallel, bends by 12 pixels
+    grid = area_grid(shapely.box(*box))
+    wider = grid.pad(20, 30)
+    y, x = (wider.coords[axis].values for axis in ("y", "x"))
+    cube = xr.Dataset(coords={"y": y, "x": x}, attrs={"crs": str(grid.crs)})
+    assert area_of(cube, box) == ((30, 30 + grid.shape[0]), (20, 20 + grid.shape[1]))
 
 
 @given(st.integers(1, 300), st.integers(2, 64), st.data())

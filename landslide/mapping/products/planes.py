@@ -25,6 +25,10 @@ from landslide.mapping.products.reading import read_plane
 ONE_OR_NONE = replace(MASK, title="1: here", no_data=0, colours=None)
 
 
+class NothingSeenError(ValueError):
+    """A map of which no pixel has data."""
+
+
 @dataclass(frozen=True)
 class Planes:
     """Paths of rasters on disk."""
@@ -80,8 +84,10 @@ def write_planes(
 
     Raises
     ------
+    NothingSeenError
+        Where the scene has no valid pixel.
     ValueError
-        Where the scene has no valid pixel, or values that are no probabilities.
+        Where it has values that are no probabilities.
     """
     wanted: dict[str, Any] = {"probability": PROBABILITY, "mask": MASK, "landslide": ONE_OR_NONE}
     if "spread" in scene:
@@ -119,7 +125,7 @@ def write_planes(
             for name, values in written.items():
                 write_block(rasters[name], values, rows, columns)
     if not seen:
-        raise ValueError(
+        raise NothingSeenError(
             "the map has no valid pixel: its inputs have no data anywhere in the area; choose "
             "another --bbox or --event"
         )
