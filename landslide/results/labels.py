@@ -36,9 +36,9 @@ class Curves:
     identity: dict[str, Any]
     """What the points have in common, by column name."""
     points: pd.DataFrame
-    """One row a point: origin, labelled (chips), all (whether they are all there are), mean,
-    spread (sample standard deviation over seeds), low and high (95 % interval over test chips
-    or blocks and seeds; NaN for one seed), seeds and failed."""
+    """One row a point: origin, labelled (chips; NaN for all where their number is not known), all
+    (whether they are all there are), mean, spread (sample standard deviation over seeds), low and
+    high (95 % interval over test chips or blocks and seeds; NaN for one seed), seeds and failed."""
     differences: pd.DataFrame
     """One row for each point and reference, `AT_RANDOM` or `AS_LONG`, which itself is held against
     the other: origin, labelled, reference, and mean, low and high of what the origin scores more on
@@ -53,9 +53,17 @@ class Curves:
         return sorted(set(self.points["origin"]), key=lambda name: (_reference_rank(name), name))
 
     @property
-    def labelled(self) -> list[int]:
-        """The numbers of labelled chips, ascending."""
-        return sorted({int(count) for count in self.points["labelled"]})
+    def labelled(self) -> list[float]:
+        """The numbers of labelled chips, ascending; NaN, all of an unknown number, is last."""
+        counts = self.points["labelled"]
+        return [*sorted(set(counts.dropna())), *[np.nan] * bool(counts.isna().any())]
+
+    def name(self, labelled: float) -> str:
+        """Return a number of labelled chips as it is shown, and whether it is all there are."""
+        if np.isnan(labelled):
+            return "all"
+        whole = labelled in set(self.points.loc[self.points["all"], "labelled"])
+        return f"{labelled:.0f} (all)" if whole else f"{labelled:.0f}"
 
 
 def label_efficiency(table: pd.DataFrame) -> list[Curves]:
@@ -76,7 +84,7 @@ def label_efficiency(table: pd.DataFrame) -> list[Curves]:
         raise ValueError("no row has a score to draw over labelled chips; every trial failed")
     known = table.assign(
         origin=table["origin"].fillna(AT_RANDOM),
-        labelled=table["labelled_chips"],
+        labelled=table["labelled_chips"].astype(float),
         all=table["labelled_chips"].isna(),
     )
     common = [name for name in _COMMON if known[name].notna().any()]
@@ -99,20 +107,21 @@ def _reference_rank(origin: str) -> int:
 
 
 def _with_all_counted(rows: pd.DataFrame) -> pd.DataFrame:
-    # All of this cube's: what trained on other cubes' chips beside them counts those, too.
-    whole = rows.loc[rows["all"], "train_chips"].dropna()
-    return rows.assign(labelled=rows["labelled"].fillna(whole.min() if len(whole) else 0))
+    # All of this cube's: what trained on other cubes' chips beside them counts those, too. Where
+    # all that began at random failed, nobody knows how many there are.
+    own = rows.loc[rows["all"] & rows["origin"].isin(_REFERENCES), "train_chips"]
+    return rows.assign(labelled=rows["labelled"].fillna(own.astype(float).min()))
 
 
 def _points(rows: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    for _, mine in rows.groupby(["origin", "labelled", "all"]):
+    for _, mine in rows.groupby(["origin", "labelled", "all"], dropna=False):
         scored = mine[mine["error"].isna()]
         scores = scored["auprc"].to_numpy(dtype=np.float64)
         several = len(scores) > 1 and has_histograms(scored)
         interval = mean_interval(resample(scored)) if several else None
         yield {
             "origin": mine["origin"].iloc[0],
-            "labelled": int(mine["labelled"].iloc[0]),
+            "labelled": mine["labelled"].iloc[0],
             "all": bool(mine["all"].iloc[0]),
             "mean": scores.mean() if len(scores) else np.nan,
             "spread": scores.std(ddof=1) if len(scores) > 1 else np.nan,
@@ -123,11 +132,11 @@ def _points(rows: pd.DataFrame) -> Iterator[dict[str, Any]]:
         }
 
 
-def _differences(rows: pd.DataFrame) -> Iterator[tuple[str, int, str, float, float, float]]:
+def _differences(rows: pd.DataFrame) -> Iterator[tuple[str, float, str, float, float, float]]:
     for reference in _REFERENCES:
         others = rows[rows["origin"] == reference]
         for _, mine in rows.groupby(["origin", "labelled"]):
-            origin, labelled = str(mine["origin"].iloc[0]), int(mine["labelled"].iloc[0])
+            origin, labelled = str(mine["origin"].iloc[0]), float(mine["labelled"].iloc[0])
             as_many = others["labelled"] == labelled if labelled else others["all"]
             follows = _reference_rank(origin) > _reference_rank(reference)
             if follows and (more := _difference(mine, others[as_many])):
@@ -166,8 +175,7 @@ def _lines(curves: Curves) -> Iterator[str]:
     drawn = "blocks" if curves.identity["protocol"] == "blocked" else "chips"
     yield seeds + (f" [95 % interval over test {drawn} and seeds]" if known else "")
     yield ""
-    whole = set(points.loc[points["all"], "labelled"])
-    header = [f"{n} (all)" if n in whole else str(n) for n in curves.labelled]
+    header = [curves.name(n) for n in curves.labelled]
     cells = [["model began / labelled chips", *header]]
     for origin in curves.origins:
         mine = points[points["origin"] == origin].set_index("labelled")
@@ -187,7 +195,7 @@ def _lines(curves: Curves) -> Iterator[str]:
         yield from columns(cells)
 
 
-def _more(mine: pd.DataFrame, labelled: int) -> str:
+def _more(mine: pd.DataFrame, labelled: float) -> str:
     if labelled not in mine.index:
         return "-"
     point = mine.loc[[labelled]].iloc[0]
@@ -195,7 +203,7 @@ def _more(mine: pd.DataFrame, labelled: int) -> str:
     return f"{point['mean']:+.3f}{bounds}"
 
 
-def _cell(mine: pd.DataFrame, labelled: int) -> str:
+def _cell(mine: pd.DataFrame, labelled: float) -> str:
     if labelled not in mine.index:
         return "-"
     point = mine.loc[[labelled]].iloc[0]

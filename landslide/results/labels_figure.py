@@ -49,12 +49,15 @@ def label_figure(table: pd.DataFrame, path: str) -> None:
 
 def _draw(axis: Axes, curves: Curves, origins: list[str]) -> None:
     others = [name for name in origins if name not in {AT_RANDOM, AS_LONG}]
+    labelled = curves.labelled
+    # All of an unknown number stand to the right of all numbers.
+    ticks = [max(1, 2 * np.nanmax([0, *labelled])) if np.isnan(n) else n for n in labelled]
     for origin in curves.origins:
         mine = curves.points[curves.points["origin"] == origin].dropna(subset=["mean"])
         place = others.index(origin) % len(_COLOURS) if origin in others else None
         colour = FAINT if place is None else _COLOURS[place]
         axis.errorbar(
-            mine["labelled"],
+            mine["labelled"].fillna(ticks[-1]),
             mine["mean"],
             yerr=mine["spread"].fillna(0) if mine["spread"].notna().any() else None,
             label=origin,
@@ -72,9 +75,7 @@ def _draw(axis: Axes, curves: Curves, origins: list[str]) -> None:
                  label="Random score (prevalence)")  # fmt: skip
     # Linear below 1, so that no label has a place, and logarithmic from there on.
     axis.set_xscale("symlog", linthresh=1, base=2)
-    whole = set(curves.points.loc[curves.points["all"], "labelled"])
-    ticks = curves.labelled
-    axis.set_xticks(ticks, [f"all {n}" if n in whole else str(n) for n in ticks])
+    axis.set_xticks(ticks, [curves.name(n) for n in labelled])
     axis.minorticks_off()
     axis.set_xlim(-0.25 if ticks[0] == 0 else ticks[0] / 1.3, ticks[-1] * 1.3)
     axis.set_xlabel("Labelled chips", color=INK)

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from landslide.results import labels_figure
 from landslide.results.bootstrap import combination, mean_interval, resample
 from landslide.results.figures import label_figure
 from landslide.results.labels import AS_LONG, AT_RANDOM, label_efficiency, label_report
@@ -105,6 +106,52 @@ def test_what_trained_on_other_cubes_too_stands_at_all_labels_of_its_own(table_o
     assert curves.labelled == [0, 2, 10, 40]
     (point,) = curves.points[curves.points["origin"] == "with kaikoura"].to_dict("records")
     assert (point["labelled"], point["all"], point["mean"]) == (40, True, 0.8)
+
+
+@pytest.fixture
+def all_lost(sweep, make_row):
+    """Rows of a made-up sweep whose trials at random on all labels failed, zero-shot rows among."""
+    lost = [
+        make_row(seed=seed, error="out of memory", epochs=None, precision=None, key=f"fa{seed}")
+        for seed in (0, 1)
+    ]
+    return [*(row for row in sweep() if row.labelled_chips is not None), *lost]
+
+
+def test_failed_trials_on_all_labels_stand_apart_from_those_without_labels(table_of, all_lost):
+    (curves,) = label_efficiency(table_of(all_lost))
+    assert curves.labelled[:-1] == [0, 2, 10]
+    assert np.isnan(curves.labelled[-1])
+    lines = label_report(table_of(all_lost)).splitlines()
+    (header,) = [line for line in lines if line.startswith("model began")]
+    assert header.split()[-4:] == ["0", "2", "10", "all"]
+    (random,) = [line for line in lines if line.startswith(AT_RANDOM)]
+    assert random.split()[2] == "-"
+    assert random.endswith("failed")
+    (begun,) = [line for line in lines if line.startswith("from kaikoura")]
+    assert begun.split()[2] == "0.310"
+    assert begun.endswith("-")
+
+
+def test_chips_of_other_cubes_are_never_counted_as_all_of_this(table_of, all_lost, make_row):
+    joint = make_row(origin="with kaikoura", train_chips=140, auprc=0.8, key="ab")
+    (curves,) = label_efficiency(table_of([*all_lost, joint]))
+    assert 140 not in curves.labelled
+    (line,) = [each for each in label_report(table_of([])).splitlines() if "with kai" in each]
+    assert line.split()[-4:] == ["-", "-", "-", "0.800"]
+
+
+def test_the_figure_has_a_place_for_all_labels_of_an_unknown_number(
+    tmp_path, table_of, all_lost, make_row, monkeypatch
+):
+    drawn = []
+    monkeypatch.setattr(labels_figure, "save_figure", lambda figure, _: drawn.append(figure))
+    joint = make_row(origin="with kaikoura", train_chips=140, auprc=0.8, key="ab")
+    label_figure(table_of([*all_lost, joint]), str(tmp_path / "labels.png"))
+    (axis,) = drawn[0].axes
+    assert [text.get_text() for text in axis.get_xticklabels()] == ["0", "2", "10", "all"]
+    (line,) = [one for one in axis.lines if 0.8 in one.get_ydata()]
+    assert line.get_xdata() == axis.get_xticks()[-1]
 
 
 def test_inputs_and_timesteps_have_curves_of_their_own(table_of, sweep):
