@@ -37,8 +37,8 @@ class Place:
     """Side of a coarsened pixel [m]; None where the cube does not say."""
     pixel_share: float
     """How much of the labelled pixels, uncoarsened, is landslide, 0 to 1."""
-    outline: list[tuple[float, float]] | None
-    """Longitude and latitude [degrees] of the corners; None without a reference system."""
+    middle: tuple[float, float] | None
+    """Its longitude and latitude [degrees], -180 to 180; None without a reference system."""
     title: str
     facts: list[str]
     """What else to say, a line each."""
@@ -83,7 +83,7 @@ def read_place(cube: xr.Dataset, event: Event, longest: int = LONGEST) -> Place:
         elevation=_coarse(cube["dem"], factor, "mean") if "dem" in cube else None,
         pixel_m=pixel * factor if pixel else None,
         pixel_share=share,
-        outline=_outline(cube, crs) if crs is not None and "x" in cube.coords else None,
+        middle=_middle(cube, crs) if crs is not None and "x" in cube.coords else None,
         title=str(json.loads(cube.attrs["event"])["name"]) if "event" in cube.attrs else event.name,
         facts=facts,
     )
@@ -107,10 +107,10 @@ def _label(cube: xr.Dataset, factor: int) -> tuple[npt.NDArray[np.uint8] | None,
     return np.where(any_slide, 1, np.where(any_valid, 0, 255)).astype(np.uint8), share
 
 
-def _outline(cube: xr.Dataset, crs: "CRS") -> list[tuple[float, float]]:
+def _middle(cube: xr.Dataset, crs: "CRS") -> tuple[float, float]:
+    """Return the longitude and latitude of the grid's middle: corners may lie across 180."""
     from pyproj import Transformer  # noqa: PLC0415 - of the extras, for cubes with a CRS only
 
-    x, y = cube["x"].to_numpy()[[0, -1]], cube["y"].to_numpy()[[0, -1]]
-    to = Transformer.from_crs(crs, "EPSG:4326", always_xy=True)
-    east, north = to.transform(x[[0, 1, 1, 0]], y[[0, 0, 1, 1]])
-    return list(zip(east.tolist(), north.tolist(), strict=True))
+    x, y = (float(cube[axis].to_numpy()[[0, -1]].mean()) for axis in ("x", "y"))
+    east, north = Transformer.from_crs(crs, "EPSG:4326", always_xy=True).transform(x, y)
+    return (east + 180) % 360 - 180, north

@@ -128,9 +128,9 @@ def _nothing(axis: Axes, words: str) -> None:
 
 
 def _where(place: Place) -> list[str]:
-    if place.outline is None:
+    if place.middle is None:
         return ["place unknown: the cube", "declares no reference system"]
-    east, north = np.mean(place.outline, axis=0)
+    east, north = place.middle
     latitude = f"{abs(north):.2f}\N{DEGREE SIGN} {'N' if north >= 0 else 'S'}"
     longitude = f"{abs(east):.2f}\N{DEGREE SIGN} {'E' if east >= 0 else 'W'}"
     return [f"{latitude}, {longitude}"]
@@ -146,10 +146,10 @@ def _globe(axis: Axes, place: Place) -> None:
     axis.fill(
         np.cos(turn), np.sin(turn), facecolor="#eef3f7", edgecolor=panels.FAINT, linewidth=0.8
     )
-    if place.outline is None:
+    if place.middle is None:
         axis.text(0, 0, "?", ha="center", va="center", fontsize=28, color=panels.FAINT)
         return
-    middle = np.mean(place.outline, axis=0)
+    middle = place.middle
     along = np.linspace(-180, 180, 181)
     for latitude in range(-75, 90, _LINES_DEGREES):
         _line(axis, along, np.full(along.shape, float(latitude)), middle, bold=latitude == 0)
@@ -167,7 +167,12 @@ def _globe(axis: Axes, place: Place) -> None:
 
 
 def _line(
-    axis: Axes, longitude: np.ndarray, latitude: np.ndarray, middle: np.ndarray, *, bold: bool
+    axis: Axes,
+    longitude: np.ndarray,
+    latitude: np.ndarray,
+    middle: tuple[float, float],
+    *,
+    bold: bool,
 ) -> None:
     x, y, front = _seen(longitude, latitude, middle)
     edges = np.flatnonzero(np.diff(np.concatenate([[False], front, [False]]).astype(int)))
@@ -177,7 +182,7 @@ def _line(
 
 
 def _seen(
-    longitude: np.ndarray, latitude: np.ndarray, middle: np.ndarray
+    longitude: np.ndarray, latitude: np.ndarray, middle: tuple[float, float]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the orthographic projection around `middle`, and which points lie in front."""
     turned, north, tilt = (np.radians(v) for v in (longitude - middle[0], latitude, middle[1]))

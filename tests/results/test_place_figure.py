@@ -58,7 +58,7 @@ def test_the_images_nearest_the_event_are_shown_in_decibels(cube: xr.Dataset) ->
     assert place.pixel_m == 10.0
     assert place.pixel_share == pytest.approx(1 / (40 * 50))
     assert "40 x 56 pixels of 10 m" in place.facts
-    assert place.outline is None
+    assert place.middle is None
 
 
 @pytest.mark.parametrize("side", ["before", "after"])
@@ -95,9 +95,23 @@ def test_a_reference_system_says_where_it_is(
     cube: xr.Dataset, name: Callable[[xr.Dataset], xr.Dataset]
 ) -> None:
     place = read_place(name(cube), EVENT)
-    assert place.outline is not None
-    east, north = np.mean(place.outline, axis=0)
-    assert (east, north) == (pytest.approx(141.98, abs=0.05), pytest.approx(42.89, abs=0.05))
+    assert place.middle == pytest.approx((141.98, 42.89), abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("crs", "x", "y"),
+    [
+        (3460, 2_132_200.0 + 10 * np.arange(56), 3_900_000.0 - 10 * np.arange(40)),
+        (4326, 179.8 + 0.01 * np.arange(56), -17 - 0.01 * np.arange(40)),
+    ],
+)
+def test_a_scene_across_the_antimeridian_lies_in_its_middle(
+    cube: xr.Dataset, crs: int, x: np.ndarray, y: np.ndarray
+) -> None:
+    place = read_place(cube.assign_coords(x=x, y=y).assign_attrs(epsg=crs), EVENT)
+    assert place.middle is not None
+    assert -180 <= place.middle[0] <= 180
+    assert abs(place.middle[0]) == pytest.approx(180, abs=0.1)
 
 
 def test_pixels_without_a_unit_have_no_metres(cube: xr.Dataset) -> None:
