@@ -1,6 +1,7 @@
 """Whether one input beats another, on the same test chips: `landslide table --compare`."""
 
 import io
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -17,6 +18,8 @@ from landslide.results.bootstrap import (
 )
 from landslide.results.sections import Section, sections
 from landslide.results.summary import Form, columns, one_place, pipes, settings, title, units_tested
+
+log = logging.getLogger(__name__)
 
 type Configuration = tuple[str, int]
 
@@ -59,7 +62,7 @@ def compare(table: pd.DataFrame, first: str, second: str, form: Form = "text") -
         Inputs such as `vv+vh`, compared at every timestep count that both have; or at one, as
         `vv+vh@4`. Inputs without timesteps, such as `dem`, stand against each count of the other.
     form
-        text, csv or markdown.
+        text, csv or markdown. What could not be compared is said among the rest, of csv in the log.
 
     Raises
     ------
@@ -82,18 +85,18 @@ def compare(table: pd.DataFrame, first: str, second: str, form: Form = "text") -
         )
     results, reasons = [], []
     for section, pairs in found:
-        try:
-            results.append((section, _differences(section, pairs)))
-        except ValueError as error:
-            reasons.append((section, error))
+        differences, lacking = _differences(section, pairs)
+        if differences:
+            results.append((section, differences))
+        reasons += [f"{title(section)}: {reason}" for reason in lacking]
     if not results:
-        raise reasons[0][1]
+        raise ValueError(reasons[0])
     if form == "csv":
+        for reason in reasons:
+            log.warning(reason)
         return _csv(results)
     lines = _text if form == "text" else _markdown
-    parts = ["\n".join(lines(*each)) for each in results]
-    parts += [f"{title(section)}: not compared, {reason}" for section, reason in reasons]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join([*("\n".join(lines(*each)) for each in results), *reasons]) + "\n"
 
 
 def _parse(name: str) -> tuple[str, int | None]:
@@ -126,26 +129,31 @@ def _pairs(
 
 def _differences(
     section: Section, pairs: Sequence[tuple[Configuration, Configuration]]
-) -> list[Difference]:
-    drawn = {name: _resampled(section, name) for pair in pairs for name in pair}
-    each = [combination([(1, drawn[a]), (-1, drawn[b])]) for a, b in pairs]
-    found = [
-        Difference(
-            first=a[0] if a[0] != b[0] else f"{a[0]}@{a[1]}",
-            second=b[0] if a[0] != b[0] else f"{b[0]}@{b[1]}",
-            timesteps=_counts(a[1], b[1]),
-            interval=mean_interval(scores),
-            seeds=len(scores.seeds),
-        )
-        for (a, b), scores in zip(pairs, each, strict=True)
-    ]
-    if len(pairs) > 1:
+) -> tuple[list[Difference], list[str]]:
+    """Return the differences that there are, of several the mean last, and why others are not."""
+    found: list[Difference] = []
+    reasons: list[str] = []
+    every: list[Resampled] = []
+    for a, b in pairs:
+        counts = _counts(a[1], b[1])
+        first, second = (n if a[0] != b[0] else f"{n}@{steps}" for n, steps in (a, b))
+        try:
+            scores = combination([(1, _resampled(section, a)), (-1, _resampled(section, b))])
+        except ValueError as error:
+            reasons.append(f"not compared at {counts}, {error}")
+            continue
+        found.append(Difference(first, second, counts, mean_interval(scores), len(scores.seeds)))
+        every.append(scores)
+    if len(every) > 1:
         (first, _), (second, _) = pairs[0]
-        steps = [int(n) for pair in pairs for _, n in pair if n]
-        over = f"{min(steps)} to {max(steps)}"
-        mean = combination([(1 / len(each), scores) for scores in each])
-        found.append(Difference(first, second, over, mean_interval(mean), len(mean.seeds)))
-    return found
+        counts = f"{found[0].timesteps} to {found[-1].timesteps}"
+        try:
+            mean = combination([(1 / len(every), scores) for scores in every])
+        except ValueError:
+            reasons.append(f"no mean over {counts} timesteps, whose differences share no seed")
+        else:
+            found.append(Difference(first, second, counts, mean_interval(mean), len(mean.seeds)))
+    return found, reasons
 
 
 def _counts(first: int, second: int) -> str:

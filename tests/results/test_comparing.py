@@ -73,6 +73,33 @@ def test_one_seed_decides_nothing(table_of, rows):
     assert one["verdict"] == "undecided"
 
 
+@pytest.fixture
+def seeds_apart(rows):
+    """Rows of vv and vh that share seed 0 at one timestep, 5 at three, and none at four."""
+    shared = {1: (0,), 3: (5,)}
+    pairs = [(inputs, n, seeds) for n, seeds in shared.items() for inputs in ("vv", "vh")]
+    lone = [*rows("vv", 2.0, 4, (0,)), *rows("vh", 1.0, 4, (5,))]
+    return [*(row for name, n, seeds in pairs for row in rows(name, 1.5, n, seeds)), *lone]
+
+
+def test_of_counts_that_share_no_seed_each_stands_and_the_mean_alone_is_left_out(
+    table_of, seeds_apart
+):
+    text = compare(table_of(seeds_apart), "vv", "vh")
+    table = text.partition("timesteps  difference")[2]
+    assert [line[0] for line in table.splitlines()[1:3]] == ["1", "3"]
+    assert "\n1 to 3 " not in text
+    assert "no mean over 1 to 3 timesteps, whose differences share no seed" in text
+    assert "not compared at 4, the inputs to compare share no seed" in text
+
+
+def test_what_csv_has_no_place_for_is_said_in_the_log(table_of, seeds_apart, caplog):
+    csv = pd.read_csv(io.StringIO(compare(table_of(seeds_apart), "vv", "vh", "csv")))
+    assert csv["timesteps"].tolist() == [1, 3]
+    assert [record.levelname for record in caplog.records] == ["WARNING"] * 2
+    assert "hokkaido, paper protocol: no mean over 1 to 3 timesteps" in caplog.text
+
+
 def test_rows_of_two_splits_are_never_paired(table_of, rows):
     made = [*rows("vv", 2.0, split_digest="one"), *rows("vh", 1.0, split_digest="two")]
     with pytest.raises(ValueError, match="no part of the table has scores of both vv and vh"):
