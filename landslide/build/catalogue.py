@@ -5,10 +5,12 @@ import pystac
 import shapely
 import xarray as xr
 from odc.geo.geobox import GeoBox
-from pyproj import CRS, Transformer
+from pyproj import CRS
 from pystac.extensions.datacube import DatacubeExtension
 from pystac.extensions.projection import ProjectionExtension
 
+from landslide.build.grid import LONGITUDE_LATITUDE
+from landslide.build.outlines import box_of, one_turn, outline
 from landslide.build.plan import BuildPlan
 from landslide.build.target import Target
 
@@ -36,7 +38,7 @@ def cube_item(plan: BuildPlan, target: Target, cube: xr.Dataset) -> pystac.Item:
     pystac.Item
         With the datacube and the projection extension; its one asset is the cube.
     """
-    outline = _outline(plan.grid)
+    around = outline(plan.grid, LONGITUDE_LATITUDE)
     times = cube["timestep"].to_numpy() if "timestep" in cube.coords else np.array([], "M8[ns]")
     event = plan.recipe.event
     first, last = (times.min(), times.max()) if times.size else (event.start, event.end)
@@ -44,8 +46,8 @@ def cube_item(plan: BuildPlan, target: Target, cube: xr.Dataset) -> pystac.Item:
     licences = sorted({one for about in layers.values() for one in about.get("licences", [])})
     item = pystac.Item(
         event.name,
-        shapely.geometry.mapping(outline),
-        list(outline.bounds),
+        shapely.geometry.mapping(one_turn(around)),
+        box_of(around),
         None,
         {
             "landslide:event": np.datetime_as_string(event.start, "s") + "Z",
@@ -74,13 +76,6 @@ def cube_item(plan: BuildPlan, target: Target, cube: xr.Dataset) -> pystac.Item:
         "cube:variables": _variables(cube),
     }
     return item
-
-
-def _outline(grid: GeoBox) -> shapely.Polygon:
-    along = Transformer.from_crs(str(grid.crs), "EPSG:4326", always_xy=True)
-    box = shapely.box(*grid.boundingbox)
-    dense = shapely.segmentize(box, box.length / 64)
-    return shapely.transform(dense, along.transform, interleaved=False)
 
 
 def _dimensions(cube: xr.Dataset, grid: GeoBox) -> dict[str, object]:

@@ -18,11 +18,11 @@ from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 from rasterio.enums import Resampling
 
+from landslide.build.outlines import outline
 from landslide.build.rasters import (
     Raster,
     describe_raster,
     extent,
-    outline,
     resample,
     touches,
     window_over,

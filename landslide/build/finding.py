@@ -32,7 +32,7 @@ def find_scenes(recipe: Recipe) -> list[Scene]:
     found = folder_scenes(source.source, source.pattern)
     over = [scene for scene in found if shapely.intersects(scene.footprint, recipe.area)]
     if not over:
-        middle = found[0].footprint.centroid
+        middle = found[0].footprint.representative_point()
         raise ValueError(
             f"none of the {len(found)} scenes in {source.source} meets the area: check `area`, "
             f"which is in longitude and latitude; {found[0].name} lies at {middle.x:.2f}, "

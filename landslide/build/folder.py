@@ -13,21 +13,23 @@ import pyproj
 import rasterio
 import shapely
 from affine import Affine
+from odc.geo.geobox import GeoBox
 from rasterio.features import shapes
 from rasterio.windows import Window
 from shapely.geometry.base import BaseGeometry
 
 from landslide.build.access import raster_errors
-from landslide.build.grid import project
+from landslide.build.grid import LONGITUDE_LATITUDE, project
 from landslide.build.headers import Header, read_header
 from landslide.build.names import ProductName, granule_track, orbit_state_at, read_name
+from landslide.build.outlines import one_piece, one_turn, outline
 from landslide.build.scenes import Scene
 from landslide.cube.fetch import refuse_unsafe
 from landslide.cube.schema import POLARISATIONS
 
 README = re.compile(r"\.(README\.md\.txt|log|xml)$", re.IGNORECASE)
 EDGE_POINTS = 16
-"""Segments along an image's edge, which bends when it is turned to degrees."""
+"""Segments along what is turned to degrees, where it bends."""
 SAMPLES = 32
 """Pixels along each side of a window that are looked at for no-data."""
 
@@ -118,7 +120,9 @@ def archive_members(path: Path) -> list[str]:
 def _scene(files: dict[str, File]) -> Scene:
     headers = {name: read_header(file.address) for name, file in sorted(files.items())}
     file, first = files[min(files)], headers[min(files)]
-    footprint, name = _outline(first), file.name
+    around, name = _outline(first), file.name
+    if around.is_empty:
+        raise ValueError(f"{file.address} lies nowhere on the Earth: see its reference system")
     stem = PurePosixPath(file.address).name.rpartition(".")[0]
     product, rest = re.split(rf"_{name.polarisation}(?=_|$)", stem, maxsplit=1, flags=re.IGNORECASE)
     return Scene(
@@ -128,8 +132,8 @@ def _scene(files: dict[str, File]) -> Scene:
         start=name.start.astype("datetime64[ns]"),
         platform=name.platform,
         relative_orbit=name.relative_orbit or _track_beside(file.beside, product),
-        orbit_state=orbit_state_at(name.start, footprint.centroid.x),
-        footprint=footprint,
+        orbit_state=orbit_state_at(name.start, around.centroid.x),
+        footprint=one_turn(around),
         addresses={key: one.address for key, one in sorted(files.items())},
         pixel_m=first.pixel_m,
         nodata=first.nodata,
@@ -171,8 +175,8 @@ def _filled(address: str, footprint: BaseGeometry, area: BaseGeometry) -> BaseGe
     if filled.all():
         return footprint
     cells = [
-        shapely.geometry.shape(outline)
-        for outline, _ in shapes(filled.astype(np.uint8), mask=filled, transform=cell)
+        shapely.geometry.shape(cells)
+        for cells, _ in shapes(filled.astype(np.uint8), mask=filled, transform=cell)
     ]
     return _in_degrees(shapely.union_all(cells), crs)
 
@@ -188,14 +192,15 @@ def _sizes(headers: dict[str, Header]) -> dict[str, int] | None:
 
 
 def _outline(header: Header) -> BaseGeometry:
-    """Return an image's outline in longitude and latitude [degrees]."""
-    return _in_degrees(shapely.box(*header.bounds), header.crs)
+    """Return an image's outline in longitude, beyond 180 too, and latitude [degrees]."""
+    image = GeoBox.from_bbox(header.bounds, header.crs, shape=(1, 1), tight=True)
+    return outline(image, LONGITUDE_LATITUDE)
 
 
-def _in_degrees(outline: BaseGeometry, crs: str) -> BaseGeometry:
-    dense = shapely.segmentize(outline, max(outline.length / 4 / EDGE_POINTS, 1e-9))
-    along = pyproj.Transformer.from_crs(crs, "EPSG:4326", always_xy=True)
-    return shapely.transform(dense, along.transform, interleaved=False)
+def _in_degrees(cells: BaseGeometry, crs: str) -> BaseGeometry:
+    dense = shapely.segmentize(cells, max(cells.length / 4 / EDGE_POINTS, 1e-9))
+    along = pyproj.Transformer.from_crs(crs, LONGITUDE_LATITUDE, always_xy=True)
+    return one_turn(one_piece(shapely.transform(dense, along.transform, interleaved=False)))
 
 
 def _track_beside(beside: Path, product: str) -> int | None:

@@ -15,7 +15,7 @@ from pyproj.exceptions import CRSError
 
 from landslide.build.access import unknown
 from landslide.build.grid import LONGITUDE_LATITUDE, STEP_DEGREES
-from landslide.build.rasters import all_turns, outline
+from landslide.build.outlines import all_turns, outline
 from landslide.storage import without_secrets
 
 type Polygons = NDArray[np.object_]

@@ -14,7 +14,6 @@ import shapely
 from affine import Affine
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
-from pyproj import CRS, Transformer
 from rasterio.enums import Resampling
 from rasterio.errors import NotGeoreferencedWarning
 from rasterio.warp import reproject
@@ -23,12 +22,9 @@ from shapely.affinity import translate
 from shapely.geometry.base import BaseGeometry
 
 from landslide.build.access import gdal_options, raster_errors, require_place, signed
-from landslide.build.grid import LONGITUDE_LATITUDE, STEP_DEGREES
 from landslide.build.headers import require_whole
+from landslide.build.outlines import TURN, all_turns, outline
 from landslide.build.signing import Signer, unsigned
-
-TURN = 360.0
-"""Degrees of longitude."""
 
 # rasterio hushes this one about its arrays in memory, in a way that threads undo for each other.
 warnings.filterwarnings("ignore", "Dataset has no geotransform", NotGeoreferencedWarning)
@@ -99,49 +95,6 @@ def describe_raster(
             dtype=source.dtypes[0],
             tags=tuple(sorted(source.tags().items())),
         )
-
-
-def outline(geobox: GeoBox, crs: Any) -> BaseGeometry:
-    """Return the outline of a grid in another CRS, its sides followed at 32 points each.
-
-    It is for what is small on the Earth, as a cube's grid is, and not for a raster that may be a
-    hemisphere's. Where the grid crosses the 180th meridian, longitudes go on beyond 180 degrees,
-    and on a plane, which may end there, it is of two parts. It is empty where the CRS cannot show
-    it.
-    """
-    west, south, east, north = geobox.boundingbox
-    box = shapely.segmentize(
-        shapely.box(west, south, east, north), max(east - west, north - south) / 32
-    )
-    base = str(crs) if CRS.from_user_input(str(crs)).is_geographic else LONGITUDE_LATITUDE
-    to = Transformer.from_crs(str(geobox.crs), base, always_xy=True)
-    x, y = to.transform(*shapely.get_coordinates(box).T)
-    if not (np.isfinite(x).all() and np.isfinite(y).all()):
-        return shapely.Polygon()
-    x = np.unwrap(x, period=TURN)
-    if abs(x[-1] - x[0]) > TURN / 2:  # it goes around a pole, which belongs to it
-        x, y = np.append(x, [x[-1], x[0]]), np.append(y, [np.copysign(90, y[0])] * 2)
-    x[-1] = x[0]  # without the rounding of turns
-    around = shapely.Polygon(np.stack([x, y], axis=1))
-    return around if base == str(crs) else _on_plane(around, str(crs))
-
-
-def _on_plane(around: BaseGeometry, crs: str) -> BaseGeometry:
-    """Return an outline in degrees on a plane, cut at the 180th meridian; empty if not shown."""
-    half = shapely.box(-TURN / 2, -90, TURN / 2, 90)
-    parts = [translate(around, turn).intersection(half) for turn in (-TURN, 0, TURN)]
-    dense = shapely.segmentize(shapely.union_all(parts), STEP_DEGREES)
-    to = Transformer.from_crs(LONGITUDE_LATITUDE, crs, always_xy=True)
-    shown = shapely.transform(dense, to.transform, interleaved=False)
-    if not np.isfinite(shown.bounds).all():
-        return shapely.Polygon()
-    # Around a pole its two ends lie on each other.
-    return shapely.make_valid(shown, method="structure", keep_collapsed=False)
-
-
-def all_turns(shape: BaseGeometry) -> BaseGeometry:
-    """Return a shape in degrees of all turns: what is 190 east to one is 170 west to another."""
-    return shapely.union_all([translate(shape, turn) for turn in (-TURN, 0, TURN)])
 
 
 def extent(raster: GeoBox) -> BaseGeometry:

@@ -11,6 +11,7 @@ import shapely
 from shapely.geometry.base import BaseGeometry
 
 from landslide.build.names import opera_name, orbit_state_at
+from landslide.build.outlines import one_piece
 from landslide.cube.schema import POLARISATIONS
 from landslide.cube.spelling import decode_orbit_state
 
@@ -139,7 +140,7 @@ def scene_of(item: pystac.Item) -> Scene | None:
         start=start,
         platform=str(about.get("platform", "sentinel-1")).lower(),
         relative_orbit=track,
-        orbit_state=state or orbit_state_at(start, footprint.centroid.x),
+        orbit_state=state or orbit_state_at(start, one_piece(footprint).centroid.x),
         footprint=footprint,
         addresses={name: str(asset.get_absolute_href()) for name, asset in assets.items()},
         pixel_m=_pixel(transform, opera.pixel_m if opera else PIXEL_M),

@@ -11,6 +11,7 @@ import shapely
 from pystac_client.exceptions import APIError
 from shapely.geometry.base import BaseGeometry
 
+from landslide.build.outlines import one_turn
 from landslide.build.scenes import Scene, scene_of
 from landslide.retries import innermost
 
@@ -123,6 +124,8 @@ def search_elevation(
 ) -> tuple[list[str], list[str], str]:
     """Return the DEM's pieces over an area: their names, addresses (not signed), and licence.
 
+    The area's longitudes [degrees] may go on beyond the 180th meridian.
+
     Raises
     ------
     ValueError
@@ -132,16 +135,20 @@ def search_elevation(
     """
     with api_errors(api):
         client = pystac_client.Client.open(api, timeout=TIMEOUT_S)
-        items = list(
-            client.search(collections=[collection], bbox=list(area.bounds), limit=PAGE).items()
-        )
-        about = client.get_collection(collection) if items else None
-    if not items:
+        found = {
+            item.id: item
+            for part in shapely.get_parts(one_turn(area))
+            for item in client.search(
+                collections=[collection], bbox=list(part.bounds), limit=PAGE
+            ).items()
+        }
+        about = client.get_collection(collection) if found else None
+    if not found:
         raise ValueError(
             f"no elevation of {collection} at {api} within the area: check `collection`, or give "
             "`source` the files of a DEM"
         )
-    items.sort(key=lambda item: item.id)
+    items = [found[name] for name in sorted(found)]
     licence = "" if about is None else about.license
     return [item.id for item in items], [_elevation(item, asset) for item in items], licence
 

@@ -10,14 +10,14 @@ from typing import Any
 import shapely
 import xarray as xr
 from odc.geo.geobox import GeoBox
-from pyproj import Transformer
 
 from landslide.build.finding import find_window_pairs
 from landslide.build.fingerprint import fingerprint
-from landslide.build.grid import north_on
+from landslide.build.grid import LONGITUDE_LATITUDE, north_on
 from landslide.build.insar import insar_layers, pairs_within
 from landslide.build.labels import label_layers
 from landslide.build.observed import observed_layers
+from landslide.build.outlines import outline
 from landslide.build.passes import side
 from landslide.build.plan import BuildPlan
 from landslide.build.processing import processed
@@ -128,11 +128,7 @@ def _terrain(plan: BuildPlan, block_pixels: int) -> Stage:
 
 def _elevation(source: TerrainSource, grid: GeoBox) -> tuple[list[str], list[str], str]:
     if isinstance(source.source, str) and _of_archive(source):
-        along = Transformer.from_crs(str(grid.crs), "EPSG:4326", always_xy=True)
-        outline = shapely.segmentize(
-            shapely.box(*grid.boundingbox), max(grid.boundingbox.span_x, 1) / 16
-        )
-        area = shapely.transform(outline, along.transform, interleaved=False).buffer(MARGIN_DEGREES)
+        area = outline(grid, LONGITUDE_LATITUDE).buffer(MARGIN_DEGREES)
         return search_elevation(source.source, source.collection, area, source.asset)
     files = _several(source.source)
     return [Path(file).name for file in files], list(files), ""

@@ -15,8 +15,8 @@ from shapely import LineString, MultiPolygon, Point, Polygon, box
 
 from landslide.build.grid import area_grid, project
 from landslide.build.labels import any_pixel, burn, label_layers
+from landslide.build.outlines import outline
 from landslide.build.polygons import read_polygons
-from landslide.build.rasters import outline
 from landslide.build.terrain import terrain_layers
 from landslide.cube.schema import house_schema
 
