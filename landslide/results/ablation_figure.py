@@ -1,5 +1,7 @@
 """The paper's Figure 4: AUPRC over timesteps, a line for each inputs, above the baselines."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -7,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import MaxNLocator
 
+from landslide.results.layout import settings
 from landslide.results.order import inputs_order
 from landslide.results.panels import FAINT, INK
 from landslide.results.pivot import CHANGE_ONLY, RANDOM, baselines, pivot
@@ -24,6 +27,9 @@ _OTHERS = (("#e69f00", "v"), ("#56b4e9", "P"), ("#000000", "X"), ("#6b6b6b", "*"
 _TIMELESS = [("#7a5230", (5, 2.5)), ("#3b7d86", (7, 2, 1.5, 2)), ("#8b5fa8", (2.5, 2))]
 type Values = npt.NDArray[np.float64]
 
+_COLUMNS = 2
+_TITLE = ("event", "simulated", "protocol", "preset")
+
 # The axis is broken where the trained inputs would take up less than this share of it.
 _BREAK_SHARE = 0.45
 
@@ -32,25 +38,47 @@ def figure4(table: pd.DataFrame, path: str) -> None:
     """Draw the rows of `results_table` as the paper's Figure 4 and write it to `path`.
 
     Means over seeds with the sample standard deviation as bars, DEM alone, a random score (the
-    prevalence) and the untrained log ratio. Sections that may not be compared stand side by
-    side. Any format that matplotlib knows, at any address, whole or not at all.
+    prevalence) and the untrained log ratio. Sections that may not be compared have panels of their
+    own, which say in what they differ. What began elsewhere, or had few labels, is left out: see
+    `label_figure`. Any format that matplotlib knows, at any address, whole or not at all.
 
     Raises
     ------
     ValueError
-        Where no row has a score, or the ending of `path` names no format.
+        Where no row is left that has a score, or the ending of `path` names no format.
     """
-    drawn = [section for section in sections(table) if len(section.scored)]
+    here = table[table["origin"].isna() & table["labelled_chips"].isna()]
+    drawn = [section for section in sections(here) if len(section.scored)]
     if not drawn:
-        raise ValueError(f"no row has a score to draw in {path}; every trial failed")
-    figure = Figure(figsize=(7.2 * len(drawn), 5.0))
-    parts = np.ravel(figure.subfigures(1, len(drawn), squeeze=False))
-    for part, section in zip(parts, drawn, strict=True):
-        _draw(part, section)
+        lost = "every trial failed"
+        if table["auprc"].notna().any():
+            lost = "those that have began elsewhere, or had few labels: they are drawn as curves"
+        raise ValueError(f"no row has a score to draw in {path}; {lost}")
+    columns = min(_COLUMNS, len(drawn))
+    rows = -(-len(drawn) // columns)
+    figure = Figure(figsize=(7.2 * columns, 5.0 * rows))
+    parts = np.ravel(figure.subfigures(rows, columns, squeeze=False))
+    for part, section in zip(parts, drawn, strict=False):
+        _draw(part, section, _apart(section, drawn))
     save_figure(figure, path)
 
 
-def _draw(part: SubFigure, section: Section) -> None:
+def _apart(section: Section, drawn: Sequence[Section]) -> str:
+    """Say in what a section differs from others of the same title."""
+    alike = [
+        each.identity
+        for each in drawn
+        if all(each.identity[name] == section.identity[name] for name in _TITLE)
+    ]
+    differing = {
+        name: value
+        for name, value in section.identity.items()
+        if len({identity[name] for identity in alike}) > 1
+    }
+    return settings(differing)
+
+
+def _draw(part: SubFigure, section: Section, apart: str) -> None:
     means, untrained = pivot(section), baselines(section)
     axes = _axes(part, *_levels(means, untrained))
     steps = sorted({int(n) for n in means["timesteps"] if n > 0}) or [1]
@@ -62,12 +90,12 @@ def _draw(part: SubFigure, section: Section) -> None:
     axes[-1].set_xlabel("Timesteps before and after", color=INK)
     part.text(0.02, 0.49, "AUPRC", rotation=90, va="center", color=INK, fontsize=10)
     axes[0].legend(loc="upper left", bbox_to_anchor=(1.02, 1.0), frameon=False, fontsize=9)
-    _heading(part, section)
+    _heading(part, section, apart)
     if section.simulated:
         mark_simulated(part)
 
 
-def _heading(part: SubFigure, section: Section) -> None:
+def _heading(part: SubFigure, section: Section, apart: str) -> None:
     event, protocol = section.identity["event"], section.identity["protocol"]
     name = f"{event}".replace("_", " ")
     part.text(0.105, 0.945, f"{name[:1].upper()}{name[1:]}, {protocol} protocol", fontsize=12.5,
@@ -75,13 +103,9 @@ def _heading(part: SubFigure, section: Section) -> None:
     seeds = len(section.seeds)
     spread = f"mean ± standard deviation of {seeds} seeds" if seeds > 1 else "one seed"
     preset = section.identity["preset"]
-    part.text(
-        0.105,
-        0.9,
-        f"{preset} preset, {spread}" if preset else spread,
-        fontsize=9,
-        color=FAINT,
-    )
+    said = f"{preset} preset, {spread}" if preset else spread
+    part.text(0.105, 0.9, said, fontsize=9, color=FAINT)
+    part.text(0.105, 0.875, apart, fontsize=7, color=FAINT)
 
 
 def _levels(means: pd.DataFrame, untrained: pd.DataFrame) -> tuple[Values, Values]:

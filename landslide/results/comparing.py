@@ -16,8 +16,8 @@ from landslide.results.bootstrap import (
     mean_interval,
     resample,
 )
+from landslide.results.layout import Form, columns, one_place, pipes, settings, title, units_tested
 from landslide.results.sections import Section, sections
-from landslide.results.summary import Form, columns, one_place, pipes, settings, title, units_tested
 
 log = logging.getLogger(__name__)
 
@@ -199,7 +199,7 @@ def _cells(found: Sequence[Difference]) -> list[list[str]]:
 
 def _text(section: Section, found: Sequence[Difference]) -> Iterator[str]:
     yield title(section)
-    yield settings(section)
+    yield settings(section.identity)
     yield from _how(section, found)
     yield ""
     yield from columns(_cells(found))
@@ -208,7 +208,7 @@ def _text(section: Section, found: Sequence[Difference]) -> Iterator[str]:
 def _markdown(section: Section, found: Sequence[Difference]) -> Iterator[str]:
     yield f"## {title(section)}"
     yield ""
-    yield settings(section)
+    yield settings(section.identity)
     yield ""
     yield from (f"- {line}" for line in _how(section, found))
     yield ""

@@ -14,8 +14,8 @@ from landslide.results.bootstrap import (
     mean_interval,
     resample,
 )
+from landslide.results.layout import columns
 from landslide.results.order import SECTION, inputs_order
-from landslide.results.summary import columns
 
 AT_RANDOM = "at random"
 """The name of what began at random."""

@@ -6,10 +6,11 @@ import pandas as pd
 
 from landslide.results.causes import HEADER, causes
 from landslide.results.claims import Claim, paper_claims
+from landslide.results.layout import pipes
 from landslide.results.order import inputs_order
 from landslide.results.sections import Section, sections
 from landslide.results.setting import Setting, shortfalls, what_was_run
-from landslide.results.summary import pipes, report
+from landslide.results.summary import report
 
 BY_HAND = "<!-- What stands below this line is written by hand, and stays. -->"
 

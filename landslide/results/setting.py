@@ -9,8 +9,8 @@ import pandas as pd
 
 from landslide.chips.inputs import BASELINE, PAPER_INPUTS, PAPER_TIMESTEPS
 from landslide.chips.split import Chipping
+from landslide.results.layout import one_place, pipes
 from landslide.results.sections import Section
-from landslide.results.summary import one_place, pipes
 
 PAPER_SHAPE = (4398, 5382)
 PAPER_SETTINGS = {

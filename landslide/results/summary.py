@@ -1,19 +1,16 @@
 """The table as the paper prints it: inputs by timesteps, the baselines, and the claims."""
 
 import io
-from collections.abc import Iterator, Sequence
-from typing import Literal
+from collections.abc import Iterator
 
 import pandas as pd
 
-from landslide.chips.split import LEAST_BLOCKS
-from landslide.results.bootstrap import blocks_tested, has_histograms, unit_count
+from landslide.results.bootstrap import has_histograms
 from landslide.results.claims import Claim, paper_claims
-from landslide.results.order import MIXED, SECTION
+from landslide.results.layout import Form, columns, drawn, one_place, pipes, settings, title
+from landslide.results.order import MIXED
 from landslide.results.pivot import UNTRAINED, baselines, pivot
 from landslide.results.sections import Section, sections
-
-type Form = Literal["text", "csv", "markdown"]
 
 
 def report(table: pd.DataFrame, form: Form = "text") -> str:
@@ -35,23 +32,6 @@ def report(table: pd.DataFrame, form: Form = "text") -> str:
     if form == "markdown":
         return "\n\n".join("\n".join(_markdown(part)) for part in parts) + "\n"
     raise ValueError(f"unknown format {form!r}; choose text, csv or markdown")
-
-
-def title(section: Section) -> str:
-    """Return a section's event and protocol, and plainly that it is simulated where it is."""
-    mark = ", SIMULATED DATA" if section.simulated else ""
-    return f"{section.identity['event']}, {section.identity['protocol']} protocol{mark}"
-
-
-def settings(section: Section) -> str:
-    """Return on one line what else a section's rows have in common."""
-    known = {name: value for name, value in section.identity.items() if value is not None}
-    shown = [
-        f"{name.replace('_', ' ')} {str(known[name])[:12] if 'digest' in name else known[name]}"
-        for name in SECTION
-        if name in known and name not in {"event", "protocol", "simulated"}
-    ]
-    return ", ".join(shown)
 
 
 def notes(section: Section) -> list[str]:
@@ -91,36 +71,6 @@ def notes(section: Section) -> list[str]:
     return lines
 
 
-def one_place(section: Section) -> list[str]:
-    """Say so where the test landslides lie in too few blocks to tell how blocks differ."""
-    rows = section.scored[section.scored["test_blocks"].notna()]
-    if not len(rows) or units_tested(section):
-        return []
-    units, found = _units(section, rows), blocks_tested(rows.iloc[0])
-    said = f"Of {units} the landslides lie in {found:.1f}, counted by their pixels"
-    return [f"{said}: what another place would give is in no interval"]
-
-
-def units_tested(section: Section) -> str:
-    """Say what a section's intervals are over beside seeds; nothing where it is seeds alone."""
-    rows = section.scored[section.scored["test_blocks"].notna()]
-    if not len(rows) or blocks_tested(rows.iloc[0]) < LEAST_BLOCKS:
-        return ""
-    return _units(section, rows)
-
-
-def _units(section: Section, rows: pd.DataFrame) -> str:
-    blocked = section.identity["protocol"] == "blocked"
-    return f"{unit_count(rows)} {'spatial blocks of test chips' if blocked else 'test chips'}"
-
-
-def drawn(section: Section) -> str:
-    """Say what a section's intervals are over."""
-    units = units_tested(section)
-    some = "" if has_histograms(section.scored) else ", or seeds where rows kept no histograms"
-    return f"{units} and seeds{some}" if units else "seeds"
-
-
 def _spread(section: Section) -> str:
     """Say what the claims' numbers are judged by."""
     if len(section.seeds) < 2:
@@ -157,7 +107,7 @@ def _cell(number: pd.Series) -> str:
 
 def _text(section: Section) -> Iterator[str]:
     yield title(section)
-    yield settings(section)
+    yield settings(section.identity)
     yield from notes(section)
     yield ""
     cells = _cells(section)
@@ -183,7 +133,7 @@ def _claims(section: Section) -> tuple[list[tuple[int, Claim]], list[str]]:
 def _markdown(section: Section) -> Iterator[str]:
     yield f"## {title(section)}"
     yield ""
-    yield settings(section)
+    yield settings(section.identity)
     yield ""
     yield from (f"- {line}" for line in notes(section))
     yield ""
@@ -197,19 +147,6 @@ def _markdown(section: Section) -> Iterator[str]:
     ]
     yield from pipes(["the paper's claim", "here", f"mean ({_spread(section)})"], claims)
     yield from ["", *lacking] if lacking else []
-
-
-def columns(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Return the lines of a table for a terminal."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        yield "  ".join(cell.ljust(n) for cell, n in zip(row, widths, strict=True)).rstrip()
-
-
-def pipes(header: list[str], rows: list[list[str]]) -> Iterator[str]:
-    """Return the lines of a Markdown table."""
-    for row in (header, ["---"] * len(header), *rows):
-        yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |"
 
 
 def _csv(parts: list[Section]) -> str:

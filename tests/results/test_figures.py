@@ -86,6 +86,39 @@ def test_figure_4_stands_sections_side_by_side_and_marks_the_simulated(
     assert written.count("Simulated data") == 1
 
 
+def test_figure_4_leaves_out_what_has_curves_of_its_own(tmp_path, table_of, make_row, drawn):
+    others = [
+        make_row(auprc=0.7, origin="from kaikoura", key="ab"),
+        make_row(auprc=0.5, labelled_chips=2, key="ac"),
+    ]
+    figure4(table_of([make_row(), *others]), str(tmp_path / "figure4.png"))
+    assert texts(drawn[0]).count("Hokkaido, paper protocol") == 1
+    few = table_of([]).query("labelled_chips == 2 or origin == 'from kaikoura'")
+    with pytest.raises(ValueError, match=r"began elsewhere, or had few labels: .* curves"):
+        figure4(few, str(tmp_path / "few.png"))
+
+
+def test_figure_4_says_in_what_panels_of_one_title_differ(tmp_path, table_of, make_row, drawn):
+    rows = [
+        make_row(),
+        make_row(epochs=25, orbit="ascending"),
+        make_row(protocol="blocked", split_digest="b10c"),
+    ]
+    figure4(table_of(rows), str(tmp_path / "figure4.png"))
+    written = texts(drawn[0])
+    assert "epochs 100" in written
+    assert "epochs 25, orbit ascending" in written
+    assert not any("split digest" in each for each in written)
+
+
+def test_figure_4_wraps_its_panels_into_rows(tmp_path, table_of, make_row, drawn):
+    rows = [make_row(event=name) for name in ("hokkaido", "kaikoura", "talakmau")]
+    figure4(table_of(rows), str(tmp_path / "figure4.png"))
+    width, height = drawn[0].get_size_inches()
+    figure4(table_of([]).query("event == 'hokkaido'"), str(tmp_path / "one.png"))
+    assert tuple(drawn[1].get_size_inches() * 2) == (width, height)
+
+
 def test_figure_4_draws_other_inputs_and_dem_alone(tmp_path, table_of, make_row, drawn):
     rows = [make_row(inputs="vv+coherence", timesteps=2), make_row(inputs="dem", timesteps=0)]
     figure4(table_of(rows), str(tmp_path / "other.pdf"))
