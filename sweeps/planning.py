@@ -14,7 +14,7 @@ from landslide.chips.passing import ChipStream
 from landslide.chips.sizes import Room, memory_bytes
 from landslide.cube.events import find_event
 from landslide.experiment.configurations import configurations, with_baseline
-from landslide.experiment.keys import row_key, start_digest
+from landslide.experiment.keys import row_key
 from landslide.experiment.plan import Experiment, plan_experiment, stream_of
 from landslide.options import (
     INPUTS,
@@ -32,6 +32,7 @@ from landslide.retries import patiently
 from landslide.storage import absolute, require_writable
 from landslide.training.config import TrainingConfig
 from landslide.training.device import resolved_precision
+from landslide.training.start import start_digest
 from landslide.trial import require_network
 from sweeps.workers import add_dask_workers, require_workers
 

@@ -1,13 +1,9 @@
 """What determines a row, as digests: its key, and what it shares with the rows beside it."""
 
-import hashlib
-from pathlib import Path
-
 from landslide.experiment.plan import Experiment, digest_of
 from landslide.results.row import SCHEMA
-from landslide.retries import patiently
-from landslide.storage import read_bytes
 from landslide.training.config import TrainingConfig, determining
+from landslide.training.start import start_digest
 
 _VARIED = {"inputs", "timesteps", "seed", "start", "threads"}
 _COLUMNS = {*SCHEMA.names, "start"}
@@ -33,9 +29,6 @@ def row_key(
     if precision == "mixed":
         # On a GPU they do not matter; elsewhere they change less than the kind of device does.
         del training["threads"]
-    if Path(config.encoder_weights).is_file():
-        weights = Path(config.encoder_weights).read_bytes()
-        training["encoder_weights"] = hashlib.sha256(weights).hexdigest()
     if config.start != "none":
         training["start"] = start or start_digest(config.start)
     return digest_of(experiment.determined | {"training": training})[:32]
@@ -60,11 +53,3 @@ def origin_digest(experiment: Experiment, config: TrainingConfig) -> str:
     """Digest what trains weights to begin with, but for inputs, timesteps, seed and threads."""
     training = {k: v for k, v in determining(config).items() if k not in _VARIED}
     return digest_of(experiment.determined | {"training": training})[:12]
-
-
-def start_digest(address: str) -> str:
-    """Return the digest of weights to begin with, or their address where there are none."""
-    try:
-        return hashlib.sha256(patiently(lambda: read_bytes(address))).hexdigest()
-    except FileNotFoundError:
-        return address

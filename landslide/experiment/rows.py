@@ -1,6 +1,7 @@
 """The row that a trial earns, or leaves where it fails."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 from landslide.chips.split import TEST, VALIDATION, spatial_blocks
@@ -12,7 +13,7 @@ from landslide.experiment.plan import Experiment
 from landslide.experiment.versions import versions
 from landslide.results.histograms import class_histograms
 from landslide.results.row import Row
-from landslide.training.config import TrainingConfig
+from landslide.training.config import TrainingConfig, weights_digest
 from landslide.training.labelled import training_chips
 from landslide.training.metrics import change_baselines
 from landslide.training.train import Trained
@@ -25,7 +26,11 @@ def earned_row(experiment: Experiment, trained: Trained, chips: Chips, key: str)
     parts = known["part"].to_numpy()
     pixels = (known["label"].to_numpy() != NO_DATA).sum(axis=(1, 2))
     edges, negative, positive = class_histograms(trained.test_scores, trained.test_labels)
-    untrained = change_baselines(chips, config.timesteps) if config.timesteps else {}
+    untrained = (
+        change_baselines(chips, config.timesteps, threads=config.threads)
+        if config.timesteps
+        else {}
+    )
     trained_on = training_chips(known, config)
     # With few labels nothing validates.
     validated = int((parts == VALIDATION).sum()) if config.labelled_chips is None else 0
@@ -76,7 +81,7 @@ def _identity(experiment: Experiment, config: TrainingConfig, key: str) -> dict[
         "seed": config.seed,
         "preset": config.preset,
         "network": config.network,
-        "encoder_weights": config.encoder_weights,
+        "encoder_weights": named_weights(config.encoder_weights),
         "epochs": config.epochs,
         "batch_size": config.batch_size,
         "learning_rate": config.learning_rate,
@@ -87,3 +92,12 @@ def _identity(experiment: Experiment, config: TrainingConfig, key: str) -> dict[
         "orbit": experiment.orbit,
         "setup": setup_digest(experiment, config),
     }
+
+
+def named_weights(encoder_weights: str) -> str:
+    """Name encoder weights as a row does: those in a file by its name and digest.
+
+    Where a file lies differs from one submitted job to the next, and tells rows apart by nothing.
+    """
+    digest = weights_digest(encoder_weights)
+    return encoder_weights if digest is None else f"{Path(encoder_weights).name} {digest[:12]}"

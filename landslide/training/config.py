@@ -1,7 +1,9 @@
 """What determines a training run."""
 
+import hashlib
 import math
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 PRECISIONS = ("auto", "float32", "mixed")
@@ -101,12 +103,22 @@ def require_precision(name: str) -> None:
 def determining(config: TrainingConfig) -> dict[str, Any]:
     """Return the settings that determine a score: all but names and the checkpoints' rhythm.
 
-    What did not exist once is left out at its default, so that earlier keys stay.
+    Encoder weights in a file count by its content, wherever it lies. What did not exist once is
+    left out at its default, so that earlier keys stay.
     """
     settings = asdict(config)
     for name in ("checkpoint_every", "preset", "origin", "begun_on"):
         del settings[name]
+    settings["encoder_weights"] = weights_digest(config.encoder_weights) or config.encoder_weights
     for name in ("start", "labelled_chips", "compile"):
         if settings[name] == getattr(TrainingConfig, name):
             del settings[name]
     return settings
+
+
+def weights_digest(encoder_weights: str) -> str | None:
+    """Return the digest of a file of encoder weights; None of what is no file."""
+    path = Path(encoder_weights)
+    if encoder_weights == "none" or not path.is_file():
+        return None
+    return hashlib.sha256(path.read_bytes()).hexdigest()

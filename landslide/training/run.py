@@ -1,5 +1,6 @@
 """A training run in progress: one epoch after another, and the state that a checkpoint holds."""
 
+import functools
 import io
 import threading
 import time
@@ -18,6 +19,7 @@ from landslide.training.config import TrainingConfig, determining
 from landslide.training.device import whole_float32
 from landslide.training.feeding import Feed
 from landslide.training.metrics import average_precision
+from landslide.training.start import start_digest
 
 Report = Callable[[dict[str, float]], None]
 """Told each epoch's record."""
@@ -168,6 +170,20 @@ class Run:
             scores[rows] = predict(self.network, x, self.config.batch_size, self.precision)
         return scores
 
+    @functools.cached_property
+    def determined(self) -> dict[str, Any]:
+        """What a checkpoint must share with the run that goes on from it.
+
+        As a row's key has it: weights count by their content, for they may lie elsewhere, and
+        precision as it is here. Threads the next machine may have more of, or fewer.
+        """
+        settings = determining(self.config)
+        del settings["threads"]
+        settings["precision"] = "float32" if self.precision == torch.float32 else "mixed"
+        if self.config.start != "none":
+            settings["start"] = start_digest(self.config.start)
+        return settings
+
     def restore_best(self) -> None:
         """Go back to the weights that did best on validation, where there was one."""
         if self.best_weights:
@@ -178,7 +194,7 @@ class Run:
         buffer = io.BytesIO()
         torch.save(
             {
-                "config": determining(self.config),
+                "determined": self.determined,
                 "network": self.network.state_dict(),
                 "optimizer": self.optimizer.state_dict(),
                 "plateau": self.plateau.state_dict(),
@@ -210,7 +226,7 @@ class Run:
             return
         device = next(self.network.parameters()).device
         state: dict[str, Any] = torch.load(io.BytesIO(data), map_location=device, weights_only=True)
-        if _but_threads(state["config"]) != _but_threads(determining(self.config)):
+        if state.get("determined") != self.determined:
             raise ValueError(
                 f"the checkpoint {address} is of another configuration: remove it, or name another"
             )
@@ -230,11 +246,6 @@ class Run:
             torch.cuda.set_rng_state(state["gpu_random"].cpu())
         for name, value in state["progress"].items():
             setattr(self, name, value)
-
-
-def _but_threads(settings: dict[str, Any]) -> dict[str, Any]:
-    """Leave out what a run may go on with less or more of, as the next machine has them."""
-    return {name: value for name, value in settings.items() if name != "threads"}
 
 
 @torch.no_grad()

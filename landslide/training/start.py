@@ -1,5 +1,7 @@
 """Weights that a training run leaves for another to begin with."""
 
+import hashlib
+
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
@@ -50,3 +52,11 @@ def begin_with(network: torch.nn.Module, address: str) -> None:
             "begin with those of the same --network and --inputs"
         )
     network.load_state_dict(state | kept)
+
+
+def start_digest(address: str) -> str:
+    """Return the digest of weights to begin with, or their address where there are none."""
+    try:
+        return hashlib.sha256(patiently(lambda: read_bytes(address))).hexdigest()
+    except FileNotFoundError:
+        return address

@@ -1,5 +1,6 @@
 """What changes the key of a row, and what its setup."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,17 @@ def test_it_changes_with_the_weights_to_begin_with_and_not_with_where_they_lie(
         start = replace(SMALL, start=str(tmp_path / name))
         keys.add(row_key(experiment, start, "float32"))
     assert len(keys | {row_key(experiment, SMALL, "float32")}) == 3
+
+
+@pytest.mark.parametrize("digest", [lambda *of: row_key(*of, "float32"), origin_digest])
+def test_it_changes_with_the_encoders_weights_and_not_with_where_they_lie(
+    digest: Callable[..., str], experiment: Experiment, tmp_path: Path
+) -> None:
+    keys = set()
+    for name, content in (("a", b"one"), ("b", b"one"), ("c", b"two")):
+        (tmp_path / name).write_bytes(content)
+        keys.add(digest(experiment, replace(SMALL, encoder_weights=str(tmp_path / name))))
+    assert len(keys | {digest(experiment, SMALL)}) == 3
 
 
 def test_it_does_not_change_with_the_blocks_of_a_saved_split_but_the_setup_does(

@@ -2,6 +2,7 @@
 
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,13 @@ import pytest
 import xarray as xr
 from sklearn.metrics import average_precision_score
 
+from landslide.chips import passing
 from landslide.chips.split import TEST, TRAIN, VALIDATION, Chipping
+from landslide.chips.survey import survey
 from landslide.cube.labels import NO_DATA
 from landslide.experiment.configurations import configurations
 from landslide.experiment.keys import row_key
-from landslide.experiment.plan import Experiment
+from landslide.experiment.plan import Experiment, stream_of
 from landslide.experiment.rows import earned_row, failed_row
 from landslide.experiment.run import run_trial
 from landslide.experiment.versions import versions
@@ -131,6 +134,40 @@ def test_untrained_change_stands_beside_what_has_timesteps(sweep: Sweep, chips: 
     assert by_inputs.loc["vv", "smoothed_difference_auprc"] > by_inputs.loc["vv", "prevalence"]
     assert pd.isna(by_inputs.loc["dem", "change_auprc"])
     assert by_inputs.loc["dem", "timesteps"] == 0
+
+
+def test_encoder_weights_in_a_file_are_named_and_not_where_they_lie(
+    experiment: Experiment, tmp_path: Path
+) -> None:
+    said = []
+    for folder, content in (("first", b"one"), ("then", b"one"), ("other", b"two")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "encoder.pt").write_bytes(content)
+        config = replace(SMALL, encoder_weights=f"{tmp_path}/{folder}/encoder.pt")
+        said.append(failed_row(experiment, config, "ab", "an error").encoder_weights)
+    assert said[0] == said[1] != said[2]
+    assert re.fullmatch(r"encoder\.pt [0-9a-f]{12}", str(said[0]))
+    for name in ("none", "imagenet"):
+        config = replace(SMALL, encoder_weights=name)
+        assert failed_row(experiment, config, "ab", "an error").encoder_weights == name
+
+
+def test_a_trial_on_a_stream_reads_with_its_own_threads_alone(
+    cube: xr.Dataset, experiment: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chips = survey(stream_of(cube, experiment))
+    threads: list[int] = []
+
+    class Counted(ThreadPoolExecutor):
+        def __init__(self, count: int, name: str) -> None:
+            threads.append(count)
+            super().__init__(count, name)
+
+    monkeypatch.setattr(passing, "CPU_COUNT", 3)  # of the node
+    monkeypatch.setattr(passing, "ThreadPoolExecutor", Counted)
+    config = replace(SMALL, epochs=1, threads=1)
+    run_trial(experiment, config, chips, key="abc", table=f"{tmp_path}/table")
+    assert set(threads) == {1}
 
 
 def test_the_trials_of_a_sweep_share_their_split_and_their_pixels(

@@ -136,7 +136,7 @@ def test_a_bundle_that_does_not_say_whether_steps_were_compiled_is_read(
 
 
 def test_a_bundle_is_read_from_no_address_that_carries_a_secret() -> None:
-    with pytest.raises(ValueError, match="^the address s3://bucket/model came with "):
+    with pytest.raises(ValueError, match=r"^the address s3://bucket/model came with "):
         load_bundle("s3://me:planted@bucket/model")
 
 

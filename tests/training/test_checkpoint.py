@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
+from safetensors.torch import save_file
 
 from landslide.storage import read_bytes
 from landslide.training import run
@@ -196,6 +197,36 @@ def test_a_checkpoint_of_another_configuration_is_refused(
         train(make_chips(), small(**{"epochs": 2} | changes), checkpoint=checkpoint)
     assert checkpoint in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("setting", ["encoder_weights", "start"])
+def test_a_run_goes_on_with_the_same_weights_from_another_place(
+    setting: str, tmp_path: Path, checkpoint: str, make_chips: MakeChips, small: Small
+) -> None:
+    network = build_network("quick", 2)
+    kept = network.encoder if setting == "encoder_weights" else network
+    assert isinstance(kept, torch.nn.Module)
+    for place in ("first", "then", "other"):
+        (tmp_path / place).mkdir()
+        save_file(kept.state_dict(), tmp_path / place / "weights.safetensors")
+        if place == "then":  # and other weights, of the same name
+            torch.nn.init.ones_(next(kept.parameters()))
+    first, then, other = (
+        small(epochs=2, **{setting: str(tmp_path / place / "weights.safetensors")})
+        for place in ("first", "then", "other")
+    )
+    trained = train(make_chips(), first, checkpoint=checkpoint)
+    assert_same(train(make_chips(), then, checkpoint=checkpoint), trained)
+    with pytest.raises(ValueError, match="of another configuration: remove it"):
+        train(make_chips(), other, checkpoint=checkpoint)
+
+
+def test_a_run_goes_on_in_its_precision_however_that_was_asked_for(
+    checkpoint: str, make_chips: MakeChips, small: Small
+) -> None:
+    auto, float32 = (small(epochs=2, precision=wanted) for wanted in ("auto", "float32"))
+    trained = train(make_chips(), auto, checkpoint=checkpoint)
+    assert_same(train(make_chips(), float32, checkpoint=checkpoint), trained)
 
 
 def test_a_checkpoint_serves_another_rhythm_of_checkpoints(
