@@ -12,6 +12,7 @@ INTERRUPTED = 130
 EXTRAS = (
     "install what it needs, in the project's folder: pip install '.[training,building,mapping]'"
 )
+MEMORY = "ask for less, or run it where there is more"
 
 
 def run_command(run: Callable[[], int | None], *, verbose: bool = False) -> int:
@@ -40,6 +41,10 @@ def run_command(run: Callable[[], int | None], *, verbose: bool = False) -> int:
             return 1
         except (ValueError, OSError) as error:
             print(f"error: {error}", file=sys.stderr)
+            return 1
+        except MemoryError as error:
+            said = str(error).rstrip(".") or "it is used up"
+            print(f"error: not enough memory ({said}): {MEMORY}", file=sys.stderr)
             return 1
         except KeyboardInterrupt:
             print("interrupted", file=sys.stderr)

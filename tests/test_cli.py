@@ -257,7 +257,13 @@ def test_fewer_looks_are_more_speckle(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [("--shape", "0", "80"), ("--descending", "0", "0"), ("--looks", "0", "0")]
+    "wrong",
+    [
+        ("--shape", "0", "80"),
+        ("--shape", "10000000", "10000000"),  # more than any address space
+        ("--descending", "0", "0"),
+        ("--looks", "0", "0"),
+    ],
 )
 def test_a_scene_that_cannot_be_leaves_nothing(
     wrong: tuple[str, ...], tmp_path: Path, capsys: Said

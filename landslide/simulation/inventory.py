@@ -101,7 +101,7 @@ def simulate_inventory(scene: Scene, terrain: Terrain) -> Inventory:
     Raises
     ------
     ValueError
-        Where the landslides do not find room.
+        Where the landslides do not find room, or are fewer than the chips.
     """
     random = stream(scene, "landslides")
     shaking, chips = shaken_zone(scene)
@@ -109,6 +109,12 @@ def simulate_inventory(scene: Scene, terrain: Terrain) -> Inventory:
     allowed = np.ones(scene.shape, bool) if not chips.size else inside_chips(scene, chips)
     ranks = 1 - likely + smooth_noise(random, scene.shape, 2.0)
     areas = _areas_up_to(random, scene, scene.landslide_share * np.count_nonzero(allowed))
+    if len(areas) < chips.sum():
+        raise ValueError(
+            f"a landslide_share of {scene.landslide_share:g} makes {len(areas)} landslides, and "
+            f"{chips.sum()} chips of the shaken zone need one each: raise landslide_share, or "
+            "give fewer landslide_chips"
+        )
     identity = np.zeros(scene.shape, np.int32)
     places = starts(random, likely * shaking)
     spare = len(areas) - min(len(areas), int(chips.sum()))

@@ -106,11 +106,17 @@ def test_the_last_bit_of_the_terrain_does_not_move_a_landslide(scene, truth):
 def test_a_scene_without_room_says_so(monkeypatch):
     monkeypatch.setattr(inventory_module, "TRIES", 100)
     with pytest.raises(ValueError, match="lower landslide_share"):
-        simulate_inventory(*crowded())
+        simulate_inventory(*open_slopes())
 
 
-def crowded():
-    scene = Scene(shape=(256, 256), landslide_share=1.0)
+def test_fewer_landslides_than_chips_are_refused():
+    scene, terrain = open_slopes(landslide_share=0.0005)
+    with pytest.raises(ValueError, match=r"and 3 chips .*: raise landslide_share, or give fewer"):
+        simulate_inventory(scene, terrain)
+
+
+def open_slopes(landslide_share=1.0):
+    scene = Scene(shape=(256, 256), landslide_share=landslide_share)
     gradients = [np.full(scene.shape, 0.5, np.float32) for _ in range(2)]
     flat = np.zeros(scene.shape, np.float32)
     return scene, Terrain(flat, *slope_aspect(*gradients), flat, *gradients)
