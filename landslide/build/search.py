@@ -1,5 +1,6 @@
 """Scenes and elevation of an area, from any STAC API."""
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -8,33 +9,47 @@ import pystac
 import pystac_client
 import requests
 import shapely
+from pystac_client.errors import ClientTypeError
 from pystac_client.exceptions import APIError
+from pystac_client.warnings import PystacClientWarning
 from shapely.geometry.base import BaseGeometry
 
+from landslide.build.access import text_without_secrets
 from landslide.build.outlines import one_turn
 from landslide.build.scenes import Scene, scene_of
 from landslide.retries import innermost
+from landslide.storage import without_secrets
 
 PAGE = 100
 TIMEOUT_S = 60
 YEAR = np.timedelta64(365, "D")
 ELEVATION_ASSETS = ("data", "elevation", "dem")
+UNANSWERED = (
+    APIError, ClientTypeError, PystacClientWarning, pystac.STACError, pystac.STACTypeError,
+    requests.RequestException, AttributeError, KeyError, TypeError, ValueError,
+)  # fmt: skip
+"""What the client raises of an answer that is no STAC API's."""
 
 
 @contextmanager
 def api_errors(api: str) -> Iterator[None]:
-    """Turn what a STAC API answers wrongly into one line with the way out."""
+    """Turn what a STAC API answers wrongly into one line with the way out.
+
+    What is no API may answer with anything, in which the client then misses keys and methods.
+    """
+    plain = without_secrets(api)
     try:
-        yield
-    except (APIError, requests.RequestException, pystac.STACError, pystac.STACTypeError) as error:
+        with warnings.catch_warnings(action="ignore", category=PystacClientWarning):
+            yield
+    except UNANSWERED as error:
         status = getattr(error, "status_code", None)
-        said = " ".join(str(innermost(error)).split())[:160]
+        said = " ".join(text_without_secrets(str(innermost(error))).split())[:160]
         if status in (401, 403):
             raise PermissionError(
-                f"{api}: access refused (HTTP {status}): set the archive's credentials"
+                f"{plain}: access refused (HTTP {status}): set the archive's credentials"
             ) from error
         raise ConnectionError(
-            f"{api} does not answer as a STAC API ({said}): check `source` and the network"
+            f"{plain} does not answer as a STAC API ({said}): check `source` and the network"
         ) from error
 
 
@@ -65,44 +80,50 @@ def search_scenes(
     """
     with api_errors(api):
         client = pystac_client.Client.open(api, timeout=TIMEOUT_S)
-        found = _search(client, collection, area, window)
-        if found:
-            return found
-        hint = _nearest(client, collection, area, window)
+    found = _search(client, api, collection, area, window)
+    if found:
+        return found
+    hint = _nearest(client, api, collection, area, window)
     west, south, east, north = area.bounds
     raise ValueError(
-        f"no scene of {collection} at {api} from {_day(window[0])} to {_day(window[1])} within "
-        f"{west:g} to {east:g} degrees east, {south:g} to {north:g} north: {hint}"
+        f"no scene of {collection} at {without_secrets(api)} from {_day(window[0])} to "
+        f"{_day(window[1])} within {west:g} to {east:g} degrees east, {south:g} to {north:g} "
+        f"north: {hint}"
     )
 
 
 def _search(
     client: pystac_client.Client,
+    api: str,
     collection: str,
     area: BaseGeometry,
     window: tuple[np.datetime64, np.datetime64],
 ) -> list[Scene]:
     span = "/".join(f"{np.datetime_as_string(end, 's')}Z" for end in window)
-    items = client.search(
-        collections=[collection], bbox=list(area.bounds), datetime=span, limit=PAGE
-    ).items()
+    with api_errors(api):
+        search = client.search(
+            collections=[collection], bbox=list(area.bounds), datetime=span, limit=PAGE
+        )
+        items = list(search.items())
     scenes = filter(None, map(scene_of, items))
     return [scene for scene in scenes if shapely.intersects(scene.footprint, area)]
 
 
 def _nearest(
     client: pystac_client.Client,
+    api: str,
     collection: str,
     area: BaseGeometry,
     window: tuple[np.datetime64, np.datetime64],
 ) -> str:
     """Say what there is beside the window, or that the collection is none."""
-    known = sorted(one.id for one in client.get_collections())
+    with api_errors(api):
+        known = sorted(one.id for one in client.get_collections())
     if known and collection not in known:
         return f"it has no such collection; it has {', '.join(known[:8])}"
     first, last = window
-    before = _search(client, collection, area, (first - YEAR, first))
-    after = _search(client, collection, area, (last, last + YEAR))
+    before = _search(client, api, collection, area, (first - YEAR, first))
+    after = _search(client, api, collection, area, (last, last + YEAR))
     hints = []
     if before:
         nearest = max(before, key=lambda scene: scene.start)
@@ -145,8 +166,8 @@ def search_elevation(
         about = client.get_collection(collection) if found else None
     if not found:
         raise ValueError(
-            f"no elevation of {collection} at {api} within the area: check `collection`, or give "
-            "`source` the files of a DEM"
+            f"no elevation of {collection} at {without_secrets(api)} within the area: check "
+            "`collection`, or give `source` the files of a DEM"
         )
     items = [found[name] for name in sorted(found)]
     licence = "" if about is None else about.license

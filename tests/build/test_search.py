@@ -95,6 +95,28 @@ def test_a_page_that_is_no_api_is_named(filled: Any) -> None:
         search_scenes(f"{filled.address}/files/none", RTC, AREA, WINDOW)
 
 
+CATALOGUE = (
+    '{"type": "Catalog", "id": "x", "stac_version": "1.0.0", "description": "", "links": []}'
+)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [json.dumps(CATALOGUE), '{"name": "weather"}', "[1, 2]", "<html>Welcome</html>"],
+    ids=["static", "json", "list", "page"],
+)
+def test_what_answers_with_something_else_is_one_line_with_its_address(
+    filled: Any, answer: str
+) -> None:
+    address = f"{filled.address}/files/catalog.json"
+    (filled.folder / "catalog.json").write_text(answer)
+    said = rf"^{address} does not answer as a STAC API \(.+\): check `source` and the network$"
+    with pytest.raises(ConnectionError, match=said):
+        search_scenes(f"{address}?token=secret", RTC, AREA, WINDOW)
+    with pytest.raises(ConnectionError, match=said):
+        search_elevation(f"{address}?token=secret", "dem", AREA)
+
+
 def test_an_api_that_cannot_be_reached_says_why_and_no_more() -> None:
     with pytest.raises(ConnectionError) as raised:
         search_scenes("http://127.0.0.1:1/stac", RTC, AREA, WINDOW)
