@@ -17,6 +17,8 @@ from landslide.cube.schema import POLARISATIONS
 GAP = np.timedelta64(15, "m")
 """Scenes of one orbit this near in time are of one overpass: the next is 98 minutes later."""
 
+UNLIKE = "its scenes share neither VV nor VH"
+
 
 @dataclass(frozen=True)
 class Pass:
@@ -141,6 +143,7 @@ def choose_passes(passes: Sequence[Pass], event: Event, source: SarSource) -> Ch
     kept = keep(passes, (_other_orbit(one, event) for one in passes))
     kept = keep(kept, (_too_little(one, source.min_coverage) for one in kept))
     kept = keep(kept, ("during the event" if side(o, event) == 0 else "" for o in kept))
+    kept = keep(kept, ("" if o.polarisations else UNLIKE for o in kept))
     polarisations = _polarisations(kept)
     kept = keep(kept, (_lacking(one, polarisations) for one in kept))
     kept = keep(kept, _too_far(kept, event, source.images))

@@ -120,6 +120,21 @@ def test_a_cube_of_one_polarisation_is_one_where_there_is_no_other() -> None:
     assert choose_passes(found, EVENT, SarSource()).polarisations == ("vh",)
 
 
+def test_a_pass_whose_scenes_share_no_polarisation_is_left_out() -> None:
+    south, north = (140, 41, 142, 42.1), (140, 42.1, 142, 43)
+    unlike = (
+        scene("2018-08-20T20:41:00", south, polarisations=("vv",)),
+        scene("2018-08-20T20:41:25", north, polarisations=("vh",)),
+    )
+    alike = (scene("2018-09-01T20:41"), scene("2018-09-13T20:41"))
+    choice = choose_passes(passes(*unlike, *alike), EVENT, SarSource())
+    assert [len(one.scenes) for one in choice.passes] == [1, 1]
+    ((_, reason),) = choice.dropped
+    assert reason == "its scenes share neither VV nor VH"
+    with pytest.raises(ValueError, match="of 1 passes none is left: 1 times: its scenes share"):
+        choose_passes(passes(*unlike), EVENT, SarSource())
+
+
 def test_both_orbits_stay_where_one_has_both_sides() -> None:
     assert chosen(
         scene("2018-09-01T20:41"),
