@@ -106,7 +106,7 @@ def load_recipe(file: str | os.PathLike[str]) -> Recipe:
     event = load_event(address)
     try:
         text = read_bytes(address).decode()
-    except FileNotFoundError as error:
+    except (FileNotFoundError, IsADirectoryError) as error:
         raise ValueError(
             f"{address} is an event without a file: write a TOML file with a [build] table, as "
             "examples/build.toml is one"
@@ -121,7 +121,7 @@ def load_recipe(file: str | os.PathLike[str]) -> Recipe:
     beside = absolute(address)
     area = table.pop("area")
     if isinstance(area, str):
-        area = address_beside(area, beside)
+        area = address_beside(area, beside, "area")
     found: dict[str, Any] = {"area": read_area(area, where)}
     for name, value in table.items():
         if name in SECTIONS:
@@ -150,10 +150,11 @@ def _section(name: str, table: Any, beside: str, where: str) -> Any:
     _refuse_unknown(table, tuple(entry.name for entry in fields), where)
     found = {key: _typed(kind, key, value, where) for key, value in table.items()}
     for key in ADDRESSES[name]:
+        said = f"{name}.{key}"
         if isinstance(found.get(key), tuple):
-            found[key] = tuple(address_beside(one, beside) for one in found[key])
+            found[key] = tuple(address_beside(one, beside, said) for one in found[key])
         elif key in found and found[key] not in PROCESSORS:
-            found[key] = address_beside(found[key], beside)
+            found[key] = address_beside(found[key], beside, said)
     for entry in fields:
         if entry.default is dataclasses.MISSING and entry.name not in found:
             raise ValueError(f"{where}: `{entry.name}` is missing")

@@ -160,8 +160,17 @@ def event_from_attribute(text: str, where: str = "the cube's `event` attribute")
     return _event_from_keys(keys, where)
 
 
-def address_beside(address: str, file: str) -> str:
-    """Return an address as the TOML file `file` means it."""
+def address_beside(address: str, file: str, key: str) -> str:
+    """Return an address as the TOML file `file` means it, in which it is the value of `key`.
+
+    Raises
+    ------
+    ValueError
+        Where it is empty.
+    """
+    if not address:
+        raise ValueError(f"event file {file}: `{key}` is empty: write an address, or leave it out")
+    address = os.path.expanduser(address)  # noqa: PTH111
     if "://" in address or "::" in address or os.path.isabs(address):  # noqa: PTH117
         return address
     folder, slash, _ = file.rpartition("/")
@@ -209,7 +218,7 @@ def load_event(name_or_file: str | os.PathLike[str]) -> Event:
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"event file {text} is not TOML: {error}") from error
     if isinstance(keys.get("cube"), str):
-        keys["cube"] = address_beside(keys["cube"], text)
+        keys["cube"] = address_beside(keys["cube"], text, "cube")
     keys.pop(BUILD, None)
     return _event_from_keys(keys, f"event file {text}")
 

@@ -50,6 +50,38 @@ labels = {{inventory = "slides.gpkg", mapped = "https://example.org/mapped.geojs
     assert (recipe.before_days, recipe.after_days, recipe.resolution) == (30, 60, 20)
 
 
+def test_an_address_may_begin_at_home(
+    event_file: EventFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", "/home/somebody")
+    file = event_file(
+        f'{AREA}\nsar = {{source = "~/rtc"}}\nterrain = {{source = ["~/a.tif", "b.tif"]}}',
+        head='cube = "~/quake.zarr"',
+    )
+    recipe = load_recipe(file)
+    assert recipe.sar.source == "/home/somebody/rtc"
+    assert recipe.terrain is not None
+    assert recipe.terrain.source == ("/home/somebody/a.tif", f"{tmp_path}/b.tif")
+    assert recipe.event.cube == "/home/somebody/quake.zarr"
+
+
+@pytest.mark.parametrize(
+    ("head", "build", "key"),
+    [
+        ('cube = ""', AREA, "cube"),
+        ("", 'area = ""', "area"),
+        ("", f'{AREA}\nsar = {{source = ""}}', "sar.source"),
+        ("", f'{AREA}\nterrain = {{source = ["a.tif", ""]}}', "terrain.source"),
+    ],
+)
+def test_an_address_that_is_empty_is_none(
+    event_file: EventFile, head: str, build: str, key: str
+) -> None:
+    said = rf"event file .*event\.toml: `{key}` is empty: write an address, or leave it out$"
+    with pytest.raises(ValueError, match=said):
+        load_recipe(event_file(build, head=head))
+
+
 @dataclass
 class Table:
     count: int
@@ -176,7 +208,13 @@ def test_an_event_file_that_is_not_there_is_named(tmp_path: Path) -> None:
         load_recipe(tmp_path / "nosuch.toml")
 
 
-def test_an_event_without_a_table_is_told_how(event_file: EventFile, tmp_path: Path) -> None:
+def test_an_event_without_a_table_is_told_how(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ValueError, match=r"write a TOML file with a \[build\] table"):
+        load_recipe("hokkaido")
+    (tmp_path / "hokkaido").mkdir()
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(ValueError, match=r"write a TOML file with a \[build\] table"):
         load_recipe("hokkaido")
     (tmp_path / "plain.toml").write_text('name = "x"\ntime = 2018-09-05\n')
