@@ -10,7 +10,6 @@ from random weights for as many optimiser steps more as that took.
 
 import argparse
 import sys
-from dataclasses import replace
 from typing import Any
 
 import xarray as xr
@@ -20,19 +19,15 @@ from cluster.ray import ray_cluster
 from cluster.resources import Resources, await_node, node_coming
 from landslide.chips.gathering import gather_chips
 from landslide.chips.loading import load_chips
-from landslide.chips.plan import plan_unlabelled
-from landslide.chips.split import TRAIN
-from landslide.chips.survey import known_of
+from landslide.chips.passing import ChipStream
+from landslide.chips.sizes import COPIES, Room, chip_bytes
+from landslide.chips.survey import Chips, known_of
 from landslide.command import run_command
-from landslide.experiment.keys import origin_digest, row_key
-from landslide.experiment.plan import Experiment, stream_of
 from landslide.experiment.rows import failed_row
-from landslide.options import Parser, count, opened_cube
-from landslide.results.labels import AS_LONG
-from landslide.storage import exists, remove
+from landslide.options import Parser, count
+from landslide.storage import remove
 from landslide.training.config import TrainingConfig
 from landslide.training.device import begin_as_planned
-from landslide.training.labelled import with_labels, with_more_steps
 from landslide.training.pretraining import HIDDEN, SQUARE, pretrain
 from sweeps.curves import show_curves
 from sweeps.planning import (
@@ -44,10 +39,10 @@ from sweeps.planning import (
     room_for_chips,
 )
 from sweeps.trial import MAX_FAILURES, run_trials, write_failure
+from sweeps.unlabelled import configs_of, lacking, plan_scene, weights_to_begin_with
 from sweeps.workers import most_workers
 
 LABELLED = (2, 10, 50)
-ORIGIN = "pretrained without labels"
 
 
 def options(arguments: list[str] | None) -> argparse.Namespace:
@@ -73,122 +68,116 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the sweep; 1 where a trial failed."""
     args = options(arguments)
     sweep = plan_sweep(args)
+    scene = plan_scene(args, sweep)
     sweep.require_writable()
     with ray_cluster(args.address):
         resources = resources_of(args, sweep.base)
-        with node_coming(resources):  # it may come while the chips are read
-            unlabelled, chips = load(args, sweep)
-        known = known_of(chips)
-        own_chips = int((known["part"] == TRAIN).sum())
-        begun, failed = pretrained(args, sweep, unlabelled, resources)
-        epochs, scene = epochs_of(args, sweep), unlabelled[1].sizes["chip"]
-        as_long = [
-            replace(with_more_steps(config, epochs, scene, own_chips), origin=AS_LONG)
-            for config in sweep.configs
-        ]
-        labelled = [k for k in sorted(set(args.labelled)) if k < own_chips]
-        configs = [
-            with_labels(config, k, own_chips)
-            for config in (*sweep.configs, *as_long, *begun)
-            for k in (*labelled, None)
-        ]
-        keyed = sweep.keyed(resources, configs)
-        waiting = sweep.lacking(keyed, force=args.force)
-        print(f"{len(keyed)} configurations, {len(keyed) - len(waiting)} in the table already")
-        lost = [key for key, config in waiting.items() if config.start in failed]
-        for key in lost:
-            config = waiting.pop(key)
-            write_failure(
-                sweep.table, failed_row(sweep.experiment, config, key, failed[config.start])
-            )
-        failures = len(lost)
-        if waiting:
-            failures += run_trials(
-                sweep.experiment,
-                waiting,
-                chips,
-                resources,
-                table=sweep.table,
-                runs=sweep.runs,
-                deadline=args.deadline,
-            )
+        weights = weights_to_begin_with(args, sweep, scene[0], resources)
+        # As planned: what turns out to be unused is left out once the chips are read.
+        planned = configs_of(args, sweep, scene, weights, sweep.stream.chips)
+        keyed, failures = sweep.keyed(resources, planned), 0
+        wanted = lacking(weights)
+        if wanted or sweep.lacking(keyed, force=args.force):
+            with node_coming(resources):  # it may come while the chips are read
+                chips, unlabelled = load(args, sweep, scene[1] if wanted else None)
+            failed = pretrained(args, wanted, unlabelled, resources)
+            del unlabelled  # the trials have its room
+            configs = configs_of(args, sweep, scene, weights, known_of(chips))
+            keyed = sweep.keyed(resources, configs)
+            failures = train(args, sweep, keyed, failed, chips, resources)
+        else:
+            print(f"{len(keyed)} configurations, {len(keyed)} in the table already")
 
     show_curves(sweep, keyed, "labels.png")
     return int(failures > 0)
 
 
-def load(args: argparse.Namespace, sweep: Sweep) -> tuple[tuple[Experiment, xr.Dataset], Any]:
-    """Read the scene's chips without labels, and those of the sweep; the first into memory."""
-    experiment = sweep.experiment
-    cube = opened_cube(args)
-    split = plan_unlabelled(
-        (cube.sizes["y"], cube.sizes["x"]), sweep.stream.chips, experiment.chipping
+def train(
+    args: argparse.Namespace,
+    sweep: Sweep,
+    keyed: dict[str, TrainingConfig],
+    failed: dict[str, str],
+    chips: Chips,
+    resources: Resources,
+) -> int:
+    """Train what the table lacks, but for what was to begin with weights that could not be made.
+
+    Return how many failed.
+    """
+    waiting = sweep.lacking(keyed, force=args.force)
+    print(f"{len(keyed)} configurations, {len(keyed) - len(waiting)} in the table already")
+    lost = [key for key, config in waiting.items() if config.start in failed]
+    for key in lost:
+        config = waiting.pop(key)
+        row = failed_row(sweep.experiment, config, key, failed[config.start])
+        write_failure(sweep.table, row)
+    if not waiting:
+        return len(lost)
+    return len(lost) + run_trials(
+        sweep.experiment,
+        waiting,
+        chips,
+        resources,
+        table=sweep.table,
+        runs=sweep.runs,
+        deadline=args.deadline,
     )
-    unlabelled = replace(experiment, split=split)
-    stream = stream_of(cube, unlabelled)
+
+
+def load(
+    args: argparse.Namespace, sweep: Sweep, scene: ChipStream | None
+) -> tuple[Chips, xr.Dataset | None]:
+    """Read the sweep's chips, and into memory those of a scene to pretrain on, if there is any.
+
+    Raises
+    ------
+    ValueError
+        Where those do not fit.
+    """
+    room, size = room_for_chips(), chip_bytes(scene) if scene else 0
+    if not room.holds(size):
+        raise ValueError(
+            f"the scene's chips, {size / 1e9:.3g} GB in all, are pretrained on from memory, "
+            f"{COPIES} copies at a time: the smallest node has {room.memory / 1e9:.3g} GB, "
+            f"{room.shared / 1e9:.3g} GB of it for Ray's object store; ask for fewer inputs or "
+            "timesteps, or take larger nodes"
+        )
     with dask_client(args.dask, adapt=args.dask_workers, deadline=args.deadline) as client:
         executor = executor_of(client, most_workers(args))
-        scene = load_chips(stream, *executor, progress=True)
         chips = gather_chips(
             sweep.stream,
             args.chips,
-            f"{sweep.runs}/{experiment.chip_store}",
+            f"{sweep.runs}/{sweep.experiment.chip_store}",
             *executor,
-            room=room_for_chips(),
+            room=Room(room.memory - COPIES * size, room.shared - size),
         )
-    return (unlabelled, scene), chips
-
-
-def epochs_of(args: argparse.Namespace, sweep: Sweep) -> int:
-    """Return how often pretraining passes over the unlabelled chips."""
-    epochs: int = args.pretraining_epochs or sweep.base.epochs
-    return epochs
+        return chips, load_chips(scene, *executor, progress=True) if scene else None
 
 
 def pretrained(
     args: argparse.Namespace,
-    sweep: Sweep,
-    unlabelled: tuple[Experiment, xr.Dataset],
+    weights: dict[str, TrainingConfig],
+    chips: xr.Dataset | None,
     resources: Resources,
-) -> tuple[list[TrainingConfig], dict[str, str]]:
-    """Pretrain what has not been.
-
-    Returns
-    -------
-    configs : list of TrainingConfig
-        Each to begin with its weights.
-    failed : dict
-        By the address of weights that could not be made: why.
-    """
+) -> dict[str, str]:
+    """Pretrain on some chips; return by the address of weights that could not be made why."""
     import ray  # noqa: PLC0415 - after cluster.ray, which sets what it reads when imported
 
-    experiment, chips = unlabelled
-    epochs = epochs_of(args, sweep)
-    origin = ORIGIN if args.pretraining_epochs is None else f"{ORIGIN} for {epochs} epochs"
+    if chips is None:
+        return {}
     print(
         f"pretraining on {chips.sizes['chip']} chips without labels: {HIDDEN:.0%} of the squares "
         f"of {SQUARE} pixels are hidden",
         flush=True,
     )
-    begun, lacking = [], []
-    for config in sweep.keyed(resources).values():
-        key = row_key(experiment, replace(config, epochs=epochs), config.precision)
-        address = f"{sweep.runs}/{ORIGIN.split(maxsplit=1)[0]}-{key}.safetensors"
-        begun_on = origin_digest(experiment, replace(config, epochs=epochs))
-        begun.append(replace(config, start=address, origin=origin, begun_on=begun_on))
-        if not exists(address):
-            lacking.append((config, address))
-    if not lacking:
-        return begun, {}
     await_node(resources, args.deadline)
     shared = ray.put(chips)
     # The device's errors are RuntimeErrors; a mistake of ours that is one is tried as often.
     again: dict[str, Any] = {"max_retries": MAX_FAILURES, "retry_exceptions": [RuntimeError]}
     task = ray.remote(**resources.options(), **again)(pretrain_one)
-    gpus = resources.gpus
     waiting = {
-        task.remote(shared, replace(config, epochs=epochs), address, gpus): (config, address)
-        for config, address in lacking
+        task.remote(shared, config, address, resources.gpus): (config, address)
+        for address, config in weights.items()
     }
     left, failed = list(waiting), dict[str, str]()
     while left:
@@ -203,7 +192,7 @@ def pretrained(
             f"{config.inputs}, timesteps {config.timesteps}, seed {config.seed}: {said}",
             flush=True,
         )
-    return begun, failed
+    return failed
 
 
 def pretrain_one(chips: xr.Dataset, config: TrainingConfig, address: str, gpus: float) -> float:

@@ -16,7 +16,6 @@ are: `--protocol blocked` takes all.
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
 import xarray as xr
 
@@ -24,18 +23,12 @@ from cluster.dask import dask_client, executor_of
 from cluster.ray import ray_cluster
 from cluster.resources import Resources, node_coming
 from landslide.chips.gathering import gather_chips
-from landslide.chips.joining import join_cubes
-from landslide.chips.sizes import MEMORY
-from landslide.chips.split import TEST, TRAIN
+from landslide.chips.sizes import COPIES, MEMORY, Room, chip_bytes
 from landslide.chips.survey import known_of
 from landslide.command import run_command
-from landslide.experiment.keys import origin_digest
-from landslide.experiment.plan import Experiment
 from landslide.options import Parser, count, positive
-from landslide.results.labels import AS_LONG
 from landslide.storage import exists
 from landslide.training.config import TrainingConfig
-from landslide.training.labelled import with_labels, with_more_steps, with_steps_of
 from sweeps.curves import show_curves
 from sweeps.planning import (
     Sweep,
@@ -45,6 +38,7 @@ from sweeps.planning import (
     resources_of,
     room_for_chips,
 )
+from sweeps.stages import Stage, chips_trained, stages_of
 from sweeps.trial import run_trials, weights_of
 from sweeps.workers import most_workers
 
@@ -83,47 +77,29 @@ def options(arguments: list[str] | None) -> argparse.Namespace:
     return args
 
 
-@dataclass(frozen=True)
-class Stage:
-    """Configurations on one set of chips, which wait for what an earlier stage leaves."""
-
-    experiment: Experiment
-    chips: xr.Dataset
-    configs: Sequence[TrainingConfig]
-    keep: bool = False
-    """Whether its weights are begun with later."""
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Run the sweep; 1 where a trial failed."""
     args = options(arguments)
-    target = plan_sweep(args)
-    sources = [plan_source(args, address) for address in args.sources]
-    names = names_of([target, *sources])
+    sweeps = [plan_sweep(args), *(plan_source(args, address) for address in args.sources)]
+    target, *sources = sweeps
+    _, *names = names_of(sweeps)
     target.require_writable()
     with ray_cluster(args.address):
         resources = resources_of(args, target.base)
-        with node_coming(resources):  # it may come while the chips are read
-            own, *others = [load(args, sweep) for sweep in (target, *sources)]
+        known = (args, target, sources, names, resources)
+        # As planned: those that turn out to be unused are left out once the chips are read.
+        trained = [chips_trained(sweep.stream.chips) for sweep in sweeps]
+        cubes: list[xr.Dataset] = []
+        if any(waiting(args, stage, target, resources)[1] for stage in stages_of(*known, trained)):
+            require_room(sweeps)
+            with node_coming(resources):  # it may come while the chips are read
+                cubes = [load(args, sweep) for sweep in sweeps]
+            trained = [chips_trained(chips) for chips in cubes]
         keys, failures = [], 0
-        first = list(joint_stages(target, sources, names[1:], own, others))
-        for stage in first:
-            found, failed = run_stage(args, stage, target, resources)
+        for stage in stages_of(*known, trained):
+            found, failed = run_stage(args, stage, cubes, target, resources)
             keys += found
             failures += failed
-        weights = {
-            (config.origin, config.inputs, config.timesteps, config.seed): (
-                weights_of(target.runs, key),
-                origin_digest(stage.experiment, config),
-            )
-            for stage in first
-            if stage.keep
-            for key, config in target.keyed(resources, stage.configs, stage.experiment).items()
-        }
-        configs = list(few_labels(args, target, own, weights))
-        found, failed = run_stage(args, Stage(target.experiment, own, configs), target, resources)
-        keys += found
-        failures += failed
 
     show_curves(target, keys, "transfer.png")
     return int(failures > 0)
@@ -162,6 +138,21 @@ def names_of(sweeps: Sequence[Sweep]) -> list[str]:
     return next(names for names in (events, short, cubes) if len(set(names)) == len(names))
 
 
+def require_room(sweeps: Sequence[Sweep]) -> None:
+    """Raise a ValueError where the chips of all cubes do not fit: each is kept till the end.
+
+    What is trained on together is a copy more.
+    """
+    size, room = sum(chip_bytes(sweep.stream) for sweep in sweeps), room_for_chips()
+    if not Room(room.memory - size, room.shared).holds(size):
+        raise ValueError(
+            f"the chips of {len(sweeps)} cubes, {size / 1e9:.3g} GB in all, are trained on from "
+            f"memory, {COPIES + 1} copies at a time: the smallest node has {room.memory / 1e9:.3g} "
+            f"GB, {room.shared / 1e9:.3g} GB of it for Ray's object store; name fewer sources, "
+            "inputs or timesteps, or take larger nodes"
+        )
+
+
 def load(args: argparse.Namespace, sweep: Sweep) -> xr.Dataset:
     """Read the chips of one cube into memory."""
     with dask_client(args.dask, adapt=args.dask_workers, deadline=args.deadline) as client:
@@ -175,113 +166,46 @@ def load(args: argparse.Namespace, sweep: Sweep) -> xr.Dataset:
     return known_of(chips)  # chips in memory are all there is to know
 
 
-def joint_stages(
-    target: Sweep,
-    sources: Sequence[Sweep],
-    names: Sequence[str],
-    own: xr.Dataset,
-    others: Sequence[xr.Dataset],
-) -> list[Stage]:
-    """Return what is trained on the sources: each alone, all, and all with the target's own.
-
-    All but the last is trained on none of the target's labels, and scored on it zero-shot. Each
-    makes as many optimiser steps as the target alone, see `with_steps_of`.
-    """
-    everyone = list(range(len(sources)))
-    stages = []
-    for group in [[number] for number in everyone] + [everyone] * (len(sources) > 1):
-        digests = tuple(sources[number].experiment.chips_digest for number in group)
-        origin = f"zero-shot from {'+'.join(names[number] for number in group)}"
-        chips = join_cubes(
-            own.isel(chip=(own["part"] == TEST).to_numpy()), [others[number] for number in group]
-        )
-        stages.append(
-            Stage(
-                replace(target.experiment, sources=digests, without_own=True),
-                chips,
-                in_as_many_steps(target.configs, own, chips, origin),
-                keep=True,
-            )
-        )
-    digests = tuple(source.experiment.chips_digest for source in sources)
-    chips = join_cubes(own, others)
-    with_own = in_as_many_steps(target.configs, own, chips, f"with {'+'.join(names)}")
-    return [*stages, Stage(replace(target.experiment, sources=digests), chips, with_own)]
-
-
-def in_as_many_steps(
-    configs: Sequence[TrainingConfig], own: xr.Dataset, chips: xr.Dataset, origin: str
-) -> list[TrainingConfig]:
-    """Return what trains on some chips in as many optimiser steps as on the target's own."""
-    counts = chips_trained(own), chips_trained(chips)
-    return [replace(with_steps_of(config, *counts), origin=origin) for config in configs]
-
-
-def chips_trained(chips: xr.Dataset) -> int:
-    """Return how many chips of the training part there are."""
-    return int((chips["part"] == TRAIN).sum())
-
-
-def few_labels(
-    args: argparse.Namespace,
-    target: Sweep,
-    own: xr.Dataset,
-    weights: dict[tuple[str, str, int, int], tuple[str, str]],
-) -> list[TrainingConfig]:
-    """Return what is trained on the target alone, on few labels and all, or on none at all.
-
-    However many steps tuning makes, its rate waits for as many as that of the rest.
-    """
-    own_chips = chips_trained(own)
-    labelled = [k for k in sorted(set(args.labelled)) if k < own_chips]
-    rate = args.fine_tuning_rate or target.base.learning_rate / 100
-    epochs = args.fine_tuning_epochs or max(1, target.base.epochs // 8)
-    configs = []
-    for base in target.configs:
-        as_long = replace(with_more_steps(base, epochs, own_chips, own_chips), origin=AS_LONG)
-        for at_random in (base, as_long):
-            configs += [with_labels(at_random, k, own_chips) for k in (*labelled, None)]
-        for (origin, *which), (address, begun_on) in weights.items():
-            if which == [base.inputs, base.timesteps, base.seed] and exists(address):
-                begun = replace(
-                    base,
-                    start=address,
-                    origin=origin.removeprefix("zero-shot "),
-                    begun_on=begun_on,
-                    epochs=epochs,
-                    learning_rate=rate,
-                )
-                configs += [with_labels(begun, k, own_chips) for k in (0, *labelled)]
-    return configs
+def waiting(
+    args: argparse.Namespace, stage: Stage, target: Sweep, resources: Resources
+) -> tuple[list[str], dict[str, TrainingConfig]]:
+    """Return the keys of a stage's rows, and what is to be trained for them."""
+    keyed = target.keyed(resources, stage.configs, stage.experiment)
+    lacking = target.lacking(keyed, force=args.force)
+    if stage.keep:  # what lost the weights that others begin with is trained again
+        lacking = {
+            key: config
+            for key, config in keyed.items()
+            if key in lacking or not exists(weights_of(target.runs, key))
+        }
+    return list(keyed), lacking
 
 
 def run_stage(
-    args: argparse.Namespace, stage: Stage, target: Sweep, resources: Resources
+    args: argparse.Namespace,
+    stage: Stage,
+    cubes: Sequence[xr.Dataset],
+    target: Sweep,
+    resources: Resources,
 ) -> tuple[list[str], int]:
     """Train what the table lacks; return the keys of all of it, and how many trials failed."""
-    keyed = target.keyed(resources, stage.configs, stage.experiment)
-    waiting = target.lacking(keyed, force=args.force)
-    if stage.keep:  # what lost the weights that others begin with is trained again
-        waiting = {
-            key: config
-            for key, config in keyed.items()
-            if key in waiting or not exists(weights_of(target.runs, key))
-        }
+    keys, lacking = waiting(args, stage, target, resources)
     names = dict.fromkeys(config.origin or "the target alone" for config in stage.configs)
-    print(f"{', '.join(names)}: {len(keyed)} configurations, {len(waiting)} to train", flush=True)
-    if not waiting:
-        return list(keyed), 0
+    print(f"{', '.join(names)}: {len(keys)} configurations, {len(lacking)} to train", flush=True)
+    if not lacking:
+        return keys, 0
+    own, *others = cubes
     failed = run_trials(
         stage.experiment,
-        waiting,
-        stage.chips,
+        lacking,
+        stage.chips(own, others),
         resources,
         table=target.table,
         runs=target.runs,
         deadline=args.deadline,
         keep=stage.keep,
     )
-    return list(keyed), failed
+    return keys, failed
 
 
 def command(arguments: list[str] | None = None) -> int:

@@ -6,20 +6,18 @@ from types import SimpleNamespace
 from typing import Any
 
 import fsspec
-import numpy as np
 import pytest
 import tenacity
-import xarray as xr
 from fsspec.implementations.memory import MemoryFileSystem
 
 from cluster.resources import Resources
 from landslide import retries
-from landslide.chips.split import TEST, TRAIN
 from landslide.storage import write_whole
 from landslide.training.config import training_config
-from sweeps import pretraining
+from sweeps import unlabelled
 from sweeps.planning import Sweep
-from sweeps.transfer import Stage, few_labels, run_stage
+from sweeps.stages import Stage, few_labels
+from sweeps.transfer import run_stage
 from sweeps.trial import weights_of
 
 CONFIG = training_config("quick", epochs=1, inputs="vv", timesteps=1)
@@ -73,8 +71,8 @@ def test_weights_that_are_there_are_not_trained_again(
 ) -> None:
     nothing: Any = None
     outage, args = away("exists"), SimpleNamespace(force=False)
-    stage = Stage(nothing, nothing, [CONFIG], keep=True)
-    assert run_stage(args, stage, SWEEP, CPU) == (["ab"], 0)  # type: ignore[arg-type]
+    stage = Stage(nothing, [CONFIG], keep=True)
+    assert run_stage(args, stage, [], SWEEP, CPU) == (["ab"], 0)  # type: ignore[arg-type]
     assert not outage
 
 
@@ -82,11 +80,10 @@ def test_weights_that_are_there_are_begun_with(
     weights: str, away: Callable[[str], list[Exception]]
 ) -> None:
     args: Any = SimpleNamespace(labelled=[1], fine_tuning_rate=None, fine_tuning_epochs=None)
-    own = xr.Dataset(coords={"part": ("chip", np.array([TRAIN, TRAIN, TEST]))})
     base = replace(CONFIG, epochs=25)
     sweep: Any = SimpleNamespace(**vars(SWEEP) | {"base": base, "configs": [base]})
     outage = away("exists")
-    configs = few_labels(args, sweep, own, {("zero-shot from a", "vv", 1, 0): (weights, "cd")})
+    configs = few_labels(args, sweep, 2, {("zero-shot from a", "vv", 1, 0): (weights, "cd")})
     begun = [(config.start, config.begun_on) for config in configs]
     assert begun == [*[("none", "")] * 4, (weights, "cd"), (weights, "cd")]
     # Tuned for an eighth of the epochs; what begins at random is trained for as many, or for both.
@@ -97,12 +94,11 @@ def test_weights_that_are_there_are_begun_with(
 def test_what_was_pretrained_is_not_again(
     away: Callable[[str], list[Exception]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pretraining, "row_key", lambda *_: "ab")
-    monkeypatch.setattr(pretraining, "origin_digest", lambda *_: "cd")
+    nothing: Any = None
+    monkeypatch.setattr(unlabelled, "row_key", lambda *_: "ab")
     address = f"{RUNS}/pretrained-ab.safetensors"
     write_whole(address, b"weights")
     outage, args = away("exists"), SimpleNamespace(pretraining_epochs=None)
-    chips: Any = (None, xr.Dataset(coords={"chip": [0, 1]}))
-    begun, failed = pretraining.pretrained(args, SWEEP, chips, CPU)  # type: ignore[arg-type]
-    assert ([config.start for config in begun], failed) == ([address], {})
+    weights = unlabelled.weights_to_begin_with(args, SWEEP, nothing, CPU)  # type: ignore[arg-type]
+    assert (list(weights), unlabelled.lacking(weights)) == ([address], {})
     assert not outage

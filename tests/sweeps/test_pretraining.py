@@ -8,10 +8,12 @@ import pytest
 import torch
 
 from landslide import results_table
+from landslide.chips.sizes import Room
 from landslide.results.labels import AS_LONG
 from landslide.results.summary import report
 from sweeps import pretraining
-from sweeps.pretraining import ORIGIN, main
+from sweeps.pretraining import main
+from sweeps.unlabelled import ORIGIN
 
 QUICK = ["--preset", "quick", "--chip-size", "64", "--epochs", "1", "--timesteps", "1"]
 
@@ -61,6 +63,7 @@ def test_what_began_at_random_or_pretrained_is_trained_on_few_labels_and_all(
     said = capsys.readouterr().out
     assert "9 configurations, 9 in the table already" in said
     assert "error of hidden pixels" not in said
+    assert "Dask dashboard" not in said  # nothing is read, and no node asked for
     assert {f: f.stat().st_mtime_ns for f in (tmp_path / "table").iterdir()} == before
 
 
@@ -95,3 +98,17 @@ def test_a_pretraining_that_fails_takes_down_no_other(
     rows = results_table(table)
     assert rows["auprc"].notna().sum() == 6
     assert "FAILED" not in report(rows)
+
+
+def test_a_scene_that_does_not_fit_is_one_line_before_it_is_read(
+    cube: str, ray: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.setattr(pretraining, "room_for_chips", lambda: Room(1e9, 1e6))
+    table = str(tmp_path / "table")
+    assert pretraining.command([cube, "--inputs", "vv", "--table", table, *QUICK]) == 1
+    said = capsys.readouterr()
+    last = said.err.splitlines()[-1]
+    assert last.startswith("error: the scene's chips, ")
+    assert "the smallest node has 1 GB, 0.001 GB of it for Ray's object store; ask for" in last
+    assert "Dask dashboard" not in said.out

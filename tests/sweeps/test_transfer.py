@@ -10,8 +10,11 @@ import pytest
 
 from landslide import results_table, simulate_cube
 from landslide.chips.optimize import optimize_cube
+from landslide.chips.sizes import Room, chip_bytes
 from landslide.results.labels import AS_LONG
-from sweeps.transfer import command, main, names_of
+from sweeps import transfer
+from sweeps.planning import plan_sweep
+from sweeps.transfer import command, main, names_of, options
 
 QUICK = ["--preset", "quick", "--chip-size", "64", "--epochs", "2", "--timesteps", "1"]
 
@@ -95,7 +98,9 @@ def test_a_model_is_carried_to_another_event_in_every_way(
 
     before = {f: f.stat().st_mtime_ns for f in (tmp_path / "table").iterdir()}
     assert main([kaikoura, *how]) == 0
-    assert capsys.readouterr().out.count(", 0 to train") == 5
+    said = capsys.readouterr().out
+    assert said.count(", 0 to train") == 5
+    assert "Dask dashboard" not in said  # nothing is read, and no node asked for
     assert {f: f.stat().st_mtime_ns for f in (tmp_path / "table").iterdir()} == before
 
 
@@ -157,3 +162,20 @@ def test_the_targets_own_cube_is_no_source_under_whatever_name_and_in_whatever_l
     last = capsys.readouterr().err.splitlines()[-1]
     assert last.startswith(f"error: {copy} has the labels of {kaikoura}, ")
     assert not table.exists()
+
+
+def test_cubes_that_do_not_fit_together_are_one_line_before_any_is_read(
+    cube: str, kaikoura: str, ray: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    line = [kaikoura, "--from", cube, "--inputs", "vv", *QUICK, "--table", str(tmp_path / "table")]
+    sweeps = [plan_sweep(options([address, *line[1:]])) for address in (kaikoura, cube)]
+    size = sum(chip_bytes(sweep.stream) for sweep in sweeps)
+    # For the cubes, for what is trained on together, for those that share it, and for a trial.
+    monkeypatch.setattr(transfer, "room_for_chips", lambda: Room(4 * size - 1))
+    assert command(line) == 1
+    said = capsys.readouterr()
+    assert said.err.splitlines()[-1].startswith("error: the chips of 2 cubes, ")
+    assert "Dask dashboard" not in said.out
+    monkeypatch.setattr(transfer, "room_for_chips", lambda: Room(4 * size, size))
+    transfer.require_room(sweeps)
