@@ -15,6 +15,13 @@ def add_figures(commands: Any) -> None:
     figure4.add_argument("out", help=PICTURE)
     figure4.set_defaults(run=_figure4)
 
+    labels = options.subcommand(
+        commands, "figure-labels", "draw AUPRC over labelled chips from a table"
+    )
+    labels.add_argument("table", help="folder of the table")
+    labels.add_argument("out", help=PICTURE)
+    labels.set_defaults(run=_figure_labels)
+
     figure1 = options.subcommand(commands, "figure1", "draw one chip's channels and labels")
     figure1.add_argument("cube", help=options.CUBE)
     figure1.add_argument("out", help=PICTURE)
@@ -43,10 +50,21 @@ def add_figures(commands: Any) -> None:
     figure5.add_argument("--event", help=options.EVENT)
     figure5.add_argument("--chips", type=int, default=6, help="how many, at most")
     options.add_reading_options(figure5)
+    figure5.add_argument(
+        "--skip-damaged", action="store_true", help="choose no chip of damaged chunks"
+    )
     figure5.set_defaults(run=_figure5)
 
 
 # Each imports what it needs, as all commands do.
+
+
+def _cube_and_event(args: argparse.Namespace) -> tuple[Any, Any]:
+    from landslide.cube.events import find_event
+    from landslide.cube.store import open_cube
+
+    cube = open_cube(args.cube, reader=args.reader, missing=args.missing)
+    return cube, find_event(cube, args.event)
 
 
 def _figure4(args: argparse.Namespace) -> None:
@@ -57,14 +75,21 @@ def _figure4(args: argparse.Namespace) -> None:
     print(args.out)
 
 
+def _figure_labels(args: argparse.Namespace) -> None:
+    from landslide.results.curve_rows import curve_rows
+    from landslide.results.figures import label_figure
+    from landslide.results.table import results_table
+
+    label_figure(curve_rows(results_table(args.table)), args.out)
+    print(args.out)
+
+
 def _figure1(args: argparse.Namespace) -> None:
-    from landslide.cube.events import find_event
-    from landslide.cube.store import open_cube
     from landslide.results.example_chip import example_chip
     from landslide.results.figures import figure1
 
-    cube = open_cube(args.cube, reader=args.reader, missing=args.missing)
-    chip = example_chip(cube, find_event(cube, args.event), args.chip)
+    cube, event = _cube_and_event(args)
+    chip = example_chip(cube, event, args.chip)
     figure1(
         chip.channels,
         chip.label,
@@ -77,31 +102,20 @@ def _figure1(args: argparse.Namespace) -> None:
 
 
 def _figure2(args: argparse.Namespace) -> None:
-    from landslide.cube.events import find_event
-    from landslide.cube.store import open_cube
     from landslide.results.figures import figure2
     from landslide.results.place import read_place
 
-    cube = open_cube(args.cube, reader=args.reader, missing=args.missing)
-    place = read_place(cube, find_event(cube, args.event))
+    cube, event = _cube_and_event(args)
+    place = read_place(cube, event)
     figure2(place, args.out, simulated=bool(cube.attrs.get("simulated", False)))
     print(args.out)
 
 
 def _figure5(args: argparse.Namespace) -> None:
-    from landslide.cube.events import find_event
-    from landslide.cube.store import open_cube
-    from landslide.mapping.predicted_chips import predict_chips
-    from landslide.results.figures import figure5
+    from landslide.mapping.predicted_chips import draw_chips, predict_chips
 
-    cube = open_cube(args.cube, reader=args.reader, missing=args.missing)
-    chips = predict_chips(args.model, cube, find_event(cube, args.event), args.chips)
-    figure5(
-        list(chips.probability),
-        list(chips.label),
-        args.out,
-        names=chips.names,
-        title=chips.title,
-        simulated=bool(cube.attrs.get("simulated", False)),
+    chips = predict_chips(
+        args.model, *_cube_and_event(args), args.chips, skip_damaged=args.skip_damaged
     )
+    draw_chips(chips, args.out)
     print(args.out)

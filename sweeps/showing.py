@@ -15,9 +15,9 @@ from landslide.chips.loading import load_chips
 from landslide.chips.split import PARTS, TEST, spatial_blocks
 from landslide.chips.windows import corners_of
 from landslide.cube.labels import NO_DATA, read_labels
-from landslide.mapping.predicted_chips import predict_chips
+from landslide.mapping.predicted_chips import draw_chips, predict_chips
 from landslide.options import opened_cube
-from landslide.results.figures import figure4, figure5
+from landslide.results.figures import figure4
 from landslide.results.histograms import class_histograms
 from landslide.results.page import results_page
 from landslide.results.setting import Detector, Setting
@@ -148,15 +148,8 @@ def write_page(
     figure4(rows, f"{_folder(page)}/{ablation}")
     figures = {"Figure 4: AUPRC over timesteps; bars are standard deviations over seeds": ablation}
     if model is not None:
-        chips = predict_chips(model, cube, event)
-        figure5(
-            list(chips.probability),
-            list(chips.label),
-            f"{_folder(page)}/{predicted}",
-            names=chips.names,
-            title=chips.title,
-            simulated=bool(cube.attrs.get("simulated", False)),
-        )
+        chips = predict_chips(model, cube, event, skip_damaged=args.skip_damaged)
+        draw_chips(chips, f"{_folder(page)}/{predicted}")
         figures[f"Figure 5: predicted above mapped ({chips.title})"] = predicted
     setting = Setting(
         command=command,

@@ -1,5 +1,6 @@
 """How a cube is read and where its chips live, as it is typed: the scores do not change."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ import xarray as xr
 
 from landslide import results_table, simulate_cube
 from landslide.cli import main
-from landslide.training.bundle import DESCRIPTION, WEIGHTS
+from landslide.training.bundle import DESCRIPTION, SPLIT, WEIGHTS
 
 TRAIN = (
     *("--preset", "quick", "--chip-size", "64", "--protocol", "paper", "--epochs", "1"),
@@ -98,6 +99,40 @@ def test_the_chips_of_a_broken_chunk_can_be_left_out(
     assert "warning: 4 of 20 chips are left out" in capsys.readouterr().err
     for name in (DESCRIPTION, WEIGHTS):
         assert (out / name).exists()
+
+
+@pytest.mark.filterwarnings("default:.*chips are left out")
+def test_figure_5_can_leave_out_the_chips_of_a_broken_chunk(
+    broken: Path, tmp_path: Path, capsys: Said
+) -> None:
+    model, figure = tmp_path / "model", tmp_path / "figure5.png"
+    assert main(["train", str(broken), *TRAIN, "--out", str(model), "--skip-damaged"]) == 0
+    split = json.loads((model / SPLIT).read_text())
+    for chip in split["chips"]:
+        if chip["x"] < 128 <= chip["y"]:  # those of the broken chunk
+            chip["part"] = "test"
+    (model / SPLIT).write_text(json.dumps(split))
+    tested = sum(chip["part"] == "test" for chip in split["chips"])
+    capsys.readouterr()
+    draw = ["figure5", str(model), str(broken), str(figure), "--chips", str(tested)]
+    assert main(draw) == 1
+    assert "or leave its chips out with --skip-damaged" in capsys.readouterr().err
+    assert main([*draw, "--skip-damaged"]) == 0
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"warning: 4 of {tested} chips are left out")
+    assert figure.exists()
+
+
+def test_figure_1_of_a_broken_chunk_says_to_draw_another_chip(
+    broken: Path, tmp_path: Path, capsys: Said
+) -> None:
+    out = str(tmp_path / "figure1.png")
+    failed = [n for n in range(5) if main(["figure1", str(broken), out, "--chip", str(n)])]
+    assert 0 < len(failed) < 5
+    for line in capsys.readouterr().err.splitlines():
+        assert BROKEN in line
+        assert line.endswith(", or draw another --chip")
+        assert "--skip-damaged" not in line
 
 
 def test_what_lets_a_damaged_cube_pass_is_another_row(cube: Path, tmp_path: Path) -> None:

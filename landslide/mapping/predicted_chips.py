@@ -9,11 +9,14 @@ import xarray as xr
 
 from landslide.chips.inputs import judged, parse_inputs
 from landslide.chips.loading import load_chips
+from landslide.chips.passing import ChipStream
 from landslide.chips.split import TEST, Chipping, split_from_json, split_to_json
-from landslide.chips.stream import stream_chips
+from landslide.chips.stream import plan_stream
+from landslide.chips.survey import survey
 from landslide.chips.windows import corners_of, cut
 from landslide.cube.events import Event
 from landslide.cube.labels import NO_DATA, keep_labels, read_labels
+from landslide.results.figures import figure5
 from landslide.storage import absolute, read_bytes
 from landslide.training.bundle import SPLIT, load_bundle
 from landslide.training.normalization import normalize, select_channels
@@ -33,9 +36,25 @@ class PredictedChips:
     names: tuple[str, ...]
     """Where each lies in the scene."""
     title: str
+    simulated: bool
+    """Whether the cube is."""
 
 
-def predict_chips(model: str, cube: xr.Dataset, event: Event, count: int = 6) -> PredictedChips:
+def draw_chips(chips: PredictedChips, path: str) -> None:
+    """Draw predicted above mapped; raise as `figure5` does."""
+    figure5(
+        list(chips.probability),
+        list(chips.label),
+        path,
+        names=chips.names,
+        title=chips.title,
+        simulated=chips.simulated,
+    )
+
+
+def predict_chips(
+    model: str, cube: xr.Dataset, event: Event, count: int = 6, *, skip_damaged: bool = False
+) -> PredictedChips:
     """Predict some test chips of a bundle; only the blocks that hold them are read.
 
     They are test chips with landslides, at even steps through all of them, so that nobody chose.
@@ -49,6 +68,9 @@ def predict_chips(model: str, cube: xr.Dataset, event: Event, count: int = 6) ->
     event : Event
     count : int
         How many, at most.
+    skip_damaged : bool
+        Choose among those alone that need no chunk that is missing or cannot be decoded. Which
+        those are shows as all of them are read.
 
     Raises
     ------
@@ -82,21 +104,23 @@ def predict_chips(model: str, cube: xr.Dataset, event: Event, count: int = 6) ->
     corners = corners[slid]
     if not len(corners):
         raise ValueError("no test chip of the model holds a landslide: there is nothing to draw")
-    chosen = np.unique(np.linspace(0, len(corners) - 1, min(count, len(corners))).round())
-    corners = corners[chosen.astype(np.int64)]
     config = bundle.config
     inputs = parse_inputs(config.inputs)
-    chips = load_chips(
-        stream_chips(
-            cube,
-            event,
-            inputs=config.inputs,
-            timesteps=[max(config.timesteps, 1)],
-            chipping=chipping,
-            orbit=described.get("orbit"),
-            split=split_to_json(corners, np.full(len(corners), TEST), chipping),
-        )
+    stream = plan_stream(
+        cube,
+        event,
+        inputs=config.inputs,
+        timesteps=[max(config.timesteps, 1)],
+        chipping=chipping,
+        orbit=described.get("orbit"),
+        split=split_to_json(corners, np.full(len(corners), TEST), chipping),
+        skip_damaged=skip_damaged,
     )
+    if skip_damaged:
+        stream = _whole(stream)
+    last = stream.chips.sizes["chip"] - 1
+    chosen = np.unique(np.linspace(0, last, min(count, last + 1)).round())
+    chips = load_chips(stream.only(chosen))
     planes = select_channels(chips, inputs, max(config.timesteps, 1))
     valid = np.isfinite(planes[:, judged(inputs.channels)]).all(axis=1)
     x = torch.from_numpy(normalize(planes, bundle.normalization))
@@ -111,4 +135,17 @@ def predict_chips(model: str, cube: xr.Dataset, event: Event, count: int = 6) ->
         names,
         f"{event.name}, {chipping.protocol} protocol, {inputs.name}{images}: test chips, "
         "unvalidated",
+        bool(cube.attrs.get("simulated", False)),
     )
+
+
+def _whole(stream: ChipStream) -> ChipStream:
+    """Return those chips of a stream that are of use, after a pass over all of them."""
+    known = survey(stream).chips
+    used = (known["part"] == TEST) & (known["label"] == 1).any(("y", "x"))
+    if not used.any():
+        raise ValueError(
+            "no test chip of the model whose chunks are whole holds a landslide: there is nothing "
+            "to draw; fetch the cube again"
+        )
+    return stream.only(np.flatnonzero(used))

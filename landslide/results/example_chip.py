@@ -10,12 +10,13 @@ from landslide.chips.images import select_images
 from landslide.chips.inputs import PAPER_TIMESTEPS, TERRAIN
 from landslide.chips.loading import load_chips
 from landslide.chips.split import Chipping, split_to_json
-from landslide.chips.stream import stream_chips
+from landslide.chips.stream import plan_stream
 from landslide.chips.windows import chip_corners, cut
 from landslide.cube.events import Event
 from landslide.cube.georeference import pixel_metres
 from landslide.cube.labels import NO_DATA, keep_labels, read_labels
 from landslide.cube.schema import POLARISATIONS
+from landslide.cube.stored import DamagedChunkError
 
 TERRAIN_NAMES = {
     "dem": "Elevation [m]",
@@ -56,7 +57,8 @@ def example_chip(
     Raises
     ------
     ValueError
-        Where there is no such chip, or nothing to draw.
+        Where there is no such chip, or nothing to draw; a DamagedChunkError where a chunk of the
+        chip is damaged.
     """
     chipping = Chipping(protocol="blocked", chip_size=chip_size)
     cube = keep_labels(cube)
@@ -80,16 +82,13 @@ def example_chip(
     if not terms:
         raise ValueError("the cube has neither backscatter nor terrain: there is nothing to draw")
     timesteps = _most_timesteps(cube, event) if "timestep" in cube.dims else 1
-    chips = load_chips(
-        stream_chips(
-            cube,
-            event,
-            inputs="+".join(terms),
-            timesteps=[timesteps],
-            chipping=chipping,
-            split=split,
-        )
+    stream = plan_stream(
+        cube, event, inputs="+".join(terms), timesteps=[timesteps], chipping=chipping, split=split
     )
+    try:
+        chips = load_chips(stream)
+    except DamagedChunkError as error:  # which says how chips are left out of many
+        raise DamagedChunkError(f"{error.__cause__}, or draw another --chip") from error
     decibels = 10 / np.log(10) * chips["sar"].to_numpy()[0, 0]
     names = [_sar_name(str(c)) for c in chips["sar_channel"].to_numpy()]
     channels = dict(zip(names, decibels, strict=True))
