@@ -57,7 +57,7 @@ def text_without_secrets(text: str) -> str:
     return re.sub(r"\w+://[^\s\"']+", lambda found: without_secrets(found[0]), text)
 
 
-def _without_queries(said: str) -> str:
+def without_queries(said: str) -> str:
     """Return what GDAL says without signatures, which it also writes behind a file's bare name."""
     return re.sub(r"\?[^\s'\",]+", "", text_without_secrets(said))
 
@@ -120,7 +120,7 @@ def reason(address: str, said: str, what: str = "") -> Exception:
         moved = "the archive may have moved it; search again"
         hint = moved if address.startswith(REMOTE) else "check its name"
         return FileNotFoundError(f"no {what or 'file'} at {plain}: {hint}")
-    said = _without_queries(said).replace(f"'{plain}'", "it").replace(plain, "it")[:120]
+    said = without_queries(said).replace(f"'{plain}'", "it").replace(plain, "it")[:120]
     if "Permission denied" in said:
         return PermissionError(f"{name} may not be read: see the file's permissions")
     if code or "CURL error" in said or "Timeout" in said:

@@ -39,6 +39,7 @@ def observed_layers(
     water_above: float | None = None,
     block_pixels: int = BLOCK_PIXELS,
     sign: Signer = unsigned,
+    sign_water: Signer = unsigned,
 ) -> xr.Dataset:
     """Return `observed` (y, x), bool, lazily: False in layover, in shadow and on water.
 
@@ -64,8 +65,8 @@ def observed_layers(
         The value above which it is water: 50 (per cent) of JRC's water occurrence, say.
     block_pixels
         Side [pixels] of the Dask blocks.
-    sign
-        What makes a DEM's address one that can be read, at the time of reading.
+    sign, sign_water
+        What makes a DEM's address, and one of water, one that can be read, at the time of reading.
 
     Raises
     ------
@@ -83,7 +84,7 @@ def observed_layers(
     planes = _seen(dem, views, grid, relief_m, least_cover, block_pixels, sign) if dem else []
     if water:
         files = [water] if isinstance(water, str) else list(water)
-        planes.append(~_water(files, grid, water_values, water_above, block_pixels))
+        planes.append(~_water(files, grid, water_values, water_above, block_pixels, sign_water))
     meaning = VARIABLES["observed"].meaning
     return plane(reduce(and_, planes), grid, "observed", long_name=meaning).to_dataset()
 
@@ -147,19 +148,23 @@ def _water(
     values: Sequence[float] | None,
     above: float | None,
     block_pixels: int,
+    sign: Signer,
 ) -> da.Array:
     if values is not None and above is not None:
         raise ValueError("water is told by its values or by a limit, not by both: give one")
     if values is None and above is None:
         polygons = np.concatenate(
-            [read_polygons(file, grid, "water", must_lie_there=False) for file in files]
+            [
+                read_polygons(sign(file, False), grid, "water", must_lie_there=False)
+                for file in files
+            ]
         )
         burnt = by_block(
             burn, grid, np.uint8, name="burn_water", block_pixels=block_pixels,
             polygons=delayed(polygons), all_touched=False,
         )  # fmt: skip
         return burnt.astype(bool)
-    pieces = tuple(describe_raster(file, "water raster") for file in files)
+    pieces = tuple(describe_raster(file, "water raster", sign=sign) for file in files)
     share = covered_share(pieces, grid)
     if share < 1:
         raise ValueError(

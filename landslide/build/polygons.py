@@ -13,7 +13,7 @@ from pyogrio.errors import DataLayerError, DataSourceError
 from pyproj import CRS, Transformer
 from pyproj.exceptions import CRSError
 
-from landslide.build.access import unknown
+from landslide.build.access import unknown, without_queries
 from landslide.build.grid import LONGITUDE_LATITUDE, STEP_DEGREES
 from landslide.build.outlines import all_turns, outline
 from landslide.storage import without_secrets
@@ -62,7 +62,10 @@ def read_polygons(
         Where there is no such file, or it cannot be read.
     """
     name = without_secrets(address)
-    geometries, declared = _read(address, what, layer, keys)
+    with warnings.catch_warnings():
+        # It tells the address, signature and all, which is why it knows no ending.
+        warnings.filterwarnings("ignore", ".* non conformant file extension", RuntimeWarning)
+        geometries, declared = _read(address, what, layer, keys)
     if not geometries.size:
         raise ValueError(f"the {what} {name} is empty: it must hold polygons")
     _refuse_points_and_lines(geometries, what, name)
@@ -105,7 +108,7 @@ def _read(
             parts.append(shapely.from_wkb(geometry, on_invalid="fix"))
             declared = meta["crs"] or declared
     except (DataSourceError, DataLayerError, shapely.errors.GEOSException) as problem:
-        reason = " ".join(str(problem).replace(address, "it").split())
+        reason = " ".join(without_queries(str(problem)).replace(name, "it").split())
         if "not recognized" in reason:
             kinds = "give a shapefile, GeoPackage, GeoJSON or KMZ"
             raise unknown(address, f"the {what} {name}", "file of polygons", kinds) from problem

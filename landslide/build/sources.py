@@ -3,12 +3,18 @@
 from dataclasses import dataclass
 
 from landslide.build.viewing import FLATTEST, STEEPEST
+from landslide.storage import without_secrets
 
 PLANETARY_COMPUTER = "https://planetarycomputer.microsoft.com/api/stac/v1"
 SIGNING = ("planetary-computer", "none")
 PROCESSORS = ("hyp3", "isce2")
 ORBITS = ("ascending", "descending")
 RESAMPLINGS = ("auto", "nearest", "bilinear", "cubic", "average")
+
+
+def _require_signer(name: str) -> None:
+    if name not in SIGNING:
+        raise ValueError(f"`signing` is {name!r}: give one of {', '.join(SIGNING)}")
 
 
 @dataclass(frozen=True)
@@ -39,12 +45,16 @@ class SarSource:
     """How pixels move onto the grid: auto is average where the grid is coarser, else bilinear."""
 
     def __post_init__(self) -> None:
+        if "://" in self.source and not self.source.startswith(("http://", "https://")):
+            raise ValueError(
+                f"`source` is {without_secrets(self.source)}: give a STAC API's https:// address, "
+                "or a folder on a disk, to which the files are fetched first"
+            )
         if not 0 <= self.min_coverage <= 1:
             raise ValueError(f"`min_coverage` is {self.min_coverage}: give 0 to 1")
         if self.images is not None and self.images < 1:
             raise ValueError(f"`images` is {self.images}: give 1 or more, or leave it out")
-        if self.signing not in SIGNING:
-            raise ValueError(f"`signing` is {self.signing!r}: give one of {', '.join(SIGNING)}")
+        _require_signer(self.signing)
         if self.resampling not in RESAMPLINGS:
             raise ValueError(
                 f"`resampling` is {self.resampling!r}: give one of {', '.join(RESAMPLINGS)}"
@@ -75,8 +85,7 @@ class TerrainSource:
     def __post_init__(self) -> None:
         if not 0 <= self.min_coverage <= 1:
             raise ValueError(f"`min_coverage` is {self.min_coverage}: give 0 to 1")
-        if self.signing not in SIGNING:
-            raise ValueError(f"`signing` is {self.signing!r}: give one of {', '.join(SIGNING)}")
+        _require_signer(self.signing)
 
 
 @dataclass(frozen=True)
@@ -101,8 +110,11 @@ class ObservedSource:
     """The raster's values that mean water: 80 in ESA WorldCover."""
     water_above: float | None = None
     """The raster's value above which it is water: 50 per cent of JRC's occurrence, say."""
+    signing: str = "planetary-computer"
+    """Who signs the addresses of water, as for backscatter."""
 
     def __post_init__(self) -> None:
+        _require_signer(self.signing)
         if not self.angles and self.water is None:
             raise ValueError("give `incidence_degrees`, for layover and shadow, or `water`")
         for key in ("incidence_degrees", *(f"{one}_incidence_degrees" for one in ORBITS)):

@@ -206,6 +206,7 @@ def _observed(plan: BuildPlan, block_pixels: int) -> Stage:
             block_pixels=block_pixels,
             least_cover=1.0 if terrain is None else terrain.min_coverage,
             sign=signer("none" if terrain is None else terrain.signing),
+            sign_water=signer(source.signing),
         )
 
     return Stage(OBSERVED, about, told, load)

@@ -242,6 +242,23 @@ def test_water_is_not_observed(tmp_path: Path) -> None:
     np.testing.assert_array_equal(seen, cover != 80)
 
 
+def test_water_behind_a_signature_is_read(archive: Any) -> None:
+    cover = np.full(HERE.shape, 10, "u1")
+    cover[5:9, 7:20] = 80
+    write(archive.folder / "cover.tif", cover, HERE)
+    lake = box(500_070, 4_700_000 - 90, 500_200, 4_700_000 - 50)
+    gpd.GeoDataFrame(geometry=[lake], crs=UTM).to_file(archive.folder / "lake.gpkg")
+    archive.signature = "wanted"
+
+    def sign(address: str, _refused: bool) -> str:
+        return f"{address}?sig=wanted"
+
+    for file, values in (("cover.tif", [80]), ("lake.gpkg", None)):
+        address = f"{archive.address}/files/{file}"
+        seen = observed_layers(HERE, water=address, water_values=values, sign_water=sign)
+        np.testing.assert_array_equal(seen["observed"], cover != 80)
+
+
 def test_a_land_cover_of_the_world_says_where_water_is(tmp_path: Path) -> None:
     wide = GeoBox((180, 360), Affine(1, 0, -180, 0, -1, 90), "EPSG:4326")
     cover = np.full(wide.shape, 10, "u1")

@@ -166,6 +166,11 @@ def test_an_area_is_geojson_in_the_table(event_file: EventFile) -> None:
         (f"{AREA}\n[build.sar]\nimages = 1.5", "`images` is 1.5; write a whole number"),
         (f"{AREA}\n[build.sar]\none_sided = 1", "`one_sided` is 1; write true or false"),
         (f'{AREA}\n[build.sar]\nsigning = "aws"', "`signing` is 'aws'"),
+        (f'{AREA}\n[build.observed]\nwater = "a.tif"\nsigning = "aws"', "`signing` is 'aws'"),
+        (
+            f'{AREA}\n[build.sar]\nsource = "s3://bucket/rtc"',
+            "`source` is s3://bucket/rtc: give a STAC API's https:// address, or a folder on a",
+        ),
         (f'{AREA}\n[build.sar]\nresampling = "lanczos"', "`resampling` is 'lanczos'"),
         (f"{AREA}\n[build.labels]\nall_touched = true", "`inventory` is missing"),
         (f"{AREA}\nsar = false", "is a table"),
