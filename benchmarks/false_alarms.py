@@ -21,12 +21,12 @@ from measure import report
 from real_radar import FLOODS_CHIPPING, FLOODS_EVENT, floods_split, like_papua, papua_cube
 
 from landslide import simulate_cube
+from landslide.bundling import train_bundle
 from landslide.chips.split import Chipping
 from landslide.cube.store import open_cube
 from landslide.mapping.choices import MapChoices
 from landslide.mapping.run import map_landslides
 from landslide.training.config import training_config
-from landslide.trial import train_bundle
 
 TRAINED, VALIDATED = 1024, 1536
 """Rows of the mosaic up to which a model is trained, and validated; the rest is mapped."""

@@ -23,6 +23,7 @@ from measure import arguments, medians_in_turn, output, report, spread
 from memory import memory
 
 from landslide import simulate_cube
+from landslide.bundling import train_bundle
 from landslide.chips.split import Chipping
 from landslide.cube.store import open_cube
 from landslide.mapping.inference.arena import one_arena
@@ -34,7 +35,6 @@ from landslide.mapping.plan import plan_map
 from landslide.mapping.run import predict_scene, write_map
 from landslide.training.config import training_config
 from landslide.training.device import this_device, whole_float32
-from landslide.trial import train_bundle
 
 QUARTER = (2199, 2691)
 """Rows and columns of a quarter of Hokkaido's cube."""

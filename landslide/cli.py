@@ -184,8 +184,8 @@ def _optimize(args: argparse.Namespace) -> None:
 
 
 def _train(args: argparse.Namespace) -> None:
+    from landslide.bundling import train_bundle
     from landslide.training.calibration import in_words
-    from landslide.trial import train_bundle
 
     trained = train_bundle(
         options.opened_cube(args),

@@ -32,8 +32,8 @@ from landslide.retries import patiently
 from landslide.storage import absolute, require_writable
 from landslide.training.config import TrainingConfig
 from landslide.training.device import resolved_precision
+from landslide.training.network import require_network
 from landslide.training.start import start_digest
-from landslide.trial import require_network
 from sweeps.workers import add_dask_workers, require_workers
 
 

@@ -11,6 +11,7 @@ import torch
 import xarray as xr
 
 from cluster.resources import Resources, await_node
+from landslide.bundling import train_bundle
 from landslide.chips.loading import load_chips
 from landslide.chips.split import PARTS, TEST, spatial_blocks
 from landslide.chips.windows import corners_of
@@ -29,7 +30,6 @@ from landslide.training.bundle import DESCRIPTION
 from landslide.training.config import TrainingConfig
 from landslide.training.device import begin_as_planned
 from landslide.training.metrics import average_precision
-from landslide.trial import train_bundle
 from sweeps.planning import Sweep
 
 FIGURES = "docs"

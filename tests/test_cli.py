@@ -19,10 +19,10 @@ import pytest
 import torch
 import zarr
 
+import landslide.bundling
 import landslide.cube.fetch
 import landslide.results.table
 import landslide.training.run
-import landslide.trial
 from landslide import open_cube, results_table, simulate_cube
 from landslide.cli import _parser, main
 from landslide.command import INTERRUPTED
@@ -430,7 +430,7 @@ def epochs_run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[int]]:
 
             return run_trial(*args, report=tell, **kwargs)
 
-        monkeypatch.setattr(landslide.trial, "run_trial", watched)
+        monkeypatch.setattr(landslide.bundling, "run_trial", watched)
         # So few epochs would not pay for a checkpoint.
         monkeypatch.setattr(landslide.training.run, "CHECKPOINT_SHARE", 1e9)
         return epochs

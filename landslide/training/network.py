@@ -1,6 +1,6 @@
 """The networks: the paper's, a small one for a laptop, and any of segmentation-models-pytorch."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -10,7 +10,9 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
+from landslide.chips.inputs import parse_inputs
 from landslide.storage import absolute
+from landslide.training.config import TrainingConfig
 
 CLASSES = 2
 
@@ -124,6 +126,28 @@ def require_fit(network: torch.nn.Module, name: str, shape: Sequence[int]) -> No
             f"chips of {shape[0]} x {shape[1]} pixels do not fit network {name!r}: "
             f"choose a --chip-size that is a multiple of {stride}"
         )
+
+
+def require_network(config: TrainingConfig, inputs: Iterable[str], chip_size: int) -> None:
+    """Build the network once, so that what is wrong with it is known before a chip is read.
+
+    Raises
+    ------
+    ValueError, FileNotFoundError
+        Where the network or its weights are not known, or chips of this size do not pass through.
+    """
+    channels = max(len(parse_inputs(name).channels) for name in inputs)
+    network = build_network(config.network, channels, config.encoder_weights)
+    require_fit(network, config.network, (chip_size, chip_size))
+    try:
+        with torch.no_grad():
+            network.eval()(torch.zeros(1, channels, chip_size, chip_size))
+    except Exception as error:  # each architecture has refusals of its own
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise ValueError(
+            f"network {config.network!r} takes no chips of {chip_size} pixels ({reason}): "
+            "choose another --network or --chip-size"
+        ) from error
 
 
 def count_parameters(network: torch.nn.Module) -> int:

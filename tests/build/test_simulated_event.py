@@ -14,13 +14,13 @@ import xarray as xr
 from landslide.build.assemble import build_cube
 from landslide.build.plan import plan_build
 from landslide.build.recipe import load_recipe
+from landslide.bundling import train_bundle
 from landslide.chips.split import Chipping
 from landslide.chips.stream import stream_chips
 from landslide.cube.events import find_event
 from landslide.cube.store import open_cube
 from landslide.simulation import simulate_cube
 from landslide.training.config import training_config
-from landslide.trial import train_bundle
 
 SHAPE = (384, 512)
 

@@ -86,7 +86,7 @@ def copied(name: str, folder: Path) -> None:
     [
         ("dask", "", "landslide.chips.passing"),
         pytest.param("dask", "[building]", "landslide.build.assemble", marks=pytest.mark.long),
-        pytest.param("ray", "[training]", "landslide.trial", marks=pytest.mark.long),
+        pytest.param("ray", "[training]", "landslide.bundling", marks=pytest.mark.long),
         pytest.param("ray", "[training,mapping]", "sweeps.map", marks=pytest.mark.long),
     ],
 )

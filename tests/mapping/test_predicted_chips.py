@@ -9,6 +9,7 @@ import pytest
 from scipy.special import expit, logit
 
 from landslide import open_cube, simulate_cube
+from landslide.bundling import train_bundle
 from landslide.chips.split import TEST, Chipping, split_from_json
 from landslide.cube.events import find_event
 from landslide.cube.labels import NO_DATA
@@ -17,7 +18,6 @@ from landslide.results.figures import figure5
 from landslide.training.bundle import DESCRIPTION
 from landslide.training.config import training_config
 from landslide.training.metrics import average_precision
-from landslide.trial import train_bundle
 
 CHIPPING = Chipping(chip_size=64)
 

@@ -63,7 +63,7 @@ def test_a_service_account_s_key_and_token_are_found_nowhere(
     from ray._private import worker
 
     monkeypatch.setattr("landslide.training.run.CHECKPOINT_SHARE", 1e9)  # leaves a checkpoint
-    monkeypatch.setattr("landslide.trial.remove", lambda _: None)  # and keeps it
+    monkeypatch.setattr("landslide.bundling.remove", lambda _: None)  # and keeps it
 
     place = f"{gs_bucket}/planted"
     filesystem, path = fsspec.core.url_to_fs(place)

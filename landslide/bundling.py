@@ -1,7 +1,6 @@
 """One model trained from a cube on this machine and kept as a bundle."""
 
 import contextlib
-from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -25,7 +24,7 @@ from landslide.storage import absolute, remove, require_writable
 from landslide.training.bundle import save_bundle
 from landslide.training.config import TrainingConfig
 from landslide.training.device import resolved_precision, telling_batch_size, this_device
-from landslide.training.network import build_network, require_fit
+from landslide.training.network import require_network
 from landslide.training.train import Trained
 
 
@@ -161,25 +160,3 @@ def sweep_around(
             timesteps.append(count)
     own = [config.timesteps] if config.timesteps else []
     return with_baseline([*inputs, config.inputs]), sorted({*timesteps, *own})
-
-
-def require_network(config: TrainingConfig, inputs: Iterable[str], chip_size: int) -> None:
-    """Build the network once, so that what is wrong with it is known before a chip is read.
-
-    Raises
-    ------
-    ValueError, FileNotFoundError
-        Where the network or its weights are not known, or chips of this size do not pass through.
-    """
-    channels = max(len(parse_inputs(name).channels) for name in inputs)
-    network = build_network(config.network, channels, config.encoder_weights)
-    require_fit(network, config.network, (chip_size, chip_size))
-    try:
-        with torch.no_grad():
-            network.eval()(torch.zeros(1, channels, chip_size, chip_size))
-    except Exception as error:  # each architecture has refusals of its own
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise ValueError(
-            f"network {config.network!r} takes no chips of {chip_size} pixels ({reason}): "
-            "choose another --network or --chip-size"
-        ) from error
