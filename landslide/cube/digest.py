@@ -6,15 +6,18 @@ import hashlib
 import json
 import posixpath
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
+import xarray as xr
 import zarr
 from numpy.typing import NDArray
 from zarr.core.buffer import default_buffer_prototype
 
 from landslide.cube.address import METADATA_FILES, UNLISTED, filesystem_of, open_group, plain_errors
+from landslide.cube.labels import label_bands
+from landslide.cube.opening import AS_NO_DATA
 
 
 def _metadata(node: zarr.Group | zarr.Array[Any]) -> dict[str, Any]:
@@ -58,13 +61,47 @@ def _chunk_tags(uri: str, arrays: list[str]) -> dict[str, str]:
 def label_digest(labels: NDArray[np.uint8]) -> str:
     """Return the SHA-256 of a label plane `(y, x)`: every copy of a cube has that of the cube."""
     digest = hashlib.sha256()
-    _add_labels(digest, labels)
+    _add_labels(digest, labels.shape, [labels])
     return digest.hexdigest()
 
 
-def _add_labels(digest: Any, labels: NDArray[np.uint8]) -> None:
-    digest.update(f"{labels.shape} {labels.dtype}".encode())
-    digest.update(np.ascontiguousarray(labels).data)
+def _add_labels(digest: Any, shape: tuple[int, ...], bands: Iterable[NDArray[np.uint8]]) -> None:
+    digest.update(f"{shape} uint8".encode())
+    for band in bands:
+        digest.update(np.ascontiguousarray(band).data)
+
+
+def how_read(cube: xr.Dataset, *, skip_damaged: bool = False) -> list[str]:
+    """Return what makes an opened cube another than is stored: what lets a damaged one pass."""
+    missing = [AS_NO_DATA] if cube.encoding.get("missing") == AS_NO_DATA else []
+    return missing + (["skip-damaged"] if skip_damaged else [])
+
+
+def opened_digest(cube: xr.Dataset, *, skip_damaged: bool = False) -> str:
+    """Return the `cube_digest` of an opened cube, which is that of its rows in the table.
+
+    Its labels are read a band at a time. Where they cannot be read, as where there are none, it is
+    that of a cube without.
+
+    Parameters
+    ----------
+    cube : Dataset
+        As `open_cube` gives it.
+    skip_damaged : bool
+        Whether what damaged chunks held is left out.
+
+    Raises
+    ------
+    FileNotFoundError, PermissionError, ConnectionError, ValueError
+        As `open_cube` does.
+    """
+    stored = _stored(str(cube.encoding["source"]))
+    digest = stored.copy()
+    try:
+        _add_labels(digest, (cube.sizes["y"], cube.sizes["x"]), label_bands(cube))
+    except ValueError:  # damage is one, too
+        digest = stored
+    return _finished(digest, how_read(cube, skip_damaged=skip_damaged))
 
 
 def cube_digest(
@@ -85,15 +122,23 @@ def cube_digest(
     uri
         Address of the cube.
     labels
-        The label plane `(y, x)` of `read_labels`, or None where the cube has none.
+        The label plane `(y, x)` of `read_labels`, or None where the cube has none that can be read.
     read_as
-        What else changes the values that are read, such as chunks that count as no-data.
+        What else changes the values that are read, as `how_read` says it.
 
     Raises
     ------
     FileNotFoundError, PermissionError, ConnectionError, ValueError
         As `open_cube` does.
     """
+    digest = _stored(uri)
+    if labels is not None:
+        _add_labels(digest, labels.shape, [labels])
+    return _finished(digest, read_as)
+
+
+def _stored(uri: str) -> Any:
+    """Return the hash so far of what lies at an address: its metadata, and its chunks' tags."""
     with warnings.catch_warnings(), plain_errors(uri):
         warnings.simplefilter("ignore")
         group = open_group(uri)
@@ -103,8 +148,10 @@ def cube_digest(
         chunks = _chunk_tags(uri, arrays)
     digest = hashlib.sha256()
     digest.update(json.dumps([metadata, chunks], sort_keys=True).encode())
-    if labels is not None:
-        _add_labels(digest, labels)
+    return digest
+
+
+def _finished(digest: Any, read_as: Sequence[str]) -> str:
     if read_as:
         digest.update(json.dumps(list(read_as)).encode())
     return digest.hexdigest()

@@ -1,6 +1,6 @@
 """Labels: 0 is no landslide, 1 a landslide, 255 ground that nobody mapped."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 
 import numpy as np
@@ -77,6 +77,33 @@ def _band_edges(cube: xr.Dataset) -> list[int]:
     return sorted(set.intersection(*ends))
 
 
+def _labels(cube: xr.Dataset) -> xr.DataArray:
+    if "landslides" not in cube:
+        source = cube.encoding.get("source", "given")
+        raise ValueError(
+            f"the cube {source} has no `landslides`: labels are needed to train and to score"
+        )
+    return cube["landslides"].transpose("y", "x")
+
+
+def label_bands(cube: xr.Dataset) -> Iterator[NDArray[np.uint8]]:
+    """Yield the label plane `(y, x)` of an opened cube, a band of rows at a time.
+
+    No chunk is read for two bands, each of which is small beside the plane, unless the planes'
+    chunks have no edge in common but the last.
+
+    Raises
+    ------
+    ValueError
+        As `read_labels` does.
+    """
+    labels = _labels(cube)
+    height = labels.sizes["y"]
+    ends = _band_edges(cube) if labels.chunks else [*range(BAND, height, BAND), height]
+    for start, stop in pairwise([0, *ends]):
+        yield decode_label_values(labels[start:stop].to_numpy())
+
+
 def read_labels(cube: xr.Dataset) -> NDArray[np.uint8]:
     """Load the label plane `(y, x)` of an opened cube, once.
 
@@ -86,22 +113,15 @@ def read_labels(cube: xr.Dataset) -> NDArray[np.uint8]:
         Where the cube has no labels, or holds values other than 0, 1 and 255; the message
         names them.
     """
-    if "landslides" not in cube:
-        source = cube.encoding.get("source", "given")
-        raise ValueError(
-            f"the cube {source} has no `landslides`: labels are needed to train and to score"
-        )
-    labels = cube["landslides"].transpose("y", "x")
-    height = labels.sizes["y"]
+    labels = _labels(cube)
     kept = labels.chunks is None and labels.dtype == np.uint8
     plane = labels.to_numpy() if kept else np.empty(labels.shape, np.uint8)
-    # A band of rows at a time, and no chunk is read for two of them: what is made on the way is
-    # small beside the plane, unless the planes' chunks have no edge in common but the last.
-    ends = _band_edges(cube) if labels.chunks else [*range(BAND, height, BAND), height]
-    for start, stop in pairwise([0, *ends]):
-        decoded = decode_label_values(labels[start:stop].to_numpy())
+    start = 0
+    for band in label_bands(cube):
+        stop = start + len(band)
         if not kept:
-            plane[start:stop] = decoded
+            plane[start:stop] = band
+        start = stop
     return plane
 
 

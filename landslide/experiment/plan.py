@@ -24,10 +24,9 @@ from landslide.chips.split import (
 )
 from landslide.chips.stream import plan_stream
 from landslide.chips.windows import corners_of
-from landslide.cube.digest import cube_digest, label_digest
+from landslide.cube.digest import cube_digest, how_read, label_digest
 from landslide.cube.events import Event, event_to_attribute
 from landslide.cube.labels import read_labels
-from landslide.cube.opening import AS_NO_DATA
 
 log = logging.getLogger(__name__)
 
@@ -143,8 +142,7 @@ def plan_experiment(
     address = str(cube.encoding["source"])
     labels = read_labels(cube)
     # What lets a damaged cube pass makes it another: its rows and chips are not those of a whole.
-    read_as = [cube.encoding["missing"]] if cube.encoding.get("missing") == AS_NO_DATA else []
-    read_as += ["skip-damaged"] if skip_damaged else []
+    read_as = how_read(cube, skip_damaged=skip_damaged)
     chips = plan_chips(labels, chipping, split)
     if chipping.protocol == "blocked":
         _warn_of_one_place(address, chips, chipping)

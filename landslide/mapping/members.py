@@ -68,10 +68,14 @@ def threshold_of(bundles: Sequence[Bundle], wanted: str | float) -> tuple[float,
     return fmean(known), "mean of what maximised each model's F1 on its validation part"
 
 
-def warnings_of(bundles: Sequence[Bundle], cube: str) -> list[str]:
-    """Return the sentences about its models that every product of a map of a cube carries."""
+def warnings_of(bundles: Sequence[Bundle], cube: str, digest: str) -> list[str]:
+    """Return the sentences about its models that every product of a map of a cube carries.
+
+    The cube is known by its address and by its digest, which a copy of it shares.
+    """
     said = []
-    if any(b.description.get("cube") == cube for b in bundles):
+    known = [(b.description.get("cube"), b.description.get("cube_digest")) for b in bundles]
+    if any(trained_on == cube or of == digest for trained_on, of in known):
         said.append(
             "Trained on this very cube: on ground that the model learned from, scores say nothing."
         )

@@ -10,7 +10,7 @@ import xarray as xr
 from dask.base import tokenize
 
 from landslide.chips.inputs import parse_inputs
-from landslide.cube.digest import cube_digest
+from landslide.cube.digest import opened_digest
 from landslide.cube.events import Event, event_to_attribute, find_event
 from landslide.mapping.area import Area, area_of, grown, require_fit, said_of_fit
 from landslide.mapping.choices import PLAIN, MapChoices
@@ -40,7 +40,7 @@ class MapPlan:
     cube: xr.Dataset
     """In pixels of the models' size."""
     digest: str
-    """Of the cube as it is stored, or of what it holds in memory."""
+    """Of the cube as its rows in the table have it, or of what it holds in memory."""
     event: Event
     bundles: tuple[Bundle, ...]
     inputs: str
@@ -69,6 +69,8 @@ def plan_map(
 ) -> MapPlan:
     """Check all that can be known of a map, whether `out` may be written to, too.
 
+    Of the cube's pixels its labels are read, which its digest covers.
+
     Parameters
     ----------
     models, cube, out, choices, work
@@ -85,9 +87,7 @@ def plan_map(
     ground = ground_of(cube, no_crs=choices.no_crs)  # which refuses one that lies nowhere
     smallest_area(choices.minimum_area, ground)  # and this, to guess at its unit
     threshold, origin = threshold_of(bundles, choices.threshold)
-    source = cube.encoding.get("source")
-    said = warnings_of(bundles, absolute(str(source)) if source else "")
-    original = cube
+    original, said = cube, list[str]()
     if choices.resample:
         cube, how = resampled(cube, first)
         said += how
@@ -114,7 +114,13 @@ def plan_map(
         skip_damaged=choices.skip_damaged,
     )
     folder = absolute(out)
-    digest = _digest(original, skip_damaged=choices.skip_damaged)
+    source = original.encoding.get("source")
+    digest = (
+        opened_digest(original, skip_damaged=choices.skip_damaged)
+        if source
+        else f"in memory {tokenize(original)}"
+    )
+    address = absolute(str(source)) if source else ""
     identity = _identity(bundles, digest, event, scene, overlap, resample=choices.resample)
     # A folder that work lies in may be moved with it; another one may hold what is not ours.
     identity |= {"out": folder} if work else {}
@@ -139,16 +145,8 @@ def plan_map(
         overlap=overlap,
         threshold=threshold,
         threshold_from=origin,
-        warnings=tuple(said),
+        warnings=(*warnings_of(bundles, address, digest), *said),
     )
-
-
-def _digest(cube: xr.Dataset, *, skip_damaged: bool) -> str:
-    source = cube.encoding.get("source")
-    read_as = [str(cube.encoding.get("missing"))] + ["skip-damaged"] * skip_damaged
-    if source is None:
-        return f"in memory {tokenize(cube)}"
-    return cube_digest(str(source), None, read_as)
 
 
 def _identity(

@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from landslide.cube.digest import cube_digest
+from landslide.cube.digest import cube_digest, opened_digest
+from landslide.cube.labels import label_bands, read_labels
+from landslide.cube.store import open_cube
 
 LABELS = np.zeros((4, 6), np.uint8)
 
@@ -150,6 +152,30 @@ def test_an_address_that_cannot_be_listed_gives_metadata_and_labels(
     assert cube_digest(uri, LABELS + 1) != before
     change_attributes(served / "digest.zarr")
     assert cube_digest(uri, LABELS) != before
+
+
+@pytest.mark.parametrize("missing", ["damage", "no-data"])
+def test_an_opened_cube_has_the_digest_of_its_whole_labels(
+    missing: str, cube: xr.Dataset, write: Callable[..., str]
+) -> None:
+    uri = write(cube)
+    opened = open_cube(uri, missing=missing, block_pixels=24)
+    assert len(list(label_bands(opened))) == 2
+    for skip_damaged in (False, True):
+        read_as = ["no-data"] * (missing == "no-data") + ["skip-damaged"] * skip_damaged
+        wanted = cube_digest(uri, read_labels(opened), read_as)
+        assert opened_digest(opened, skip_damaged=skip_damaged) == wanted
+
+
+def test_labels_that_cannot_be_read_are_none_to_the_digest(
+    cube: xr.Dataset, write: Callable[..., str]
+) -> None:
+    labels = np.zeros((cube.sizes["y"], cube.sizes["x"]), np.uint8)
+    labels[-1, -1] = 7
+    wrong = write(cube.assign(landslides=(("y", "x"), labels)), "wrong")
+    none = write(cube.drop_vars("landslides"), "none")
+    for uri in (wrong, none):
+        assert opened_digest(open_cube(uri)) == cube_digest(uri)
 
 
 def test_no_cube_has_no_digest(tmp_path: Path, cube: xr.Dataset) -> None:

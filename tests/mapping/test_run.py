@@ -191,6 +191,23 @@ def test_a_model_of_positive_chips_without_validation_says_so_in_every_product(
     assert model.temperature == 1
 
 
+def test_a_cube_is_known_by_the_digest_of_its_rows_wherever_it_lies(
+    cube: str, models: list[str], products: Products, tmp_path: Path
+) -> None:
+    copied = str(shutil.copytree(cube, tmp_path / "copy.zarr"))
+    link = tmp_path / "link.zarr"
+    link.symlink_to(cube)
+    trained_on = json.loads(read_bytes(f"{models[0]}/{DESCRIPTION}"))["cube_digest"]
+    for address in (cube, copied, str(link)):
+        plan = plan_map(models[:1], open_cube(address), str(tmp_path / "map"))
+        assert plan.digest == trained_on
+        assert plan.warnings[0].startswith("Trained on this very cube: ")
+    labels = xr.open_zarr(copied)["landslides"]
+    other = _without_crs(cube, tmp_path / "other.zarr", landslides=labels * 0)
+    plan = plan_map(models[:1], open_cube(other), str(tmp_path / "map"), MapChoices(no_crs=True))
+    assert not any("very cube" in said for said in plan.warnings)
+
+
 def _box_of(cube: str, rows: slice, columns: slice) -> tuple[float, ...]:
     """West, south, east and north [degrees] of a part of a cube."""
     geobox = geobox_of(open_cube(cube)[["vv"]].isel(y=rows, x=columns).isel(timestep=0))
