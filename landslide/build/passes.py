@@ -1,6 +1,5 @@
-"""Passes: scenes of one overpass together, and which of them a cube is built from."""
+"""Passes: scenes of one overpass together."""
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -10,14 +9,10 @@ from shapely.geometry.base import BaseGeometry
 
 from landslide.build.grid import project
 from landslide.build.scenes import Scene
-from landslide.build.sources import SarSource
-from landslide.cube.events import Event
 from landslide.cube.schema import POLARISATIONS
 
 GAP = np.timedelta64(15, "m")
 """Scenes of one orbit this near in time are of one overpass: the next is 98 minutes later."""
-
-UNLIKE = "its scenes share neither VV nor VH"
 
 
 @dataclass(frozen=True)
@@ -68,18 +63,6 @@ class Pass:
         return f"{np.datetime_as_string(self.start, 's')}Z {self.platform} {self.track}"
 
 
-@dataclass(frozen=True)
-class Choice:
-    """The passes that a cube is built from, and those that it is not."""
-
-    passes: tuple[Pass, ...]
-    """By time."""
-    dropped: tuple[tuple[Pass, str], ...]
-    """With the reason of each."""
-    polarisations: tuple[str, ...]
-    """That every pass has."""
-
-
 def newest(scenes: Iterable[Scene]) -> list[Scene]:
     """Return one scene of each piece: the one that was made last."""
     kept: dict[str, Scene] = {}
@@ -123,122 +106,3 @@ def group_passes(scenes: Iterable[Scene], area: BaseGeometry, crs: str) -> list[
 
     passes = [Pass(tuple(group), min(1.0, covered(group))) for group in groups]
     return sorted(passes, key=lambda one: (one.start, one.track))
-
-
-def choose_passes(passes: Sequence[Pass], event: Event, source: SarSource) -> Choice:
-    """Choose what a cube is built from.
-
-    Raises
-    ------
-    ValueError
-        Where nothing is left, only one side of the event is covered, or orbits are mixed.
-    """
-    dropped: list[tuple[Pass, str]] = []
-
-    def keep(ones: Sequence[Pass], reasons: Iterable[str]) -> list[Pass]:
-        pairs = list(zip(ones, reasons, strict=True))
-        dropped.extend((one, reason) for one, reason in pairs if reason)
-        return [one for one, reason in pairs if not reason]
-
-    kept = keep(passes, (_other_orbit(one, event) for one in passes))
-    kept = keep(kept, (_too_little(one, source.min_coverage) for one in kept))
-    kept = keep(kept, ("during the event" if side(o, event) == 0 else "" for o in kept))
-    kept = keep(kept, ("" if o.polarisations else UNLIKE for o in kept))
-    polarisations = _polarisations(kept)
-    kept = keep(kept, (_lacking(one, polarisations) for one in kept))
-    kept = keep(kept, _too_far(kept, event, source.images))
-    if not kept:
-        raise ValueError(
-            f"of {len(passes)} passes none is left: {_reasons(dropped)}; change the event's orbit, "
-            "or lower `min_coverage`"
-        )
-    _require_one_geometry(kept)
-    if not source.one_sided:
-        _require_both_sides(kept, event, _reasons(dropped))
-    return Choice(tuple(kept), tuple(dropped), polarisations)
-
-
-def side(one: Pass, event: Event) -> int:
-    """Return -1 for a pass before an event, 1 for one after it, 0 for one during it."""
-    return int(one.start > event.end) - int(one.start < event.start)
-
-
-def _other_orbit(one: Pass, event: Event) -> str:
-    if event.orbit_state not in (None, one.orbit_state):
-        return f"{one.orbit_state}, not {event.orbit_state} as the event wants"
-    if event.relative_orbit not in (None, one.relative_orbit):
-        return f"of {one.track}, not track {event.relative_orbit} as the event wants"
-    return ""
-
-
-def _too_little(one: Pass, least: float) -> str:
-    if one.coverage >= least:
-        return ""
-    return f"covers {one.coverage:.0%} of the area, less than {least:.0%}"
-
-
-def _polarisations(passes: Sequence[Pass]) -> tuple[str, ...]:
-    """Return what the cube holds: both where any pass has both."""
-    found = {one.polarisations for one in passes}
-    return max(found, key=lambda names: (len(names), names), default=())
-
-
-def _lacking(one: Pass, polarisations: tuple[str, ...]) -> str:
-    lacks = [name.upper() for name in polarisations if name not in one.polarisations]
-    return f"has no {' and no '.join(lacks)}" if lacks else ""
-
-
-def _too_far(passes: Sequence[Pass], event: Event, most: int | None) -> list[str]:
-    """Say which passes lie beyond the `most` nearest of their orbit and side."""
-    reasons = [""] * len(passes)
-    seen: Counter[tuple[str, int]] = Counter()
-    middle = event.start + (event.end - event.start) / 2
-    for index in sorted(range(len(passes)), key=lambda i: abs(passes[i].start - middle)):
-        key = (passes[index].track, side(passes[index], event))
-        seen[key] += 1
-        if most is not None and seen[key] > most:
-            reasons[index] = f"beyond the {most} nearest of its orbit and side"
-    return reasons
-
-
-def _require_one_geometry(passes: Sequence[Pass]) -> None:
-    unknown = [one for one in passes if one.relative_orbit is None]
-    if unknown and len(unknown) < len(passes):
-        raise ValueError(
-            f"orbits are mixed: {len(unknown)} of {len(passes)} passes do not say their track, "
-            f"such as {unknown[0].text}: keep them in a folder of their own"
-        )
-    states: dict[int | None, Pass] = {}
-    for one in passes:
-        other = states.setdefault(one.relative_orbit, one)
-        if one.relative_orbit is not None and other.orbit_state != one.orbit_state:
-            raise ValueError(
-                f"orbits are mixed: {other.text} and {one.text} are of one track, but not of one "
-                "direction: one of them is mislabelled; leave it out"
-            )
-
-
-def _reasons(dropped: Sequence[tuple[Pass, str]]) -> str:
-    """Return the commonest reasons why passes were dropped."""
-    counts = Counter(reason for _, reason in dropped)
-    return "; ".join(f"{count} times: {reason}" for reason, count in counts.most_common(3))
-
-
-def _require_both_sides(passes: Sequence[Pass], event: Event, dropped: str) -> None:
-    counts = Counter((one.track, side(one, event)) for one in passes)
-    tracks = sorted({track for track, _ in counts})
-    if any(counts[track, -1] and counts[track, 1] for track in tracks):
-        return
-    found = "; ".join(f"{t}: {counts[t, -1]} before, {counts[t, 1]} after" for t in tracks)
-    found += f"; dropped {dropped}" if dropped else ""
-    sides = {each for _, each in counts}
-    what = (
-        "no orbit has images on both sides of the event, and images of different orbits are not "
-        "compared"
-        if len(sides) > 1
-        else f"only one side of the event is covered, {'after' if 1 in sides else 'before'}"
-    )
-    raise ValueError(
-        f"{what} ({found}): widen `before_days` or `after_days`, or set `one_sided = true` under "
-        "[build.sar] to look at what there is"
-    )

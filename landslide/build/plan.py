@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 from odc.geo.geobox import GeoBox
 
+from landslide.build.choosing import Choice, choose_passes
 from landslide.build.finding import find_scenes, find_window_pairs
 from landslide.build.grid import area_grid, project
 from landslide.build.insar import group_pairs
-from landslide.build.passes import Choice, Pass, choose_passes, group_passes
+from landslide.build.passes import Pass, group_passes
 from landslide.build.recipe import Recipe
 from landslide.build.sources import PROCESSORS, InsarSource, LabelSource, ObservedSource
 from landslide.chips.optimize.plan import SPECKLE, size_text

@@ -80,7 +80,13 @@ SECTIONS = {
     "insar": InsarSource,
     "labels": LabelSource,
 }
-MEANT = {bool: "true or false", int: "a whole number", float: "a number", str: "text in quotes"}
+MEANT = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "text in quotes",
+    tuple[str, ...]: "[texts in quotes]",
+}
 """What is to be written for each type, beside lists of numbers."""
 KEYS = ("area", "before_days", "after_days", "crs", "resolution", *SECTIONS)
 ADDRESSES = {

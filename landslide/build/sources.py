@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from landslide.build.viewing import FLATTEST, STEEPEST
+from landslide.cube.schema import POLARISATIONS
 from landslide.storage import without_secrets
 
 PLANETARY_COMPUTER = "https://planetarycomputer.microsoft.com/api/stac/v1"
@@ -35,6 +36,9 @@ class SarSource:
     """Which files of a folder, as a shell would match them."""
     signing: str = "planetary-computer"
     """Who signs addresses: planetary-computer (only Azure's are touched), or none."""
+    polarisations: tuple[str, ...] | None = None
+    """Which of vv and vh the cube holds; None for both where passes on both sides have both, else
+    for the one that has them."""
     min_coverage: float = 0.8
     """Part of the area that a pass must cover."""
     images: int | None = None
@@ -52,6 +56,11 @@ class SarSource:
             )
         if not 0 <= self.min_coverage <= 1:
             raise ValueError(f"`min_coverage` is {self.min_coverage}: give 0 to 1")
+        chosen = self.polarisations
+        if chosen is not None and not set() < set(chosen) <= set(POLARISATIONS):
+            raise ValueError(
+                f"`polarisations` is {list(chosen)}: give {' or '.join(POLARISATIONS)} or both"
+            )
         if self.images is not None and self.images < 1:
             raise ValueError(f"`images` is {self.images}: give 1 or more, or leave it out")
         _require_signer(self.signing)

@@ -11,6 +11,7 @@ import shapely
 import xarray as xr
 from odc.geo.geobox import GeoBox
 
+from landslide.build.choosing import side
 from landslide.build.finding import find_window_pairs
 from landslide.build.fingerprint import fingerprint
 from landslide.build.grid import LONGITUDE_LATITUDE, north_on
@@ -18,7 +19,6 @@ from landslide.build.insar import insar_layers, pairs_within
 from landslide.build.labels import label_layers
 from landslide.build.observed import observed_layers
 from landslide.build.outlines import outline
-from landslide.build.passes import side
 from landslide.build.plan import BuildPlan
 from landslide.build.processing import processed
 from landslide.build.rtc import load_backscatter, open_images
@@ -76,9 +76,15 @@ def stages(plan: BuildPlan, until: str = LABELS, *, block_pixels: int = 1024) ->
 def _sar(plan: BuildPlan, block_pixels: int) -> Stage:
     source, choice = plan.recipe.sar, plan.choice
     scenes = [scene for one in choice.passes for scene in one.scenes]
+    files = [
+        address
+        for scene in scenes
+        for name, address in scene.addresses.items()
+        if name in choice.polarisations
+    ]
     about = {
         "items": [scene.name for scene in scenes],
-        "files": [fingerprint(a) for scene in scenes for a in scene.addresses.values()],
+        "files": [fingerprint(file) for file in files],
         "resampling": source.resampling,
         # The images nearest the event lie together in the store.
         "sides": [side(one, plan.recipe.event) for one in choice.passes],

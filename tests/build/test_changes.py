@@ -68,6 +68,14 @@ def test_a_changed_source_rebuilds_what_it_feeds(
     assert float(cube["x"][1] - cube["x"][0]) == 20
 
 
+def test_other_polarisations_are_built_anew(event: Path, tmp_path: Path) -> None:
+    build(event, tmp_path / "quake.zarr", until="sar")
+    changed(event, ('"rtc"', '"rtc", polarisations = ["vh"]'))
+    cube, said = build(event, tmp_path / "quake.zarr", until="sar")
+    assert said == ["sar: is built anew: its files changed"]
+    assert set(cube.data_vars) == {"vh"}
+
+
 def test_an_inventory_that_changes_at_its_web_address_is_noticed(
     event: Path, tmp_path: Path, http_folder: tuple[str, Path]
 ) -> None:

@@ -10,7 +10,8 @@ import shapely
 from hypothesis import given
 from hypothesis import strategies as st
 
-from landslide.build.passes import Pass, choose_passes, group_passes, newest
+from landslide.build.choosing import choose_passes
+from landslide.build.passes import Pass, group_passes, newest
 from landslide.build.scenes import Scene
 from landslide.build.sources import SarSource
 from landslide.cube.events import Event
@@ -118,6 +119,37 @@ def test_a_cube_of_one_polarisation_is_one_where_there_is_no_other() -> None:
         scene("2018-09-01T20:41", polarisations=one), scene("2018-09-13T20:41", polarisations=one)
     )
     assert choose_passes(found, EVENT, SarSource()).polarisations == ("vh",)
+
+
+VV_ONLY = [scene(day, polarisations=("vv",)) for day in ("2018-08-08", "2018-08-20", "2018-09-13")]
+OF_BOTH = [scene(day) for day in ("2018-09-01", "2018-09-25")]
+
+
+@pytest.mark.parametrize(
+    ("scenes", "wanted", "found"),
+    [
+        ([*VV_ONLY, OF_BOTH[0]], None, (("vv",), 4)),
+        ([*VV_ONLY, OF_BOTH[1]], None, (("vv",), 4)),
+        ([*VV_ONLY, *OF_BOTH], None, (("vv", "vh"), 2)),
+        ([*VV_ONLY, *OF_BOTH], ("vv",), (("vv",), 5)),
+        (OF_BOTH, ("vh",), (("vh",), 2)),
+        (OF_BOTH, ("vh", "vv"), (("vv", "vh"), 2)),
+    ],
+)
+def test_the_cube_holds_what_is_asked_for_or_what_both_sides_have(
+    scenes: list[Scene], wanted: tuple[str, ...] | None, found: tuple[tuple[str, ...], int]
+) -> None:
+    choice = choose_passes(passes(*scenes), EVENT, SarSource(polarisations=wanted))
+    assert (choice.polarisations, len(choice.passes)) == found
+
+
+def test_where_passes_lack_a_polarisation_its_key_is_named() -> None:
+    source = SarSource(polarisations=("vv", "vh"))
+    said = r"dropped 3 times: has no VH.* or set `polarisations` under .* to what more passes have"
+    with pytest.raises(ValueError, match=said):
+        choose_passes(passes(*VV_ONLY, OF_BOTH[0]), EVENT, source)
+    with pytest.raises(ValueError, match=r"none is left: 3 .* has no VH.* set `polarisations`"):
+        choose_passes(passes(*VV_ONLY), EVENT, source)
 
 
 def test_a_pass_whose_scenes_share_no_polarisation_is_left_out() -> None:

@@ -171,6 +171,12 @@ def test_an_area_is_geojson_in_the_table(event_file: EventFile) -> None:
             f'{AREA}\n[build.sar]\nsource = "s3://bucket/rtc"',
             "`source` is s3://bucket/rtc: give a STAC API's https:// address, or a folder on a",
         ),
+        (
+            f"{AREA}\n[build.sar]\npolarisations = ['hh']",
+            r"`polarisations` is \['hh'\]: give vv or",
+        ),
+        (f"{AREA}\n[build.sar]\npolarisations = 'vv'", r"is 'vv'; write \[texts in quotes\]"),
+        (f"{AREA}\n[build.sar]\npolarisations = []", r"is \[\]; write \[texts in quotes\]"),
         (f'{AREA}\n[build.sar]\nresampling = "lanczos"', "`resampling` is 'lanczos'"),
         (f"{AREA}\n[build.labels]\nall_touched = true", "`inventory` is missing"),
         (f"{AREA}\nsar = false", "is a table"),
