@@ -46,8 +46,10 @@ class Resources:
         return _said(self.request())
 
 
-def usual_gpus(cpus: float) -> float:
-    """Return the GPUs of a trial of so many CPUs where nobody says: 1 where there are any, else 0.
+def usual_gpus(cpus: float, accelerator: str | None = None) -> float:
+    """Return the GPUs of a trial or actor of so many CPUs where nobody says how many.
+
+    That is 1 where an accelerator is named or there are any, else 0.
 
     Raises
     ------
@@ -55,7 +57,7 @@ def usual_gpus(cpus: float) -> float:
         Where the cluster has GPUs, but not beside so many CPUs, or does not say so: none would
         train on CPUs unasked.
     """
-    if _runs({"GPU": 1}) or _surely_offers(Resources(cpus, 1)):
+    if accelerator or _runs({"GPU": 1}) or _surely_offers(Resources(cpus, 1)):
         return 1
     if _surely_offers(Resources(0, 1)):
         raise _refusal(Resources(cpus, 1))

@@ -68,17 +68,6 @@ def positive(text: str) -> float:
     return number
 
 
-def gpus(text: str) -> float:
-    """Return the GPUs of a trial that `text` says: a share of one, or whole ones, as Ray has it."""
-    number = float(text)
-    whole = number % 1 == 0 if number > 1 else number == round(number, 4)
-    if not 0 <= number < math.inf or not whole:
-        raise argparse.ArgumentTypeError(
-            f"{text} GPUs cannot be: give 0, a share of four decimals at most, or whole ones"
-        )
-    return number
-
-
 def count(text: str) -> int:
     """Return the number that `text` says, of which there must be one at least."""
     number = int(text)

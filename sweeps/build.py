@@ -17,20 +17,14 @@ from cluster.dask import dask_client, executor_of
 from landslide.build.options import add_build_options
 from landslide.command import run_command
 from landslide.options import Parser
-from sweeps.workers import add_dask_workers, most_workers, require_workers
+from sweeps.workers import add_dask_options, most_workers, require_workers
 
 
 def options(arguments: list[str] | None) -> argparse.Namespace:
     """Read the command line; what a job writes into its own folder nobody would find."""
     parser = Parser(description=__doc__.split("\n")[0])
     add_build_options(parser)
-    parser.add_argument(
-        "--dask",
-        metavar="ADDRESS",
-        help="a scheduler, or kubernetes:NAMESPACE/NAME; default: DASK_SCHEDULER_ADDRESS, else "
-        "threads of this process",
-    )
-    add_dask_workers(parser)
+    add_dask_options(parser)
     args = parser.parse_args(arguments)
     if goes_with_job(args.out):
         parser.error("a submitted job needs an OUT that stays: an address, or a path from / on")
@@ -56,7 +50,7 @@ def main(arguments: list[str] | None = None) -> None:
 @contextmanager
 def _blocks_at_once(args: argparse.Namespace) -> Iterator[int]:
     """Have Dask compute on a cluster, and give how many blocks keep it busy."""
-    with dask_client(args.dask, adapt=args.dask_workers) as client:
+    with dask_client(args.dask, adapt=args.dask_workers, deadline=args.deadline) as client:
         yield executor_of(client, most_workers(args))[1]
 
 

@@ -11,13 +11,14 @@ that it sees: start one for each, with its own CUDA_VISIBLE_DEVICES. Of actors e
 """
 
 import argparse
+import os
 import sys
 from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING
 
 from cluster import goes_with_job
-from cluster.dask import DEADLINE, dask_client, executor_of
+from cluster.dask import ADDRESS, dask_client, executor_of
 from cluster.executors import RayActors
 from cluster.ray import ray_cluster
 from cluster.resources import Resources, await_node, usual_gpus
@@ -26,9 +27,9 @@ from landslide.mapping.inference.arena import one_arena
 from landslide.mapping.options import add_map_options, cube_to_map, map_choices
 from landslide.mapping.plan import plan_map
 from landslide.mapping.run import predict_scene, write_map
-from landslide.options import Parser, gpus, positive
+from landslide.options import Parser
 from landslide.training.device import hold_to_gpus
-from sweeps.workers import add_dask_workers, most_workers, require_workers
+from sweeps.workers import add_dask_options, add_ray_options, most_workers, require_workers
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -39,27 +40,14 @@ def options(arguments: list[str] | None) -> argparse.Namespace:
     parser = Parser(description=__doc__.split("\n")[0])
     add_map_options(parser)
     cluster = parser.add_argument_group("cluster")
-    cluster.add_argument(
-        "--dask", metavar="ADDRESS", help="a scheduler, or kubernetes:NAMESPACE/NAME"
-    )
-    add_dask_workers(cluster)
+    add_dask_options(cluster, "give --actors")
     cluster.add_argument("--actors", type=int, help="instead of Dask: how many Ray actors")
-    cluster.add_argument("--address", help="a running Ray; default: the job's, or a local one")
-    cluster.add_argument(
-        "--gpus-per-actor",
-        type=gpus,
-        help="default: 1 where there are any, or the autoscaler adds some",
-    )
+    add_ray_options(cluster, "actor")
     cluster.add_argument("--cpus-per-actor", type=float, default=1)
-    cluster.add_argument(
-        "--deadline",
-        type=positive,
-        default=DEADLINE,
-        help=f"seconds in which autoscalers must add the first node; default: {DEADLINE}",
-    )
     cluster.add_argument("--work", help="where the map grows, if workers do not reach OUT")
     args = parser.parse_args(arguments)
-    if (args.actors is None) == (args.dask is None):
+    on_dask = args.dask or (args.actors is None and os.environ.get(ADDRESS))
+    if (args.actors is not None) == bool(on_dask):
         parser.error("give either --actors or --dask")
     if args.actors is not None and args.actors < 1:
         parser.error("--actors is at least 1")
@@ -84,9 +72,9 @@ def main(arguments: list[str] | None = None) -> None:
     with ExitStack() as opened:  # and closed again before the products are made, here
         if args.actors:
             opened.enter_context(ray_cluster(args.address))
-            share = args.gpus_per_actor
-            share = usual_gpus(args.cpus_per_actor) if share is None else share
-            resources = Resources(args.cpus_per_actor, share)
+            cpus, share = args.cpus_per_actor, args.gpus_per_actor
+            share = usual_gpus(cpus, args.accelerator) if share is None else share
+            resources = Resources(cpus, share, args.accelerator)
             await_node(resources, args.deadline)
             begin = partial(hold_to_gpus, share)
             executor = opened.enter_context(RayActors(args.actors, resources, begin))

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from cluster import goes_with_job, in_job
-from cluster.dask import DEADLINE
 from cluster.resources import Resources, smallest_node_bytes, usual_gpus
 from landslide.chips.inputs import PAPER_INPUTS, PAPER_TIMESTEPS
 from landslide.chips.passing import ChipStream
@@ -21,9 +20,7 @@ from landslide.options import (
     add_experiment_options,
     chipping_of,
     config_of,
-    gpus,
     opened_cube,
-    positive,
     seed,
     split_text,
 )
@@ -34,7 +31,7 @@ from landslide.training.config import TrainingConfig
 from landslide.training.device import resolved_precision
 from landslide.training.network import require_network
 from landslide.training.start import start_digest
-from sweeps.workers import add_dask_workers, require_workers
+from sweeps.workers import add_dask_options, add_ray_options, require_workers
 
 
 def add_sweep_options(
@@ -58,28 +55,9 @@ def add_sweep_options(
     sweep.add_argument("--force", action="store_true", help="train what the table holds, too")
     sweep.add_argument("--storage", help="folder of checkpoints; runs/ beside the table")
     cluster = parser.add_argument_group("cluster")
-    cluster.add_argument(
-        "--gpus-per-trial",
-        type=gpus,
-        help="default: 1 where there are any, or the autoscaler adds some",
-    )
+    add_ray_options(cluster, "trial")
     cluster.add_argument("--cpus-per-trial", type=int, help="default: the preset's threads")
-    cluster.add_argument("--address", help="a running Ray; default: the job's, or a local one")
-    cluster.add_argument(
-        "--deadline",
-        type=positive,
-        default=DEADLINE,
-        help="seconds in which autoscalers must add the first node and the first Dask worker; "
-        f"default: {DEADLINE}",
-    )
-    cluster.add_argument("--accelerator", help="Ray's accelerator type, such as V100")
-    cluster.add_argument(
-        "--dask",
-        metavar="ADDRESS",
-        help="a scheduler, or kubernetes:NAMESPACE/NAME; default: DASK_SCHEDULER_ADDRESS, else "
-        "threads of the driver",
-    )
-    add_dask_workers(cluster)
+    add_dask_options(cluster)
 
 
 def parsed(parser: argparse.ArgumentParser, arguments: list[str] | None) -> argparse.Namespace:
@@ -244,5 +222,5 @@ def resources_of(args: argparse.Namespace, base: TrainingConfig) -> Resources:
     """
     gpus = args.gpus_per_trial
     if gpus is None:
-        gpus = 1 if args.accelerator else usual_gpus(base.threads)
+        gpus = usual_gpus(base.threads, args.accelerator)
     return Resources(base.threads, gpus, args.accelerator)

@@ -1,14 +1,22 @@
-"""How many Dask workers a command may have: its option, and what is wrong with it."""
+"""Which cluster a command computes on, with how many workers: its options, and what is wrong."""
 
 import argparse
+import math
 from collections.abc import Sequence
 from typing import Any
 
-from cluster.dask import require_scalable
+from cluster.dask import DEADLINE, require_scalable
+from landslide.options import positive
 
 
-def add_dask_workers(parser: Any) -> None:
-    """Add `--dask-workers` to a parser, or to a group of one."""
+def add_dask_options(parser: Any, otherwise: str = "threads of this process") -> None:
+    """Add the options of a Dask cluster to a parser, or to a group of one."""
+    parser.add_argument(
+        "--dask",
+        metavar="ADDRESS",
+        help="a scheduler, or kubernetes:NAMESPACE/NAME; default: DASK_SCHEDULER_ADDRESS, else "
+        f"{otherwise}",
+    )
     parser.add_argument(
         "--dask-workers",
         type=int,
@@ -17,6 +25,34 @@ def add_dask_workers(parser: Any) -> None:
         help="fewest and most Dask workers: the operator's clusters are scaled between them, "
         "another scheduler is only given work enough for the most",
     )
+    parser.add_argument(
+        "--deadline",
+        type=positive,
+        default=DEADLINE,
+        help="seconds in which an autoscaler must add the first Dask worker, or node of Ray",
+    )
+
+
+def add_ray_options(parser: Any, whose: str) -> None:
+    """Add the options of a Ray cluster: what it gives each `trial` or `actor`."""
+    parser.add_argument("--address", help="a running Ray; default: the job's, or a local one")
+    parser.add_argument(
+        f"--gpus-per-{whose}",
+        type=gpus,
+        help="default: 1 where there are any, or the autoscaler adds some",
+    )
+    parser.add_argument("--accelerator", help="Ray's accelerator type, such as V100")
+
+
+def gpus(text: str) -> float:
+    """Return the GPUs that `text` says: a share of one, or whole ones, as Ray has it."""
+    number = float(text)
+    whole = number % 1 == 0 if number > 1 else number == round(number, 4)
+    if not 0 <= number < math.inf or not whole:
+        raise argparse.ArgumentTypeError(
+            f"{text} GPUs cannot be: give 0, a share of four decimals at most, or whole ones"
+        )
+    return number
 
 
 def require_workers(address: str | None, workers: Sequence[int] | None) -> None:

@@ -100,8 +100,8 @@ def test_workers_that_may_come_are_given_work_for(
     seen: dict[str, Any] = {}
 
     @contextmanager
-    def dask(address: str, *, adapt: Any = None) -> Iterator[Any]:
-        seen["cluster"] = address, adapt
+    def dask(address: str, *, adapt: Any, deadline: float) -> Iterator[Any]:
+        seen["cluster"] = address, adapt, deadline
         yield SimpleNamespace(nthreads=lambda: {"only": 2}, get_executor=lambda **_: None)
 
     def build(plan: Any, out: str, *, blocks_at_once: int, **_: object) -> None:
@@ -111,8 +111,9 @@ def test_workers_that_may_come_are_given_work_for(
     monkeypatch.setattr("landslide.build.asked.load_recipe", str)
     monkeypatch.setattr("landslide.build.asked.plan_build", lambda _: SimpleNamespace(text="plan"))
     monkeypatch.setattr("landslide.build.asked.build_cube", build)
-    main(["event.toml", "out.zarr", "--dask", "kubernetes:a/b", "--dask-workers", "1", "8"])
-    assert seen == {"cluster": ("kubernetes:a/b", [1, 8]), "at once": 16}
+    how = ("--dask", "kubernetes:a/b", "--dask-workers", "1", "8", "--deadline", "60")
+    main(["event.toml", "out.zarr", *how])
+    assert seen == {"cluster": ("kubernetes:a/b", [1, 8], 60), "at once": 16}
     assert capsys.readouterr().out.splitlines() == ["plan", "out.zarr"]
 
 

@@ -296,12 +296,22 @@ def test_what_is_wrong_is_said_before_any_cluster_is_joined(
     ],
 )
 def test_options_that_cannot_be_are_one_line(
-    arguments: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+    arguments: tuple[str, ...], said: str, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.delenv("DASK_SCHEDULER_ADDRESS", raising=False)
     with pytest.raises(SystemExit):
         options(["model", "cube.zarr", "out", *arguments])
     (line,) = capsys.readouterr().err.splitlines()
     assert said in line
+
+
+def test_the_environments_scheduler_maps_unless_actors_are_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", "tcp://127.0.0.1:1")
+    assert options(["model", "cube.zarr", "out"]).actors is None
+    assert options(["model", "cube.zarr", "out", "--actors", "2"]).actors == 2
 
 
 def test_a_submitted_job_leaves_its_map_where_it_stays(
@@ -320,13 +330,39 @@ def test_a_submitted_job_leaves_its_map_where_it_stays(
     assert "a submitted job needs a --work that stays" in line
 
 
+@pytest.fixture
+def nothing_mapped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have whatever is asked for planned and mapped already, and no node waited for."""
+    monkeypatch.setattr("sweeps.map.await_node", lambda *_: None)
+    monkeypatch.setattr("sweeps.map.cube_to_map", lambda _: None)
+    monkeypatch.setattr("sweeps.map.plan_map", lambda *_, **__: None)
+    monkeypatch.setattr("sweeps.map.predict_scene", lambda *_, **__: (None, None))
+    monkeypatch.setattr("sweeps.map.write_map", lambda *_: {})
+
+
+def test_actors_are_asked_for_with_an_accelerator_and_so_a_gpu(
+    ray: None, nothing_mapped: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+
+    @contextmanager
+    def seen(actors: int, resources: Any, _: Any) -> Iterator[None]:
+        asked.append((actors, resources.gpus, resources.accelerator))
+        yield
+
+    monkeypatch.setattr("sweeps.map.RayActors", seen)
+    how = ("--actors", "3", "--accelerator", "V100")
+    assert command(["model", "cube.zarr", "out", *how]) == 0
+    assert asked == [(3, 1, "V100")]
+
+
 @pytest.mark.parametrize(
     ("share", "said"),
     [("0", "planned without a GPU, and this process sees one"), ("1", None), ("0.5", None)],
 )
 def test_actors_begin_held_to_the_gpus_that_they_are_given(
-    share: str, said: str | None, ray: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    share: str, said: str | None, ray: None, nothing_mapped: None,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     fractions: list[float] = []
 
@@ -336,11 +372,6 @@ def test_actors_begin_held_to_the_gpus_that_they_are_given(
         yield
 
     monkeypatch.setattr("sweeps.map.RayActors", here)
-    monkeypatch.setattr("sweeps.map.await_node", lambda *_: None)
-    monkeypatch.setattr("sweeps.map.cube_to_map", lambda _: None)
-    monkeypatch.setattr("sweeps.map.plan_map", lambda *_, **__: None)
-    monkeypatch.setattr("sweeps.map.predict_scene", lambda *_, **__: (None, None))
-    monkeypatch.setattr("sweeps.map.write_map", lambda *_: {})
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     monkeypatch.setattr("torch.cuda.mem_get_info", lambda: (4e9, 10e9))
     monkeypatch.setattr("torch.cuda.set_per_process_memory_fraction", fractions.append)
@@ -350,7 +381,9 @@ def test_actors_begin_held_to_the_gpus_that_they_are_given(
     assert fractions == ([0.4] if share == "0.5" else [])
 
 
-def test_workers_that_may_come_are_given_work_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_workers_that_may_come_are_given_work_for(
+    nothing_mapped: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     seen: dict[str, Any] = {}
 
     @contextmanager
@@ -363,10 +396,7 @@ def test_workers_that_may_come_are_given_work_for(monkeypatch: pytest.MonkeyPatc
         return None, None
 
     monkeypatch.setattr("sweeps.map.dask_client", dask)
-    monkeypatch.setattr("sweeps.map.cube_to_map", lambda _: None)
-    monkeypatch.setattr("sweeps.map.plan_map", lambda *_, **__: None)
     monkeypatch.setattr("sweeps.map.predict_scene", predict)
-    monkeypatch.setattr("sweeps.map.write_map", lambda *_: {})
     how = ("--dask", "kubernetes:a/b", "--dask-workers", "1", "8")
     assert command(["model", "cube.zarr", "out", *how]) == 0
     assert seen == {"cluster": ("kubernetes:a/b", [1, 8]), "at once": 16}
