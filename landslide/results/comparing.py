@@ -16,7 +16,16 @@ from landslide.results.bootstrap import (
     mean_interval,
     resample,
 )
-from landslide.results.layout import Form, columns, one_place, pipes, settings, title, units_tested
+from landslide.results.layout import (
+    Form,
+    columns,
+    one_place,
+    pipes,
+    settings,
+    title,
+    uncorrected,
+    units_tested,
+)
 from landslide.results.sections import Section, sections
 
 log = logging.getLogger(__name__)
@@ -96,7 +105,9 @@ def compare(table: pd.DataFrame, first: str, second: str, form: Form = "text") -
             log.warning(reason)
         return _csv(results)
     lines = _text if form == "text" else _markdown
-    return "\n\n".join([*("\n".join(lines(*each)) for each in results), *reasons]) + "\n"
+    looks = sum(len(differences) for _, differences in results)
+    parts = ["\n".join(lines(*each, looks)) for each in results]
+    return "\n\n".join([*parts, *reasons]) + "\n"
 
 
 def _parse(name: str) -> tuple[str, int | None]:
@@ -173,13 +184,13 @@ def _resampled(section: Section, configuration: Configuration) -> Resampled:
     return resample(rows)
 
 
-def _how(section: Section, found: Sequence[Difference]) -> Iterator[str]:
+def _how(section: Section, found: Sequence[Difference], looks: int) -> Iterator[str]:
     """Say what was drawn, and what the intervals cannot say."""
     units, seeds = units_tested(section), min(each.seeds for each in found)
     over = f"{units} and " if units else ""
     yield (
         f"Mean difference in AUPRC [95 % interval over {over}"
-        f"{seeds} seed{'s' if seeds > 1 else ''}, the same for both inputs]"
+        f"{seeds} seed{'s' if seeds > 1 else ''}, the same for both inputs]{uncorrected(looks)}"
     )
     if section.identity["protocol"] != "blocked":
         yield "Chips of this protocol have neighbours in training: intervals are narrow for it"
@@ -197,20 +208,20 @@ def _cells(found: Sequence[Difference]) -> list[list[str]]:
     return rows
 
 
-def _text(section: Section, found: Sequence[Difference]) -> Iterator[str]:
+def _text(section: Section, found: Sequence[Difference], looks: int) -> Iterator[str]:
     yield title(section)
     yield settings(section.identity)
-    yield from _how(section, found)
+    yield from _how(section, found, looks)
     yield ""
     yield from columns(_cells(found))
 
 
-def _markdown(section: Section, found: Sequence[Difference]) -> Iterator[str]:
+def _markdown(section: Section, found: Sequence[Difference], looks: int) -> Iterator[str]:
     yield f"## {title(section)}"
     yield ""
     yield settings(section.identity)
     yield ""
-    yield from (f"- {line}" for line in _how(section, found))
+    yield from (f"- {line}" for line in _how(section, found, looks))
     yield ""
     header, *rows = _cells(found)
     yield from pipes(header, rows)

@@ -14,7 +14,7 @@ from landslide.results.bootstrap import (
     mean_interval,
     resample,
 )
-from landslide.results.layout import columns
+from landslide.results.layout import columns, short, uncorrected
 from landslide.results.order import SECTION, inputs_order
 
 AT_RANDOM = "at random"
@@ -179,13 +179,13 @@ def _lines(curves: Curves) -> Iterator[str]:
     cells = [["model began / labelled chips", *header]]
     for origin in curves.origins:
         mine = points[points["origin"] == origin].set_index("labelled")
-        cells.append([origin, *(_cell(mine, n) for n in curves.labelled)])
+        cells.append([origin, *(_cell(mine, n, points["seeds"].max()) for n in curves.labelled)])
     cells.append(["random score", *[f"{curves.prevalence:.3f}"] * len(header)])
     yield from columns(cells)
-    if len(curves.differences):
+    if looks := len(curves.differences):
         without = " (without labels: than on all)" if 0 in curves.labelled else ""
         yield ""
-        yield f"Difference on as many labels{without}, paired"
+        yield f"Difference on as many labels{without}, paired{uncorrected(looks)}"
     for reference, more in curves.differences.groupby("reference", sort=False):
         cells = [[f"more than {reference}", *header]]
         for origin in more["origin"].unique():
@@ -203,12 +203,11 @@ def _more(mine: pd.DataFrame, labelled: float) -> str:
     return f"{point['mean']:+.3f}{bounds}"
 
 
-def _cell(mine: pd.DataFrame, labelled: float) -> str:
+def _cell(mine: pd.DataFrame, labelled: float, seeds: int) -> str:
     if labelled not in mine.index:
         return "-"
     point = mine.loc[[labelled]].iloc[0]
     if not point["seeds"]:
         return "failed"
-    lost = f" ({point['failed']} failed)" if point["failed"] else ""
     bounds = "" if pd.isna(point["low"]) else f" [{point['low']:.3f}, {point['high']:.3f}]"
-    return f"{point['mean']:.3f}{bounds}{lost}"
+    return f"{point['mean']:.3f}{bounds}{short(point['seeds'], seeds, point['failed'])}"

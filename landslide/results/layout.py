@@ -60,6 +60,19 @@ def drawn(section: Section) -> str:
     return f"{units} and seeds{some}" if units else "seeds"
 
 
+def uncorrected(looks: int) -> str:
+    """Say of several intervals that each was looked at as if it were the only one."""
+    return f"; {looks} looks, not corrected for their number" if looks > 1 else ""
+
+
+def short(seeds: int, of: int, failed: int) -> str:
+    """Say in brackets where a cell has fewer seeds than others, and how many trials failed."""
+    few = f"{seeds} of {of} seeds" if seeds < of else ""
+    lost = f"{failed} failed" if failed else ""
+    said = ", ".join(each for each in (few, lost) if each)
+    return f" ({said})" if said else ""
+
+
 def columns(rows: Sequence[Sequence[str]]) -> Iterator[str]:
     """Return the lines of a table for a terminal."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

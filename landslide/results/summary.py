@@ -7,7 +7,7 @@ import pandas as pd
 
 from landslide.results.bootstrap import has_histograms
 from landslide.results.claims import Claim, paper_claims
-from landslide.results.layout import Form, columns, drawn, one_place, pipes, settings, title
+from landslide.results.layout import Form, columns, drawn, one_place, pipes, settings, short, title
 from landslide.results.order import MIXED
 from landslide.results.pivot import UNTRAINED, baselines, pivot
 from landslide.results.sections import Section, sections
@@ -90,19 +90,20 @@ def _cells(section: Section) -> list[list[str]]:
         # DEM alone knows no timesteps: the same number stands under each.
         places = [0 if n not in mine.index and 0 in mine.index else n for n in steps]
         trained = not name.startswith(tuple(UNTRAINED))
+        seeds = len(section.seeds) if trained else 0
         label = f"{name} only" if trained and 0 in mine.index else name
-        rows.append([label, *(_cell(mine.loc[n]) if n in mine.index else "-" for n in places)])
+        cells = (_cell(mine.loc[n], seeds) if n in mine.index else "-" for n in places)
+        rows.append([label, *cells])
     return rows
 
 
-def _cell(number: pd.Series) -> str:
-    lost = f" ({number['failed']} failed)" if number["failed"] else ""
+def _cell(number: pd.Series, seeds: int) -> str:
     if pd.isna(number["mean"]):
         return "failed"
     spread = "" if pd.isna(number["spread"]) else f" ± {number['spread']:.3f}"
     if not pd.isna(number["low"]):
         spread = f" [{number['low']:.3f}, {number['high']:.3f}]"
-    return f"{number['mean']:.3f}{spread}{lost}"
+    return f"{number['mean']:.3f}{spread}{short(number['seeds'], seeds, number['failed'])}"
 
 
 def _text(section: Section) -> Iterator[str]:

@@ -88,8 +88,16 @@ def test_dem_alone_is_held_to_the_papers_number_beside_the_prevalence(table_of, 
     rows = [make_row(inputs="dem", timesteps=0, seed=s, auprc=0.3 + s / 1000) for s in range(3)]
     last = claims_of(table_of(rows))[-1]
     assert last.verdict == "against"
-    assert "prevalence here 0.090" in last.text
+    assert "prevalence here 0.090, the paper's 0.09)" in last.text
     assert claims_of(table_of(rows))[0].verdict == "no data"
+
+
+@pytest.mark.parametrize(("prevalence", "hardly"), [(0.02, True), (0.08, False)])
+def test_a_bound_far_above_a_random_score_is_said_to_be_hardly_a_test(
+    table_of, make_row, prevalence, hardly
+):
+    rows = [make_row(inputs="dem", timesteps=0, seed=s, prevalence=prevalence) for s in range(3)]
+    assert ("hardly a test so far below" in claims_of(table_of(rows))[-1].text) == hardly
 
 
 def with_the_dem(gain):

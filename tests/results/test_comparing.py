@@ -73,6 +73,15 @@ def test_one_seed_decides_nothing(table_of, rows):
     assert one["verdict"] == "undecided"
 
 
+@pytest.mark.parametrize("form", ["text", "markdown"])
+def test_several_looks_are_said_to_be_uncorrected_and_one_is_not(table_of, rows, form):
+    table = table_of([*rows("vv", 2.0), *rows("vh", 1.0)])
+    assert "not corrected" not in compare(table, "vv", "vh", form)
+    more = table_of([*rows("vv", 2.0, 2), *rows("vh", 1.0, 2)])
+    # Of each count, and of their mean.
+    assert "; 3 looks, not corrected for their number" in compare(more, "vv", "vh", form)
+
+
 @pytest.fixture
 def seeds_apart(rows):
     """Rows of vv and vh that share seed 0 at one timestep, 5 at three, and none at four."""

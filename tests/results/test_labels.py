@@ -93,6 +93,7 @@ def test_what_began_elsewhere_is_compared_with_what_began_at_random(table_of, ro
             wanted.mean, wanted.low, wanted.high,
         )  # fmt: skip
     text = label_report(table).partition("Difference on as many labels (without labels: ")[2]
+    assert "; 4 looks, not corrected for their number" in text.splitlines()[0]
     random, as_long = text.split(f"more than {AT_RANDOM} ")[1].split(f"more than {AS_LONG}")
     for said, reference in ((random, AT_RANDOM), (as_long, AS_LONG)):
         assert f"{found.loc[('elsewhere', 2, reference), 'mean']:+.3f} [" in said
@@ -138,7 +139,7 @@ def test_chips_of_other_cubes_are_never_counted_as_all_of_this(table_of, all_los
     (curves,) = label_efficiency(table_of([*all_lost, joint]))
     assert 140 not in curves.labelled
     (line,) = [each for each in label_report(table_of([])).splitlines() if "with kai" in each]
-    assert line.split()[-4:] == ["-", "-", "-", "0.800"]
+    assert line.split()[2:6] == ["-", "-", "-", "0.800"]
 
 
 def test_the_figure_has_a_place_for_all_labels_of_an_unknown_number(
@@ -174,6 +175,14 @@ def test_the_text_says_what_is_simulated_what_failed_and_what_is_missing(table_o
     assert "(1 failed)" in random_line
     assert "40 (all)" in text
     assert "0.090" in text
+
+
+def test_a_point_of_fewer_seeds_than_others_says_so(table_of, sweep):
+    rows = [row for row in sweep() if (row.seed, row.labelled_chips) != (1, 10)]
+    lines = label_report(table_of(rows)).splitlines()
+    for began in (AT_RANDOM, "from kaikoura"):
+        (line,) = [line for line in lines if line.startswith(began)]
+        assert line.count("(1 of 2 seeds)") == 1
 
 
 def test_the_figure_is_drawn_whole_or_the_reason_is_one_line(tmp_path, table_of, sweep, make_row):

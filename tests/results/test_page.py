@@ -97,6 +97,15 @@ def test_claims_stand_beside_what_each_protocol_says_of_them(both, setting):
     assert page.index("hokkaido, paper protocol") > page.index(header)
 
 
+def test_the_prevalence_stands_beside_the_bounds_that_belong_to_the_papers(both, setting):
+    detector = {"paper": Detector(*[detector_rows({("dem", 0): 0.12})] * 2)}
+    rows = both(simulated=True)
+    rows.loc[rows["protocol"] == "blocked", "prevalence"] = 0.02
+    page = results_page(rows, replace(setting, detector=detector))
+    assert "| prevalence, a random score (the paper's: 0.09) | 0.090 | 0.020 | 0.090 |" in page
+    assert "that DEM alone keeps below it is hardly a test there" in page
+
+
 def test_trials_of_a_cpu_and_of_gpus_stay_apart(table_of, paper_rows, setting):
     rows = paper_rows(2, **RAN)
     other = [replace(row, precision="float32", key=f"a{row.key}") for row in paper_rows(3, **RAN)]

@@ -64,6 +64,18 @@ def test_failed_trials_are_listed_and_marked_in_the_pivot(table_of, make_row, fo
     assert text.count("paper protocol") == 1
 
 
+@pytest.mark.parametrize("form", ["text", "markdown"])
+def test_a_cell_of_fewer_seeds_than_its_section_says_so(table_of, make_row, form):
+    rows = [make_row(seed=seed) for seed in (0, 1, 2)]
+    rows += [make_row(timesteps=2, seed=seed, auprc=0.8) for seed in (0, 1)]
+    rows += [make_row(timesteps=2, seed=2, error="lost"), make_row(timesteps=3, seed=1, auprc=0.9)]
+    text = report(table_of(rows), form)
+    assert "0.610 ± 0.000  " in text or "0.610 ± 0.000 |" in text
+    assert "0.800 ± 0.000 (2 of 3 seeds, 1 failed)" in text
+    assert "0.900 (1 of 3 seeds)" in text
+    assert text.count("of 3 seeds") == 2  # baselines have none
+
+
 def test_a_table_of_failed_trials_alone_is_reported_too(table_of, make_row):
     text = report(table_of([make_row(error="lost")]))
     assert "FAILED vv" in text
