@@ -227,6 +227,8 @@ def _map(args: argparse.Namespace) -> None:
 
 def _table(args: argparse.Namespace) -> None:
     from landslide.results.comparing import compare
+    from landslide.results.curve_rows import curve_rows
+    from landslide.results.labels import label_report
     from landslide.results.summary import report
     from landslide.results.table import results_table
 
@@ -236,3 +238,8 @@ def _table(args: argparse.Namespace) -> None:
         print(compare(rows, first, second, args.format), end="")
     else:
         print(report(rows, args.format), end="")
+        if args.format == "text" and rows["labelled_chips"].notna().any():
+            try:
+                print("\n" + label_report(curve_rows(rows)), end="")
+            except ValueError as error:
+                print(f"\nno curves over labelled chips: {error}")

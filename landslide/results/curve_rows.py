@@ -1,0 +1,36 @@
+"""Which rows of a table have curves over labelled chips: those of one sweep, beside few labels."""
+
+import pandas as pd
+
+from landslide.results.labels import _COMMON, AT_RANDOM
+
+
+def curve_rows(table: pd.DataFrame) -> pd.DataFrame:
+    """Return those rows of a table that curves over labelled chips are drawn of.
+
+    They share all that a curve's points have in common with one that had few labels, or none.
+
+    Raises
+    ------
+    ValueError
+        Where there are none; or two of one point and seed, as of sweeps with other settings.
+    """
+    known = table.assign(few=table["labelled_chips"].notna())
+    rows = table[known.groupby(list(_COMMON), dropna=False)["few"].transform("any")]
+    if not len(rows):
+        raise ValueError(
+            "no row of the table had few labels: sweeps/transfer.py and sweeps/pretraining.py "
+            "write such rows"
+        )
+    one = [*_COMMON, "origin", "labelled_chips", "seed"]
+    twice = rows[rows["error"].isna()]
+    twice = twice[twice.duplicated(one)]
+    if len(twice):
+        row = twice.iloc[0]
+        began = row["origin"] if isinstance(row["origin"], str) else AT_RANDOM
+        raise ValueError(
+            f"the table holds several sweeps over labelled chips, as of {row['inputs']} at "
+            f"{row['timesteps']} timesteps, seed {row['seed']}, {began}: each draws its own "
+            "where it is run again, and trains nothing for that"
+        )
+    return rows
