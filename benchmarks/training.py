@@ -211,7 +211,7 @@ def main() -> None:
             whole = network()
             asked = replace(config, compile=True)
             start = time.perf_counter()
-            forward = compiled_for(parts[TRAIN], whole, channels, asked, precision)
+            forward = compiled_for(parts[TRAIN], whole, asked, precision)
             compiling = time.perf_counter() - start
             compiled = forward is not whole
             fast = project_epoch(Run(whole, config, precision, device, forward), parts)

@@ -13,9 +13,10 @@ from landslide.training.device import (
     device_name,
     fastest_convolutions,
     this_device,
+    threads_of,
     working_precision,
 )
-from landslide.training.network import build_network
+from landslide.training.network import network_on
 from landslide.training.run import Run
 from landslide.training.sources import room_on
 
@@ -69,12 +70,15 @@ def training_step(config: TrainingConfig, chip_size: int, device: str | None = N
         Whatever torch raises where it cannot train.
     """
     place = torch.device(device) if device else this_device()
+    with threads_of(config.threads):
+        return _timed(config, chip_size, place)
+
+
+def _timed(config: TrainingConfig, chip_size: int, place: torch.device) -> Step:
     room = room_on(place)
-    torch.set_num_threads(config.threads)
     precision = working_precision(config.precision, place)
+    network = network_on(place, config, (chip_size, chip_size))
     channels = len(parse_inputs(config.inputs).channels)
-    network = build_network(config.network, channels, config.encoder_weights).to(place)
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # as documented
     shape = (config.batch_size, channels, chip_size, chip_size)
     x = torch.randn(shape, device=place, dtype=precision)
     x = x.contiguous(memory_format=torch.channels_last)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 
 import torch
 
+from landslide.chips.inputs import parse_inputs
 from landslide.training.config import TrainingConfig
 from landslide.training.device import of_device, whole_float32
 from landslide.training.feeding import Feed
@@ -18,7 +19,6 @@ Forward = Callable[[torch.Tensor], torch.Tensor]
 def compiled_for(
     chips: Feed,
     network: torch.nn.Module,
-    channels: int,
     config: TrainingConfig,
     precision: torch.dtype,
 ) -> Forward:
@@ -30,10 +30,9 @@ def compiled_for(
         Of the training part; their labels lie on the device.
     network, precision
         As for `compiled`.
-    channels : int
-        Input channels.
     config : TrainingConfig
     """
+    channels = len(parse_inputs(config.inputs).channels)
     count = len(chips.labels)
     # The last batch of an epoch is compiled for itself where it is smaller.
     sizes = {min(config.batch_size, count), count % config.batch_size} - {0}

@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from landslide.chips.inputs import parse_inputs
 from landslide.storage import absolute
 from landslide.training.config import TrainingConfig
+from landslide.training.start import begin_with
 
 CLASSES = 2
 
@@ -91,6 +92,35 @@ def build_network(
         ) from None
     if from_file:
         _load_encoder(network, path)
+    return network
+
+
+def network_on(
+    device: torch.device, config: TrainingConfig, shape: Sequence[int], *, classes: int = CLASSES
+) -> torch.nn.Module:
+    """Build a configuration's network as it begins, on its device and laid out channels last.
+
+    Parameters
+    ----------
+    device : device
+    config : TrainingConfig
+    shape : (int, int)
+        Of its chips, y and x [pixels].
+    classes : int
+        As for `build_network`.
+
+    Raises
+    ------
+    ValueError, FileNotFoundError
+        As `build_network`, `begin_with` and `require_fit` do.
+    """
+    channels = len(parse_inputs(config.inputs).channels)
+    network = build_network(config.network, channels, config.encoder_weights, classes=classes)
+    if config.start != "none":
+        begin_with(network, config.start)
+    require_fit(network, config.network, shape)
+    network.to(device)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # as documented
     return network
 
 

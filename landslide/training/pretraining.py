@@ -22,7 +22,7 @@ from landslide.training.device import (
     threads_of,
     working_precision,
 )
-from landslide.training.network import build_network
+from landslide.training.network import network_on
 from landslide.training.run import Report, Run
 from landslide.training.sources import feed_parts
 from landslide.training.start import keep_weights
@@ -100,12 +100,9 @@ def pretrain(
     precision = working_precision(config.precision, device)
     with threads_of(config.threads):
         torch.manual_seed(config.seed)
-        network = build_network(
-            config.network, channels, config.encoder_weights, classes=channels
-        ).to(device)
-        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # as documented
+        network = network_on(device, config, chips["label"].shape[-2:], classes=channels)
         _, parts = feed_parts(chips, config, device)  # in float32: they are what is guessed
-        forward = compiled_for(parts[TRAIN], network, channels, config, precision)
+        forward = compiled_for(parts[TRAIN], network, config, precision)
         run = Reconstruction(network, config, precision, device, forward)
         with fastest_convolutions():
             run.complete(parts[TRAIN], parts[VALIDATION], checkpoint=checkpoint, report=report)

@@ -6,7 +6,6 @@ import numpy as np
 import torch
 import xarray as xr
 
-from landslide.chips.inputs import parse_inputs
 from landslide.chips.loading import load_chips, require_landslides
 from landslide.chips.split import TEST, TRAIN, VALIDATION
 from landslide.chips.survey import Chips, known_of, survey
@@ -22,11 +21,10 @@ from landslide.training.device import (
     working_precision,
 )
 from landslide.training.metrics import average_precision
-from landslide.training.network import build_network, count_parameters, require_fit
+from landslide.training.network import count_parameters, network_on
 from landslide.training.normalization import Normalization
 from landslide.training.run import Report, Run
 from landslide.training.sources import feed_parts
-from landslide.training.start import begin_with
 
 
 @dataclass(frozen=True)
@@ -102,15 +100,9 @@ def train(
     precision = working_precision(config.precision, device)
     with threads_of(config.threads):
         torch.manual_seed(config.seed)
-        channels = len(parse_inputs(config.inputs).channels)
-        network = build_network(config.network, channels, config.encoder_weights)
-        if config.start != "none":
-            begin_with(network, config.start)
-        require_fit(network, config.network, known["label"].shape[-2:])
-        network.to(device)
-        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # as documented
+        network = network_on(device, config, known["label"].shape[-2:])
         normalization, parts = feed_parts(chips, config, device, precision)
-        forward = compiled_for(parts[TRAIN], network, channels, config, precision)
+        forward = compiled_for(parts[TRAIN], network, config, precision)
         run = Run(network, config, precision, device, forward)
         with fastest_convolutions():
             run.complete(parts[TRAIN], parts[VALIDATION], checkpoint=checkpoint, report=report)

@@ -115,6 +115,12 @@ def test_a_step_counts_its_memory_from_when_the_search_is_over(
     assert told == ["step", "emptied", "counts", "step", *["step"] * STEPS]
 
 
+def test_a_step_leaves_the_process_its_threads() -> None:
+    before = torch.get_num_threads()
+    training_step(training_config("quick", batch_size=2, threads=before + 1), 32)
+    assert torch.get_num_threads() == before
+
+
 def test_a_trial_without_a_gpu_makes_no_step_on_one(monkeypatch: pytest.MonkeyPatch) -> None:
     config = training_config("quick", batch_size=2)
     assert trial_step(config, 32, 0).device == "cpu"

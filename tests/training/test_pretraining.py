@@ -143,3 +143,12 @@ def test_chips_that_would_validate_are_left_out(
     for name, each in (("both", chips), ("alone", alone)):
         pretrain(each, small(epochs=1), str(tmp_path / name))
     assert (tmp_path / "both").read_bytes() == (tmp_path / "alone").read_bytes()
+
+
+def test_chips_that_do_not_fit_the_network_are_refused_as_in_training(
+    make_chips: Make, small: Small, tmp_path: Path
+) -> None:
+    chips, config = make_chips().isel(y=slice(30)), small(network="FPN/resnet18")
+    with pytest.raises(ValueError, match=r"^chips of 30 x 64 pixels do not fit network") as caught:
+        pretrain(chips, config, f"{tmp_path}/w")
+    assert "--chip-size" in str(caught.value)
