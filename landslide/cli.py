@@ -8,6 +8,7 @@ from landslide import options
 from landslide.build.options import add_build_options
 from landslide.command import run_command
 from landslide.drawing import add_figures
+from landslide.experiment.versions import own_version
 from landslide.mapping.options import add_map_options, cube_to_map, map_choices
 
 OVERWRITE = "write in the place of what lies there"
@@ -21,6 +22,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = options.Parser(prog="landslide", description="Landslide mapping from SAR datacubes.")
+    parser.add_argument(
+        "--version",
+        action="version",
+        version=f"landslide {own_version()}",
+        help="say which version this is",
+    )
     parser.add_argument("--verbose", action="store_true", help="say what is being done")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 

@@ -3,6 +3,7 @@
 import argparse
 import csv
 import functools
+import importlib.metadata
 import io
 import json
 import subprocess
@@ -73,6 +74,14 @@ def test_the_module_and_the_installed_command_are_the_same(arguments: list[str])
     ]
     assert said[0] == said[1]
     assert said[0].startswith("usage: landslide")
+
+
+def test_it_says_its_version(capsys: Said) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0
+    version = importlib.metadata.version("landslide-sar-datacubes")
+    assert capsys.readouterr().out == f"landslide {version}\n"
 
 
 def test_what_trains_nothing_does_not_wait_for_torch(cube: str, trained: Path) -> None:

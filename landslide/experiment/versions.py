@@ -13,13 +13,17 @@ PACKAGES = ("torch", "segmentation-models-pytorch", "xarray", "zarr", "xbatcher"
 @functools.cache
 def versions() -> dict[str, str]:
     """Return the versions that a score may depend on; this project's with a digest of its code."""
-    try:
-        own = version(PROJECT)
-    except PackageNotFoundError:  # the code came with a job
-        own = "none"
-    ours = {"landslide": f"{own}+{_code_digest()}"}
+    ours = {"landslide": f"{own_version()}+{_code_digest()}"}
     libraries = {name: version(name) for name in PACKAGES}
     return {"python": platform.python_version()} | ours | libraries
+
+
+def own_version() -> str:
+    """Return this project's version; `none` where it is not installed, for it came with a job."""
+    try:
+        return version(PROJECT)
+    except PackageNotFoundError:
+        return "none"
 
 
 def _code_digest() -> str:
