@@ -11,8 +11,8 @@ from landslide.build.grid import project
 from landslide.build.scenes import Scene
 from landslide.cube.schema import POLARISATIONS
 
-GAP = np.timedelta64(15, "m")
-"""Scenes of one orbit this near in time are of one overpass: the next is 98 minutes later."""
+ONE_PASS = np.timedelta64(15, "m")
+"""Images of one track this near in time are of one overpass: the next is 98 minutes later."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def group_passes(scenes: Iterable[Scene], area: BaseGeometry, crs: str) -> list[
     for scene in sorted(newest(scenes), key=lambda scene: (scene.start, scene.name)):
         key = (scene.platform, scene.relative_orbit, scene.orbit_state)
         group = open_groups.get(key)
-        if group is None or scene.start - group[-1].start > GAP:
+        if group is None or scene.start - group[-1].start > ONE_PASS:
             group = open_groups[key] = []
             groups.append(group)
         group.append(scene)

@@ -11,14 +11,12 @@ from landslide.build.finding import find_scenes, find_window_pairs
 from landslide.build.grid import area_grid, project
 from landslide.build.insar import group_pairs
 from landslide.build.passes import Pass, group_passes
-from landslide.build.recipe import Recipe
+from landslide.build.recipe import SECTIONS, Recipe
 from landslide.build.sources import PROCESSORS, InsarSource, LabelSource, ObservedSource
 from landslide.chips.optimize.plan import SPECKLE, size_text
 from landslide.storage import without_secrets
 
 FLOAT_BYTES = 4
-LAYERS = ("terrain", "observed", "insar", "labels")
-"""Beside backscatter."""
 PLANES = {"terrain": 4, "observed": 0.25, "labels": 0.5}
 """Float planes that a layer's variables make: labels and their mask are bytes."""
 COHERENCE_PLANES, INTERFEROGRAM_PLANES = 1, 2
@@ -81,7 +79,7 @@ class BuildPlan:
             lines.append(f"  {track}: {before} before, {len(ones) - before} after")
             lines += [f"    {_pass_line(one)}" for one in ones]
         lines += [f"  dropped: {one.text}: {reason}" for one, reason in self.choice.dropped]
-        for name in LAYERS:
+        for name in [name for name in SECTIONS if name != "sar"]:
             lines.append(f"{name}: {_where(getattr(recipe, name))}")
             lines += _left_out(recipe) if name == "insar" else []
         reading = "download" if "://" in recipe.sar.source else "to read"

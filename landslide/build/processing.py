@@ -7,7 +7,7 @@ import numpy as np
 
 from landslide.build.insar import Pair
 from landslide.build.insar.hyp3 import connect
-from landslide.build.insar.sources import hyp3_pairs, isce_pairs
+from landslide.build.insar.processors import hyp3_pairs, isce_pairs
 from landslide.build.insar.topsapp import require_isce
 from landslide.build.plan import BuildPlan
 from landslide.build.sources import InsarSource

@@ -80,6 +80,7 @@ SECTIONS = {
     "insar": InsarSource,
     "labels": LabelSource,
 }
+"""The table of each layer, in the order in which they are built."""
 MEANT = {
     bool: "true or false",
     int: "a whole number",

@@ -21,6 +21,7 @@ from landslide.build.observed import observed_layers
 from landslide.build.outlines import outline
 from landslide.build.plan import BuildPlan
 from landslide.build.processing import processed
+from landslide.build.recipe import SECTIONS
 from landslide.build.rtc import load_backscatter, open_images
 from landslide.build.search import search_elevation
 from landslide.build.signing import signer
@@ -29,7 +30,7 @@ from landslide.build.terrain import terrain_layers
 from landslide.build.viewing import View, sentinel1_look
 from landslide.storage import without_secrets
 
-SAR, TERRAIN, OBSERVED, INSAR, LABELS = NAMES = ("sar", "terrain", "observed", "insar", "labels")
+SAR, TERRAIN, OBSERVED, INSAR, LABELS = NAMES = tuple(SECTIONS)
 """In the order in which they are built."""
 MARGIN_DEGREES = 0.01
 """A slope at the grid's edge looks beyond it."""

@@ -16,7 +16,7 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 from rasterio.io import MemoryFile
 
-from landslide.build.insar import find_pairs, insar_layers, sources
+from landslide.build.insar import find_pairs, insar_layers, processors
 from landslide.build.insar.hyp3 import connect, fetch, order
 from tests.serving import QuietHandler, serving
 
@@ -169,8 +169,8 @@ def test_scenes_of_one_pass_are_ordered_one_by_one_and_joined(
     ]
     ground = {SCENES[0]: (0, 1.1), SCENES[1]: (0, 1.1), later[0]: (-1, 0.1), later[1]: (-1, 0.1)}
     footprints = {name: shapely.box(0, low, 2, high) for name, (low, high) in ground.items()}
-    monkeypatch.setattr(sources, "search_scenes", lambda *_, **__: footprints)
-    pairs = sources.hyp3_pairs(
+    monkeypatch.setattr(processors, "search_slc", lambda *_, **__: footprints)
+    pairs = processors.hyp3_pairs(
         (0.5, -0.5, 1.5, 0.5), "2018-01-01", "2018-02-01", tmp_path,
         relative_orbit=78, name="event", api=service.url, token="secret", ask_seconds=0.01,
     )  # fmt: skip
@@ -198,9 +198,9 @@ def test_pairs_of_another_track_in_the_folder_are_none_of_it(
     def search(*_: str, relative_orbit: int) -> dict[str, shapely.Polygon]:
         return dict.fromkeys(tracks[relative_orbit], shapely.box(0, -1, 2, 1))
 
-    monkeypatch.setattr(sources, "search_scenes", search)
+    monkeypatch.setattr(processors, "search_slc", search)
     for track, hour, last in ((78, "00", "30"), (5, "12", "24"), (78, "00", "30")):
-        pairs = sources.hyp3_pairs(
+        pairs = processors.hyp3_pairs(
             (0.5, -0.5, 1.5, 0.5), "2018-01-01", "2018-02-01", tmp_path, relative_orbit=track,
             name=f"event-{track}", api=service.url, token="secret", ask_seconds=0.01,
         )  # fmt: skip

@@ -20,15 +20,15 @@ import shapely
 from hypothesis import given
 from hypothesis import strategies as st
 
-from landslide.build.insar import sources
+from landslide.build.insar import processors
 from landslide.build.insar.slc import (
-    Pass,
+    SlcPass,
     consecutive_passes,
     fetch_orbits,
     fetch_scenes,
     overlapping_scenes,
     scene_time,
-    search_scenes,
+    search_slc,
 )
 from landslide.build.insar.topsapp import TopsRun, run_topsapp, write_inputs
 from tests.serving import QuietHandler, serving
@@ -180,7 +180,10 @@ def along_track(edges: list[float], scene: str) -> dict[str, shapely.Polygon]:
 def test_scenes_cut_at_the_same_places_make_one_pair_each() -> None:
     first, second = along_track([0, 1, 2], "A"), along_track([0.01, 1.01, 2.01], "B")
     chosen = overlapping_scenes(
-        Pass(NOON, tuple(first)), Pass(NOON, tuple(second)), first | second, shapely.box(0, 0, 2, 3)
+        SlcPass(NOON, tuple(first)),
+        SlcPass(NOON, tuple(second)),
+        first | second,
+        shapely.box(0, 0, 2, 3),
     )
     assert chosen == [("A0", "B0"), ("A1", "B1"), ("A2", "B2")]
 
@@ -196,7 +199,7 @@ def test_scenes_cut_elsewhere_cover_all_that_both_passes_saw(
     first = along_track([float(n) for n in range(counts[0])], "A")
     second = along_track([shift + n for n in range(counts[1])], "B")
     footprints, wanted = first | second, shapely.box(0.1, area[0], 1.9, sum(area))
-    passes = Pass(NOON, tuple(first)), Pass(NOON, tuple(second))
+    passes = SlcPass(NOON, tuple(first)), SlcPass(NOON, tuple(second))
     of_a_burst = [
         ground & wanted
         for ground in (a & b for a in first.values() for b in second.values())
@@ -215,7 +218,7 @@ def test_scenes_cut_elsewhere_cover_all_that_both_passes_saw(
 
 def test_a_catalogue_that_does_not_answer_is_one_line() -> None:
     with pytest.raises(OSError, match="the search for SLC scenes failed") as raised:
-        search_scenes(
+        search_slc(
             "POINT(-99 19)", "2018-01-01", "2018-02-01", relative_orbit=78, host="127.0.0.1:1"
         )
     assert "\n" not in str(raised.value)
@@ -332,11 +335,11 @@ def test_an_area_and_a_track_become_isces_pairs(
         scenes = [SCENES[0], SCENES[0].replace("20180106", "20180118").replace("20029", "20204")]
         return dict.fromkeys(scenes, shapely.box(0, 0, 1, 1))
 
-    monkeypatch.setattr(sources, "search_scenes", search)
+    monkeypatch.setattr(processors, "search_slc", search)
     window = ("2018-01-01", "2018-02-01")
     area = (-99.2, 19.3, -99.0, 19.5)
     with pytest.raises(FileNotFoundError, match="is not on the PATH"):
-        sources.isce_pairs(area, *window, tmp_path / "work", relative_orbit=78)
+        processors.isce_pairs(area, *window, tmp_path / "work", relative_orbit=78)
     assert not asked  # what is not installed is said first
     stand_in(tmp_path, 0, ("topophase.cor", "topophase.flat"), "done")
     monkeypatch.setattr(Orbits, "do_GET", anything)
@@ -344,7 +347,7 @@ def test_an_area_and_a_track_become_isces_pairs(
     slc.mkdir(parents=True)
     for scene in search("", *window, relative_orbit=0):
         (slc / f"{scene}.zip").write_bytes(b"")
-    (pair,) = sources.isce_pairs(area, *window, tmp_path / "work", relative_orbit=78)
+    (pair,) = processors.isce_pairs(area, *window, tmp_path / "work", relative_orbit=78)
     assert asked[-1] == (shapely.box(*area).wkt, window, 78)
     assert [str(pair.reference_time)[:10], str(pair.secondary_time)[:10]] == [
         "2018-01-06",

@@ -5,40 +5,25 @@ jobs carry a name, and what HyP3 already has under that name is not ordered, and
 again.
 """
 
-import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-import requests
 from hyp3_sdk import HyP3
 from hyp3_sdk.exceptions import HyP3SDKError
 from hyp3_sdk.jobs import Batch, Job
 
 from landslide.build.insar.archives import unpack_product
+from landslide.build.insar.login import earthdata_token, plain_errors
 from landslide.cube.fetch import ResumingDownloader
 
 API = "https://hyp3-api.asf.alaska.edu"
-LOGIN_HOST = "https://urs.earthdata.nasa.gov"
 WAIT_SECONDS, ASK_SECONDS = 6 * 3600, 60.0
 
 
-@contextmanager
-def _plain_errors(api: str) -> Iterator[None]:
-    """Turn what the client raises into one line.
-
-    Raises
-    ------
-    OSError
-    """
-    try:
-        yield
-    except (HyP3SDKError, requests.RequestException) as problem:
-        reason = " ".join(f"{type(problem).__name__}: {problem}".split())[:300]
-        raise OSError(
-            f"HyP3 at {api} does not answer as it should ({reason}): run again to go on"
-        ) from problem
+def _plain_errors(api: str) -> AbstractContextManager[None]:
+    return plain_errors(f"HyP3 at {api} does not answer as it should", HyP3SDKError)
 
 
 def connect(api: str = API, token: str | None = None) -> HyP3:
@@ -54,12 +39,7 @@ def connect(api: str = API, token: str | None = None) -> HyP3:
     OSError
         Where the login fails.
     """
-    token = token or os.environ.get("EARTHDATA_TOKEN")
-    if not token and requests.utils.get_netrc_auth(LOGIN_HOST) is None:
-        raise ValueError(
-            "HyP3 needs an Earthdata login: set EARTHDATA_TOKEN, or put urs.earthdata.nasa.gov "
-            "with your login into ~/.netrc (free at https://urs.earthdata.nasa.gov)"
-        )
+    token = token or earthdata_token("HyP3 needs")
     with _plain_errors(api):
         return HyP3(api, token=token)
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from landslide.build.passes import ONE_PASS
+
 COHERENCE, COMPLEX, WRAPPED, UNWRAPPED = "coherence", "interferogram", "wrapped", "unwrapped"
 ENDINGS = (
     (COHERENCE, ("cc", "cor", "corr", "coh", "coherence")),
@@ -18,8 +20,6 @@ ENDINGS = (
 ISCE = {"topophase.cor.geo": COHERENCE, "topophase.flat.geo": COMPLEX}
 IN_RADAR_GEOMETRY = ("topophase.cor", "topophase.flat")
 BEST_FIRST = (COMPLEX, WRAPPED, UNWRAPPED)
-ONE_PASS = np.timedelta64(15, "m")
-"""Images of one track this near in time are of one pass: the next is 98 minutes later."""
 DATES = re.compile(r"(?<!\d)(\d{8})(?:T(\d{6}))?[-_](\d{8})(?:T(\d{6}))?(?!\d)")
 ISCE_COHERENCE_BAND = 2  # its first band is the amplitude
 

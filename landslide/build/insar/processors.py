@@ -7,12 +7,12 @@ import shapely
 from landslide.build.insar import hyp3
 from landslide.build.insar.pairs import Pair, find_pairs
 from landslide.build.insar.slc import (
-    Pass,
+    SlcPass,
     consecutive_passes,
     fetch_orbits,
     fetch_scenes,
     overlapping_scenes,
-    search_scenes,
+    search_slc,
 )
 from landslide.build.insar.topsapp import TopsRun, require_isce, run_topsapp
 
@@ -49,7 +49,7 @@ def isce_pairs(
     require_isce()
     folder = Path(folder)
     passes = consecutive_passes(
-        search_scenes(shapely.box(*area).wkt, start, end, relative_orbit=relative_orbit)
+        search_slc(shapely.box(*area).wkt, start, end, relative_orbit=relative_orbit)
     )
     scenes = sorted({scene for pair in passes for each in pair for scene in each.scenes})
     archives = dict(zip(scenes, fetch_scenes(scenes, folder / "slc"), strict=True))
@@ -106,7 +106,7 @@ def hyp3_pairs(
     """
     client = hyp3.connect(api, token)
     ground = shapely.box(*area)
-    scenes = search_scenes(ground.wkt, start, end, relative_orbit=relative_orbit)
+    scenes = search_slc(ground.wkt, start, end, relative_orbit=relative_orbit)
     granules = [
         pair
         for first, second in consecutive_passes(scenes)
@@ -119,5 +119,5 @@ def hyp3_pairs(
     return sorted(pairs, key=lambda pair: (pair.reference_time, pair.secondary_time))
 
 
-def _stamp(each: Pass) -> str:
+def _stamp(each: SlcPass) -> str:
     return str(each.time)[:19].replace("-", "").replace(":", "")

@@ -1,21 +1,20 @@
 """Sentinel-1's complex images (SLC) of an area, searched and fetched from ASF, and their orbits."""
 
-import contextlib
-import os
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise, product
 from pathlib import Path
 
 import asf_search
 import numpy as np
-import requests
 import s1_orbits
 from asf_search.exceptions import ASFError, CMRError
+from s1_orbits import InvalidSceneError, OrbitNotFoundError
 from shapely.geometry import Polygon, shape
 
-LOGIN_HOST = "https://urs.earthdata.nasa.gov"
+from landslide.build.insar.login import earthdata_token, plain_errors
+
 BURST = 0.1
 """Of a scene: of its nine bursts along the track, two scenes need one in common."""
 NOTHING = 1e-3
@@ -23,7 +22,7 @@ NOTHING = 1e-3
 
 
 @dataclass(frozen=True)
-class Pass:
+class SlcPass:
     """The scenes of one pass of the satellite over an area."""
 
     time: np.datetime64
@@ -32,25 +31,7 @@ class Pass:
     """Their names, along the track."""
 
 
-@contextlib.contextmanager
-def _plain_errors(what: str) -> Iterator[None]:
-    """Turn what the clients raise into one line.
-
-    Raises
-    ------
-    OSError
-    """
-    try:
-        yield
-    except (
-        ASFError, CMRError, requests.RequestException, s1_orbits.InvalidSceneError,
-        s1_orbits.OrbitNotFoundError,
-    ) as problem:  # fmt: skip
-        reason = " ".join(f"{type(problem).__name__}: {problem}".split())[:300]
-        raise OSError(f"{what} failed ({reason}): run again to go on") from problem
-
-
-def search_scenes(
+def search_slc(
     area_wkt: str, start: str, end: str, *, relative_orbit: int, host: str | None = None
 ) -> dict[str, Polygon]:
     """Return the SLC scenes of one track that touch an area within a window.
@@ -76,7 +57,7 @@ def search_scenes(
         Where the catalogue cannot be asked.
     """
     options = asf_search.ASFSearchOptions(**({"host": host} if host else {}))
-    with _plain_errors("the search for SLC scenes"):
+    with plain_errors("the search for SLC scenes failed", ASFError, CMRError):
         found = asf_search.geo_search(
             platform=asf_search.PLATFORM.SENTINEL1,
             processingLevel=asf_search.PRODUCT_TYPE.SLC,
@@ -115,7 +96,7 @@ def scene_time(scene: str) -> np.datetime64:
         raise ValueError(f"{scene} is no name of a Sentinel-1 scene") from problem
 
 
-def consecutive_passes(scenes: Iterable[str]) -> list[tuple[Pass, Pass]]:
+def consecutive_passes(scenes: Iterable[str]) -> list[tuple[SlcPass, SlcPass]]:
     """Return each pass with the next: scenes of one absolute orbit are one pass.
 
     Raises
@@ -127,12 +108,12 @@ def consecutive_passes(scenes: Iterable[str]) -> list[tuple[Pass, Pass]]:
     passes = []
     for _, group in groupby(by_orbit, key=lambda scene: (scene[:3], scene.split("_")[-3])):
         names = tuple(group)
-        passes.append(Pass(scene_time(names[0]), names))
+        passes.append(SlcPass(scene_time(names[0]), names))
     return list(pairwise(passes))
 
 
 def overlapping_scenes(
-    first: Pass, second: Pass, footprints: Mapping[str, Polygon], area: Polygon
+    first: SlcPass, second: SlcPass, footprints: Mapping[str, Polygon], area: Polygon
 ) -> list[tuple[str, str]]:
     """Return the pairs of scenes of two passes that cover what both saw of an area.
 
@@ -144,7 +125,7 @@ def overlapping_scenes(
     first, second
         As `consecutive_passes` gives them.
     footprints
-        Longitude and latitude [degrees] of each scene, as `search_scenes` gives them.
+        Longitude and latitude [degrees] of each scene, as `search_slc` gives them.
     area
         Longitude and latitude [degrees].
 
@@ -181,18 +162,13 @@ def fetch_scenes(scenes: Sequence[str], folder: Path) -> list[Path]:
     OSError
         Where a scene cannot be fetched, or not whole.
     """
-    token = os.environ.get("EARTHDATA_TOKEN")
     wanted = {scene: folder / f"{scene}.zip" for scene in scenes}
     lacking = [scene for scene, path in wanted.items() if not path.exists()]
-    if lacking and not token and requests.utils.get_netrc_auth(LOGIN_HOST) is None:
-        raise ValueError(
-            "SLC scenes need an Earthdata login: set EARTHDATA_TOKEN, or put "
-            "urs.earthdata.nasa.gov with your login into ~/.netrc"
-        )
     if lacking:
+        token = earthdata_token("SLC scenes need")
         unfinished = folder / ".unfinished"
         unfinished.mkdir(parents=True, exist_ok=True)
-        with _plain_errors("fetching SLC scenes"):
+        with plain_errors("fetching SLC scenes failed", ASFError, CMRError):
             session = asf_search.ASFSession()
             if token:
                 session = session.auth_with_token(token)
@@ -219,5 +195,5 @@ def fetch_orbits(scenes: Sequence[str], folder: Path) -> list[Path]:
         Where there is none, or it cannot be fetched.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with _plain_errors("fetching orbits"):
+    with plain_errors("fetching orbits failed", InvalidSceneError, OrbitNotFoundError):
         return [s1_orbits.fetch_for_scene(scene, folder) for scene in scenes]
