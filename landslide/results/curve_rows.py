@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from landslide.results.labels import _COMMON, AT_RANDOM
+from landslide.results.labels import AT_RANDOM, COMMON
 
 
 def curve_rows(table: pd.DataFrame) -> pd.DataFrame:
@@ -16,13 +16,13 @@ def curve_rows(table: pd.DataFrame) -> pd.DataFrame:
         Where there are none; or two of one point and seed, as of sweeps with other settings.
     """
     known = table.assign(few=table["labelled_chips"].notna())
-    rows = table[known.groupby(list(_COMMON), dropna=False)["few"].transform("any")]
+    rows = table[known.groupby(list(COMMON), dropna=False)["few"].transform("any")]
     if not len(rows):
         raise ValueError(
             "no row of the table had few labels: sweeps/transfer.py and sweeps/pretraining.py "
             "write such rows"
         )
-    one = [*_COMMON, "origin", "labelled_chips", "seed"]
+    one = [*COMMON, "origin", "labelled_chips", "seed"]
     twice = rows[rows["error"].isna()]
     twice = twice[twice.duplicated(one)]
     if len(twice):

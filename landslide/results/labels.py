@@ -26,7 +26,8 @@ _DIFFERENCE = ("origin", "labelled", "reference", "mean", "low", "high")
 # A curve has few labels and many, and so other epochs and rates from point to point; a failed trial
 # does not know its arithmetic.
 _VARIES = ("origin", "labelled_chips", "epochs", "learning_rate", "precision", "setup")
-_COMMON = (*(name for name in SECTION if name not in _VARIES), "inputs", "timesteps")
+COMMON = (*(name for name in SECTION if name not in _VARIES), "inputs", "timesteps")
+"""What all points of a set of curves share."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +88,7 @@ def label_efficiency(table: pd.DataFrame) -> list[Curves]:
         labelled=table["labelled_chips"].astype(float),
         all=table["labelled_chips"].isna(),
     )
-    common = [name for name in _COMMON if known[name].notna().any()]
+    common = [name for name in COMMON if known[name].notna().any()]
     rank = {name: place for place, name in enumerate(inputs_order(known["inputs"]))}
     found = []
     for values, rows in known.groupby(common, dropna=False):
