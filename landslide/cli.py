@@ -92,7 +92,8 @@ def _parser() -> argparse.ArgumentParser:
         "--compare",
         nargs=2,
         metavar=("A", "B"),
-        help="say whether inputs A beat inputs B, such as vv+vh and vv, or vv@4 and vv@1",
+        help="say whether inputs A beat inputs B, such as vv+vh and vv, or vv@4 and vv@1; or how a "
+        "model began and on how many labels: 'vv from kaikoura on 16' and 'vv at random on all'",
     )
     table.set_defaults(run=_table)
 

@@ -1,11 +1,15 @@
 """`landslide table --compare`: whether one input beats another, and how it is said."""
 
 import io
+from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 
+from landslide.results.bootstrap import combination, mean_interval, resample
 from landslide.results.comparing import compare
+from landslide.results.labels import AS_LONG
 from landslide.results.pivot import pivot
 from landslide.results.sections import sections
 from landslide.results.summary import report
@@ -120,6 +124,9 @@ def test_rows_of_two_splits_are_never_paired(table_of, rows):
     [
         (("vv", "hh"), "unknown input 'hh'"),
         (("vv", "vh@x"), "is not INPUTS or INPUTS@TIMESTEPS"),
+        (("vv on 16", "vv@1 on 16"), "are the same inputs: .* 'vv at random on all'"),
+        (("vv from a", "vv"), "are the same inputs"),
+        (("vv on 16", "vv on all"), "no part of the table has scores of both"),
         (("vv", "vh"), "no part of the table has scores of both"),
         (("vv", "vv"), "are the same inputs"),
     ],
@@ -128,6 +135,107 @@ def test_what_cannot_be_compared_is_one_line(table_of, rows, pair, said):
     with pytest.raises(ValueError, match=said) as caught:
         compare(table_of(rows("vv", 1.0)), *pair)
     assert "\n" not in str(caught.value)
+
+
+@pytest.fixture
+def curves(rows):
+    """Rows of one test set: at random on 2 and all, from kaikoura on 0, 2 and 10, longer on 2."""
+
+    def make(**changes):
+        begun = [
+            (None, 2, 1.0, 90),
+            (None, None, 1.6, 10),
+            ("from kaikoura", 0, 1.3, 0),
+            ("from kaikoura", 2, 1.8, 3),
+            ("from kaikoura", 10, 2.0, 3),
+            (AS_LONG, 2, 1.1, 100),
+            (AS_LONG, 2, 1.2, 200),
+        ]
+        made = [
+            row
+            for origin, labelled, apart, epochs in begun
+            for row in rows(
+                "vv", apart, 2, protocol="blocked", epochs=epochs,
+                **{"origin": origin, "labelled_chips": labelled} | changes.get(str(origin), {}),
+            )
+        ]  # fmt: skip
+        return [replace(row, key=f"{number:04x}") for number, row in enumerate(made)]
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "chosen"),
+    [
+        (
+            "vv from kaikoura on 2", "vv at random on all",
+            (("from kaikoura", 2), (None, None)),
+        ),
+        (
+            "vv@2 from kaikoura on 10", "vv on 0",
+            (("from kaikoura", 10), ("from kaikoura", 0)),
+        ),
+        (
+            "vv at random on 2", "vv from kaikoura",
+            ((None, 2), ("from kaikoura", 2)),
+        ),
+    ],
+)  # fmt: skip
+def test_how_models_began_and_their_labels_may_be_named_and_unsaid_are_as_of_the_other(
+    table_of, curves, first, second, chosen
+):
+    table = table_of(curves())
+    (found,) = pd.read_csv(io.StringIO(compare(table, first, second, "csv"))).to_dict("records")
+    drawn = []
+    for origin, labelled in chosen:
+        begun = table["origin"].fillna("") == (origin or "")
+        few = table["labelled_chips"].fillna(-1) == (-1 if labelled is None else labelled)
+        drawn.append(resample(table[begun & few]))
+    wanted = mean_interval(combination([(1, drawn[0]), (-1, drawn[1])]))
+    assert (found["difference"], found["low"], found["high"]) == pytest.approx(
+        (wanted.mean, wanted.low, wanted.high)
+    )
+
+
+def test_the_text_names_the_two_as_they_are_named_and_says_what_else_differs(table_of, curves):
+    text = compare(table_of(curves()), "vv from kaikoura on 10", "vv at random on all")
+    lines = text.splitlines()
+    assert "vv from kaikoura on 10: epochs 3" in lines
+    assert "vv at random on all: epochs 10" in lines
+    assert "origin" not in text
+    assert "6 spatial blocks of test chips and 3 seeds, the same for both]" in text
+    assert lines[-1].endswith("vv from kaikoura on 10 beats vv at random on all")
+
+
+def test_where_no_number_of_labels_is_named_each_that_both_have_stands(table_of, curves):
+    table = table_of(curves())
+    few = compare(table, "vv from kaikoura", "vv at random", "csv")
+    assert pd.read_csv(io.StringIO(few))[["first", "second"]].to_numpy().tolist() == [
+        ["vv from kaikoura on 2", "vv at random on 2"]
+    ]
+    assert "2 looks" in compare(table, "vv from kaikoura", f"vv {AS_LONG}")
+
+
+def test_runs_of_one_name_stand_apart_and_say_in_what_they_differ(table_of, curves):
+    csv = compare(table_of(curves()), "vv from kaikoura on 2", f"vv {AS_LONG}", "csv")
+    assert pd.read_csv(io.StringIO(csv))["epochs"].tolist() == ["3 - 100", "3 - 200"]
+
+
+@pytest.mark.parametrize("changed", [{"split_digest": "other"}, {"cube_digest": "beef"}])
+def test_models_that_began_elsewhere_meet_on_the_same_test_chips_alone(table_of, curves, changed):
+    table = table_of(curves(**{"from kaikoura": changed}))
+    with pytest.raises(ValueError, match="on the same test chips to compare; it has vv; ") as said:
+        compare(table, "vv from kaikoura on 2", "vv at random on 2")
+    assert "; at random on 2, all; " in str(said.value)
+    assert "; from kaikoura on 0, 2, 10; " in str(said.value)
+    assert "\n" not in str(said.value)
+
+
+def test_models_scored_in_other_blocks_are_not_compared(table_of, curves):
+    blocks = {"test_blocks": np.arange(12, dtype=np.int32) // 3, "setup": "0dd"}
+    table = table_of(curves(**{"from kaikoura": blocks}))
+    with pytest.raises(ValueError, match="of other blocks of test chips"):
+        compare(table, "vv from kaikoura on 2", "vv at random on 2")
 
 
 def test_rows_without_histograms_say_what_to_do(table_of, make_row):

@@ -191,7 +191,7 @@ def test_landslides_in_one_place_are_said_to_be(table_of, rows, protocol):
     assert "95 % intervals over seeds, differences paired" in text
     other = [replace(row, inputs="vh", key=f"a{row.key}") for row in made]
     paired = compare(table_of([*made, *other]), "vv", "vh")
-    assert "[95 % interval over 3 seeds, the same for both inputs]" in paired
+    assert "[95 % interval over 3 seeds, the same for both]" in paired
     assert f"Of 6 {what} the landslides lie in 1.0" in paired
     assert "the landslides lie in" not in report(table_of(rows("vv", 2.0, protocol=protocol)))
 
