@@ -18,13 +18,13 @@ from rasterio.features import shapes
 from rasterio.windows import Window
 from shapely.geometry.base import BaseGeometry
 
+from landslide.archives import refuse_unsafe
 from landslide.build.access import raster_errors
 from landslide.build.grid import LONGITUDE_LATITUDE, project
 from landslide.build.headers import Header, read_header
 from landslide.build.names import ProductName, granule_track, orbit_state_at, read_name
 from landslide.build.outlines import one_piece, one_turn, outline
 from landslide.build.scenes import Scene
-from landslide.cube.fetch import refuse_unsafe
 from landslide.cube.schema import POLARISATIONS
 
 README = re.compile(r"\.(README\.md\.txt|log|xml)$", re.IGNORECASE)

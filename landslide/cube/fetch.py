@@ -2,17 +2,16 @@
 
 import io
 import json
-import shutil
-import stat
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import IO, Any
 
 import pooch
 from tqdm import tqdm
 
+from landslide.archives import unpack_zip
 from landslide.cube.address import zip_filesystem
 from landslide.cube.events import PUBLISHED, ZENODO_STEMS, published_name
 from landslide.retries import innermost
@@ -137,18 +136,6 @@ def _published_file(name: str, api: str, record: str) -> PublishedFile:
     return found[name]
 
 
-def refuse_unsafe(archive: zipfile.ZipFile, name: str) -> None:
-    """Raise a ValueError where a member would land outside the folder, or is a link."""
-    for member in archive.infolist():
-        path = PurePosixPath(member.filename.replace("\\", "/"))
-        outside = path.is_absolute() or ".." in path.parts or ":" in "".join(path.parts[:1])
-        if outside or stat.S_ISLNK(member.external_attr >> 16):
-            raise ValueError(
-                f"{name} holds {member.filename!r}, a link or a path outside its folder: "
-                "it was not unpacked; do not trust this archive"
-            )
-
-
 def unpack_cube(archive: Path, target: Path, *, progress: bool = False) -> None:
     """Unpack the one cube in the zip `archive` to the folder `target`, whole or not at all.
 
@@ -157,21 +144,15 @@ def unpack_cube(archive: Path, target: Path, *, progress: bool = False) -> None:
     ValueError
         Where the archive is damaged, holds no cube, or would write outside its folder.
     """
-    unfinished = target.with_name(f".{target.name}.unpacking")
-    shutil.rmtree(unfinished, ignore_errors=True)
     try:
-        with zipfile.ZipFile(archive) as opened:
-            refuse_unsafe(opened, archive.name)
-            members = opened.infolist()
-            shown = tqdm(members, desc=f"unpacking {archive.name}", disable=not progress)
-            for member in shown:
-                opened.extract(member, unfinished)
-        _, folder = zip_filesystem(str(archive))
-        (unfinished / folder).replace(target)
+        unpack_zip(
+            archive,
+            target,
+            lambda folder: folder / zip_filesystem(str(archive))[1],
+            progress=progress,
+        )
     except zipfile.BadZipFile as error:
         raise ValueError(f"{archive} is not a whole zip archive: delete it, run again") from error
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def fetch_cube(

@@ -5,6 +5,7 @@ jobs carry a name, and what HyP3 already has under that name is not ordered, and
 again.
 """
 
+import zipfile
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -14,7 +15,7 @@ from hyp3_sdk import HyP3
 from hyp3_sdk.exceptions import HyP3SDKError
 from hyp3_sdk.jobs import Batch, Job
 
-from landslide.build.insar.archives import unpack_product
+from landslide.archives import unpack_zip
 from landslide.build.insar.login import earthdata_token, plain_errors
 from landslide.cube.fetch import ResumingDownloader
 
@@ -119,9 +120,33 @@ def fetch(
                 )
                 with _plain_errors(client.url):
                     download(file["url"], str(folder / f".{name}"), None)
-                unpack_product(folder / f".{name}", product)
+                _unpack(folder / f".{name}", product)
             products.append(product)
     return products
+
+
+def _unpack(archive: Path, product: Path) -> None:
+    """Unpack a zip into the folder `product`, and delete it, whole or damaged.
+
+    Raises
+    ------
+    ValueError
+        Where it is damaged, or would write outside its folder.
+    """
+
+    def wanted(folder: Path) -> Path:
+        """Return the one folder, of the archive's own name, that HyP3's archives hold."""
+        inner = folder / product.name
+        return inner if inner.is_dir() else folder
+
+    try:
+        unpack_zip(archive, product, wanted)
+    except zipfile.BadZipFile as problem:
+        raise ValueError(
+            f"the archive of {product.name} is not a whole zip and was deleted: run again"
+        ) from problem
+    finally:
+        archive.unlink()
 
 
 def _files(job: Job) -> list[dict[str, str]]:
