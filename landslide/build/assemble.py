@@ -29,7 +29,6 @@ from landslide.storage import remove, write_whole
 
 log = logging.getLogger(__name__)
 
-CHIP_PIXELS = Layout().chip_size
 LITTLE = 0.0005
 """A share that would be told as none."""
 GRID_NAMES = ("y", "x", "spatial_ref")
@@ -41,7 +40,6 @@ def build_cube(
     out: str,
     *,
     until: str = LABELS,
-    layout: Layout | None = None,
     blocks_at_once: int | None = None,
     said: Callable[[str], object] = log.info,
 ) -> xr.Dataset:
@@ -61,9 +59,6 @@ def build_cube(
         A local path or a writable address that fsspec knows.
     until : str
         The last layer that is wanted: `sar`, `terrain`, `insar` or `labels`.
-    layout : Layout, optional
-        Chips, images in a chunk, shards and packing, as `landslide optimize` takes them; by default
-        its defaults, with smaller chunks for a scene that is smaller than one.
     blocks_at_once : int, optional
         How many blocks Dask is given at once: what bounds the memory of all its workers together.
         By default what 256 MB hold, unpacked, for this process; a cluster can be given more.
@@ -84,7 +79,7 @@ def build_cube(
     OSError
         Where a source cannot be read, or the cube cannot be written.
     """
-    work = _compared(plan, out, until, layout)
+    work = _compared(plan, out, until)
     opened = _open(work.to_build)  # whatever is wrong with a source, the cube is as it was
     # Layers of two grids make no cube; others go as late as they can.
     _drop(work.target, moved_layers(work.target.layers(), grid_attributes(plan.grid)))
@@ -124,7 +119,7 @@ def plan_changes(plan: BuildPlan, out: str, *, until: str = LABELS) -> list[Chan
     ValueError, OSError
         As `build_cube` does, for what can be known before a pixel is read.
     """
-    work = _compared(plan, out, until, None)
+    work = _compared(plan, out, until)
     _open(work.to_build)
     return work.changes
 
@@ -144,8 +139,8 @@ class _Work:
         return [self.stages[change.layer] for change in self.changes if change.built]
 
 
-def _compared(plan: BuildPlan, out: str, until: str, layout: Layout | None) -> _Work:
-    layout = layout or Layout(chip_size=min(CHIP_PIXELS, max(plan.grid.shape)))
+def _compared(plan: BuildPlan, out: str, until: str) -> _Work:
+    layout = layout_of(plan.grid)
     target = target_at(out)
     wanted = list(stages(plan, until, block_pixels=layout.shard_side))
     there = target.layers()
@@ -155,6 +150,11 @@ def _compared(plan: BuildPlan, out: str, until: str, layout: Layout | None) -> _
     )
     found = list(changes(plan, there, alike, compared, grid_attributes(plan.grid)))
     return _Work(target, layout, {one.name: one for one in wanted}, digests, found)
+
+
+def layout_of(grid: GeoBox) -> Layout:
+    """Return how a cube is stored: as `landslide optimize` does, with no chunk beyond the scene."""
+    return Layout(chip_size=min(Layout().chip_size, max(grid.shape)))
 
 
 def _as_recorded(stage: Stage, about: Mapping[str, Any]) -> Stage:

@@ -18,7 +18,7 @@ import zarr
 from odc.geo.geobox import GeoBox
 from pyproj import CRS, Geod, Transformer
 
-from landslide.build import stages, terrain, writing
+from landslide.build import assemble, stages, terrain, writing
 from landslide.build.access import text_without_secrets
 from landslide.build.elevation import Dem
 from landslide.build.fingerprint import fingerprint
@@ -218,7 +218,8 @@ def test_what_several_layers_are_made_of_is_read_once(
 
     monkeypatch.setattr(terrain, "read_elevation", counted)
     layout = Layout(chip_size=32, shard_pixels=64)
-    cube, _ = build(event, tmp_path / "quake.zarr", until="terrain", layout=layout)
+    monkeypatch.setattr(assemble, "layout_of", lambda _: layout)
+    cube, _ = build(event, tmp_path / "quake.zarr", until="terrain")
     places = -(-cube.sizes["y"] // 64) * -(-cube.sizes["x"] // 64)
     assert places > 4
     assert len(set(read)) == places
