@@ -67,6 +67,7 @@ terrain = {{source = "{archive.address}", collection = "dem"}}"""
     passes = plan.choice.passes
     assert [one.orbit_state for one in passes] == ["descending"] * 2
     assert [one.coverage for one in passes] == pytest.approx([1, 1], abs=0.01)
+    assert "VV, VH of 2 passes" in plan.text  # what there is to read, too
     cube = build_cube(plan, str(tmp_path / "cube.zarr"))
     assert (cube["dem"] == 7).all()
     assert np.isfinite(cube["vv"]).all()
