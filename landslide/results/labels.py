@@ -21,6 +21,8 @@ AT_RANDOM = "at random"
 """The name of what began at random."""
 AS_LONG = "at random, trained as long"
 """The name of what began at random and made as many steps as others did before and after."""
+ALL = "all"
+"""The name of all labelled chips that there are."""
 _REFERENCES = (AT_RANDOM, AS_LONG)
 _DIFFERENCE = ("origin", "labelled", "reference", "mean", "low", "high")
 # A curve has few labels and many, and so other epochs and rates from point to point; a failed trial
@@ -62,9 +64,9 @@ class Curves:
     def name(self, labelled: float) -> str:
         """Return a number of labelled chips as it is shown, and whether it is all there are."""
         if np.isnan(labelled):
-            return "all"
+            return ALL
         whole = labelled in set(self.points.loc[self.points["all"], "labelled"])
-        return f"{labelled:.0f} (all)" if whole else f"{labelled:.0f}"
+        return f"{ALL} {labelled:.0f}" if whole else f"{labelled:.0f}"
 
 
 def label_efficiency(table: pd.DataFrame) -> list[Curves]:

@@ -6,11 +6,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from landslide.chips.inputs import parse_inputs
-from landslide.results.labels import AT_RANDOM
+from landslide.results.labels import ALL, AT_RANDOM
 from landslide.results.order import SECTION
 from landslide.results.sections import Section
 
-ALL = "all"
 _NAME = re.compile(
     r"(?P<inputs>[^\s@]+)(@(?P<timesteps>\d+))?"
     r"( (?P<origin>(?!on (\d+|all)$).+?))?( on (?P<labelled>\d+|all))?"
