@@ -400,7 +400,7 @@ def test_bad_input_is_one_line_and_nothing_is_written(
     middle = ((west + east) / 2, (south + north) / 2)
     pixel = [f"{side:.7f}" for side in (*middle, *(side + 1e-6 for side in middle))]
     tried: list[tuple[tuple[str, ...], str]] = [
-        (("nowhere", cube), "no trained model at nowhere: name the folder"),
+        (("nowhere", cube), f"no trained model at {Path.cwd()}/nowhere: name the folder"),
         ((models[0], "nowhere.zarr"), "no cube at nowhere.zarr"),
         ((models[0], bare), "has no coordinate reference system, so its map would lie nowhere"),
         ((models[0], cube, "--bbox", "1", "1", "0", "2"), "--bbox 1 1 0 2 covers no area"),
