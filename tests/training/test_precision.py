@@ -12,6 +12,7 @@ import xarray as xr
 
 from landslide.cube.labels import NO_DATA
 from landslide.training import device
+from landslide.training import network as networks
 from landslide.training import train as training
 from landslide.training.config import TrainingConfig
 from landslide.training.device import (
@@ -216,10 +217,10 @@ def test_a_run_in_float32_convolves_in_nothing_less(
     """The setting is of GPUs, and is asked forward and backward, in training and in scoring."""
     convolutions = torch.backends.cudnn.conv  # type: ignore[attr-defined]
     seen: list[tuple[str, str]] = []
-    built = training.build_network
+    built = networks.build_network
 
-    def watched(*arguments: Any) -> torch.nn.Module:
-        network = built(*arguments)
+    def watched(*arguments: Any, **options: Any) -> torch.nn.Module:
+        network = built(*arguments, **options)
 
         def forward(module: torch.nn.Module, _: Any, out: torch.Tensor) -> None:
             seen.append((f"forward {module.training}", convolutions.fp32_precision))
@@ -230,7 +231,7 @@ def test_a_run_in_float32_convolves_in_nothing_less(
         return network
 
     monkeypatch.setattr(training, "working_precision", lambda *_: precision)
-    monkeypatch.setattr(training, "build_network", watched)
+    monkeypatch.setattr(networks, "build_network", watched)
     train(make_chips(train=4, validation=1), small(epochs=1))
     assert {when for when, _ in seen} == {"forward True", "forward False", "backward"}
     assert {setting for _, setting in seen} == expected
