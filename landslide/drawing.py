@@ -15,12 +15,10 @@ def add_figures(commands: Any) -> None:
     figure4.add_argument("out", help=PICTURE)
     figure4.set_defaults(run=_figure4)
 
-    labels = options.subcommand(
-        commands, "figure-labels", "draw AUPRC over labelled chips from a table"
-    )
+    labels = options.subcommand(commands, "curves", "draw AUPRC over labelled chips from a table")
     labels.add_argument("table", help="folder of the table")
     labels.add_argument("out", help=PICTURE)
-    labels.set_defaults(run=_figure_labels)
+    labels.set_defaults(run=_curves)
 
     figure1 = options.subcommand(commands, "figure1", "draw one chip's channels and labels")
     figure1.add_argument("cube", help=options.CUBE)
@@ -75,7 +73,7 @@ def _figure4(args: argparse.Namespace) -> None:
     print(args.out)
 
 
-def _figure_labels(args: argparse.Namespace) -> None:
+def _curves(args: argparse.Namespace) -> None:
     from landslide.results.curve_rows import curve_rows
     from landslide.results.figures import label_figure
     from landslide.results.table import results_table

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from landslide.chips.loading import finish, mask_labels
 from landslide.chips.moments import chip_moments
-from landslide.chips.passing import ChipStream, chip_batches, map_chips
+from landslide.chips.passing import ChipStream, map_chips
 
 Chips = xr.Dataset | ChipStream
 """Chips in memory or in a chip store, or the stream that cuts them out of the cube."""
@@ -85,7 +85,7 @@ def is_stored(chips: xr.Dataset) -> bool:
 
 
 def read_batches(
-    chips: Chips, positions: NDArray[np.int64]
+    chips: Chips, positions: NDArray[np.int64], *, threads: int | None = None
 ) -> Iterator[tuple[NDArray[np.int64], xr.Dataset]]:
     """Read some chips, a few at a time, in a fixed order: where they are in `positions`, and they.
 
@@ -94,11 +94,13 @@ def read_batches(
     chips : Dataset or ChipStream
     positions : int (chip)
         Ascending.
+    threads : int, optional
+        As for `map_chips`, where the chips are a stream.
     """
     if isinstance(chips, xr.Dataset):
         for rows in np.array_split(np.arange(len(positions)), -(-len(positions) // AT_ONCE) or 1):
             yield rows, chips.isel(chip=positions[rows])
         return
     some = chips.only(positions)
-    for batch in chip_batches(some):
+    for batch in map_chips(some, lambda cut: cut, threads=threads):
         yield np.searchsorted(some.chips["chip"], batch["chip"]), batch

@@ -1,20 +1,14 @@
 """The score of a landslide map: average precision, exact, over all pixels together."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import torch
-import xarray as xr
-from numpy.typing import NDArray
 from scipy import ndimage
 
-from landslide.chips.passing import map_chips
 from landslide.chips.split import TEST
-from landslide.chips.survey import Chips, known_of
+from landslide.chips.survey import Chips, known_of, read_batches
 from landslide.cube.labels import NO_DATA
 
 SMOOTHING = 5  # pixels on a side
-AT_ONCE = 32  # chips read together from a dataset
 
 
 def average_precision(scores: torch.Tensor, labels: torch.Tensor) -> float:
@@ -81,7 +75,7 @@ def change_baselines(
     chosen = np.flatnonzero(known["part"].to_numpy() == part)
     labels = known["label"].to_numpy()[chosen]
     change, difference = (np.empty(labels.shape, np.float32) for _ in range(2))
-    for rows, batch in _batches(chips, chosen, threads):
+    for rows, batch in read_batches(chips, chosen, threads=threads):
         sar = batch["sar"].sel(timesteps=timesteps).to_numpy()
         increase = np.nan_to_num(sar[:, 1::2] - sar[:, 0::2])
         change[rows] = np.abs(increase).sum(axis=1)
@@ -90,19 +84,3 @@ def change_baselines(
     scores = {"change_auprc": change, "smoothed_difference_auprc": difference}
     counted = torch.from_numpy(labels)
     return {name: average_precision(torch.from_numpy(s), counted) for name, s in scores.items()}
-
-
-def _batches(
-    chips: Chips, positions: NDArray[np.int64], threads: int | None
-) -> Iterator[tuple[NDArray[np.int64], xr.Dataset]]:
-    """Read some chips, a few at a time, in a fixed order: where they are in `positions`, and they.
-
-    The positions ascend.
-    """
-    if isinstance(chips, xr.Dataset):
-        for rows in np.array_split(np.arange(len(positions)), -(-len(positions) // AT_ONCE) or 1):
-            yield rows, chips.isel(chip=positions[rows])
-        return
-    some = chips.only(positions)
-    for batch in map_chips(some, lambda cut: cut, threads=threads):
-        yield np.searchsorted(some.chips["chip"], batch["chip"]), batch

@@ -46,7 +46,7 @@ def test_two_sweeps_of_other_settings_are_not_one_curve(table_of, curved, make_r
 def test_the_curves_are_drawn_from_the_table(table_of, curved, make_row, tmp_path, capsys):
     table_of([*curved, make_row(inputs="vh", key="ab")])
     out = tmp_path / "labels.png"
-    assert main(["figure-labels", str(tmp_path / "table"), str(out)]) == 0
+    assert main(["curves", str(tmp_path / "table"), str(out)]) == 0
     assert capsys.readouterr().out == f"{out}\n"
     assert out.stat().st_size > 10_000
 
