@@ -38,6 +38,11 @@ class Section:
         return bool(self.identity["simulated"])
 
     @property
+    def as_the_paper(self) -> bool:
+        """Whether its models began at random on all labels, as those that the paper speaks of."""
+        return self.identity["origin"] is None and self.identity["labelled_chips"] is None
+
+    @property
     def seeds(self) -> list[int]:
         """The seeds of the scored rows."""
         return sorted({int(seed) for seed in self.scored["seed"]})

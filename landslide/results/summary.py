@@ -16,8 +16,8 @@ from landslide.results.sections import Section, sections
 def report(table: pd.DataFrame, form: Form = "text") -> str:
     """Return the rows of `results_table` as the pivot, the baselines and the paper's claims.
 
-    Rows that may not be compared stand in sections of their own. `csv` is one tidy table
-    without the claims.
+    Rows that may not be compared stand in sections of their own; of models that began elsewhere,
+    or had few labels, the paper claims nothing. `csv` is one tidy table without the claims.
 
     Raises
     ------
@@ -113,6 +113,8 @@ def _text(section: Section) -> Iterator[str]:
     yield ""
     cells = _cells(section)
     yield from columns(cells)
+    if not section.as_the_paper:
+        return
     yield ""
     numbered, lacking = _claims(section)
     yield f"The paper's claims here ({_spread(section)})"
@@ -140,6 +142,8 @@ def _markdown(section: Section) -> Iterator[str]:
     yield ""
     header, *rows = _cells(section)
     yield from pipes(header, rows)
+    if not section.as_the_paper:
+        return
     yield ""
     numbered, lacking = _claims(section)
     claims = [
