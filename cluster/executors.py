@@ -94,20 +94,20 @@ class RayActors(ThreadPoolExecutor):
 
     def _answering(self) -> Any:
         """Wait for a free actor, and see that it has not died while it had nothing to do."""
+        reason = (
+            "Ray's actors die before they are given a task: see Ray's logs, and run again to go on"
+        )
         for _ in range(self._max_workers + 1 + AGAIN):
             actor = self._free.get()
             try:
                 ray.get(actor.run.remote(bool))
             except RayError as error:
-                if getattr(error, "actor_init_failed", False):  # another would fail as it did
-                    self._free.put(actor)
-                    raise OSError(f"a Ray actor cannot begin: {_last_line(error)}") from None
-                self._replace(actor, error)
+                if getattr(error, "actor_init_failed", False):
+                    reason = f"a Ray actor cannot begin: {_last_line(error)}"
+                self._replace(actor, error)  # elsewhere another may
             else:
                 return actor
-        raise OSError(
-            "Ray's actors die before they are given a task: see Ray's logs, and run again to go on"
-        )
+        raise OSError(reason)
 
     def _replace(self, actor: Any, error: RayError) -> None:
         """Ask for another actor in the place of one that died, or is out of reach."""

@@ -127,6 +127,7 @@ def train_bundle(
         **_pixel(cube),
         cube=experiment.cube,
         cube_digest=experiment.cube_digest,
+        label_digest=experiment.label_digest,
         key=key,
         versions=versions(),
     )

@@ -39,7 +39,7 @@ def run_command(run: Callable[[], int | None], *, verbose: bool = False) -> int:
         except ModuleNotFoundError as error:
             print(f"error: {error}: {EXTRAS}", file=sys.stderr)
             return 1
-        except (ValueError, OSError) as error:
+        except (ValueError, OSError, ImportError) as error:  # a library of the system's may lack
             print(f"error: {error}", file=sys.stderr)
             return 1
         except MemoryError as error:

@@ -31,6 +31,11 @@ def without_secrets(uri: str) -> str:
     return named.partition("?")[0] if _SIGNED.search(named) else named
 
 
+def text_without_secrets(text: str) -> str:
+    """Return a text with every address in it as it may be printed."""
+    return re.sub(r"\w+://[^\s\"']+", lambda found: without_secrets(found[0]), text)
+
+
 def absolute(uri: str) -> str:
     """Return `uri` with a local path made absolute, so that another process finds it.
 
@@ -65,10 +70,10 @@ def _plain_errors(uri: str) -> Iterator[None]:
     except OSError:
         raise
     except Exception as error:
-        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        reason = " ".join(f"{type(error).__name__}: {text_without_secrets(str(error))}".split())
         raise StoreError(
-            f"{uri} cannot be reached ({reason}); check the address, and the credentials in the "
-            "environment or in fsspec's configuration"
+            f"{without_secrets(uri)} cannot be reached ({reason[:200]}); check the address, and "
+            "the credentials in the environment or in fsspec's configuration"
         ) from error
 
 
@@ -201,21 +206,23 @@ def remove_all(uri: str, *, patient: bool = True) -> None:
 
 
 def _remove_all(uri: str) -> None:
-    filesystem, path = fsspec.core.url_to_fs(uri)
-    if isinstance(filesystem, LocalFileSystem):
-        _remove_here(Path(path))
-        return
-    filesystem.invalidate_cache()
-    if not filesystem.exists(path):
-        return
-    if glob.has_magic(path):
-        # `rm` would take it for a pattern, and the neighbours that it matches for what is meant.
-        for file in filesystem.find(path):
-            with contextlib.suppress(FileNotFoundError):
-                filesystem.rm_file(file)
-        return
-    with contextlib.suppress(FileNotFoundError):
-        filesystem.rm(path, recursive=True)
+    with _plain_errors(uri):
+        filesystem, path = fsspec.core.url_to_fs(uri)
+        if isinstance(filesystem, LocalFileSystem):
+            _remove_here(Path(path))
+            return
+        filesystem.invalidate_cache()
+        if not filesystem.exists(path):
+            return
+        if glob.has_magic(path):
+            # `rm` would take it for a pattern, and the neighbours that it matches for what is
+            # meant.
+            for file in filesystem.find(path):
+                with contextlib.suppress(FileNotFoundError):
+                    filesystem.rm_file(file)
+            return
+        with contextlib.suppress(FileNotFoundError):
+            filesystem.rm(path, recursive=True)
 
 
 def _remove_here(path: Path) -> None:
@@ -264,14 +271,16 @@ def file_written_whole(uri: str) -> Iterator[str]:
     OSError
         Where the address cannot be written.
     """
-    filesystem, path = fsspec.core.url_to_fs(uri)
+    with _plain_errors(uri):
+        filesystem, path = fsspec.core.url_to_fs(uri)
     folder, _, name = path.rpartition("/")
     ending = name.rpartition(".")[2]  # some writers go by it
     if not isinstance(filesystem, LocalFileSystem):
         with tempfile.TemporaryDirectory() as temporary:
             unfinished = f"{temporary}/unfinished.{ending}"
             yield unfinished
-            patiently(lambda: filesystem.put_file(unfinished, path))
+            with _plain_errors(uri):
+                patiently(lambda: filesystem.put_file(unfinished, path))
         return
     filesystem.makedirs(folder, exist_ok=True)
     unfinished = f"{folder}/.{uuid.uuid4().hex}.{ending}"

@@ -22,6 +22,7 @@ from landslide.chips.inputs import PAPER_INPUTS
 from landslide.command import run_command
 from landslide.options import Parser
 from landslide.results.figures import figure4
+from landslide.results.sections import sections
 from landslide.results.summary import report
 from landslide.results.table import results_table
 from landslide.retries import patiently
@@ -102,7 +103,7 @@ def run(args: argparse.Namespace, planned: Sweep | None = None) -> int:
     rows = patiently(lambda: results_table(table))
     print(report(rows))
     print(f"table:  {table}\nsplit:  {split_address}")
-    if rows["auprc"].notna().any():
+    if any(len(each.scored) and each.as_the_paper for each in sections(rows)):
         figure4(rows, f"{sweep.beside}/figure4.png")
         print(f"figure: {sweep.beside}/figure4.png")
     return int(failures > 0)

@@ -22,6 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the sweep, and say what coherence adds; 1 where a trial failed."""
     args = options(arguments, __doc__, INPUTS)
     sweep = plan_sweep(args)
+    sweep.require_writable()
     with ray_cluster(args.address):
         resources = resources_of(args, sweep.base)
         args.gpus_per_trial = resources.gpus  # whatever nodes come and go

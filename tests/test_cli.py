@@ -177,6 +177,17 @@ def test_a_store_that_is_not_installed_is_one_line(
     assert capsys.readouterr().err == f"error: {out}: Install adlfs to access Azure\n"
 
 
+def test_a_library_of_the_system_that_lacks_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: Said
+) -> None:
+    def lacking(_: str) -> pd.DataFrame:
+        raise ImportError("libcudart.so.12: cannot open shared object file")
+
+    monkeypatch.setattr(landslide.results.table, "results_table", lacking)
+    assert main(["table", "table"]) == 1
+    assert capsys.readouterr().err == "error: libcudart.so.12: cannot open shared object file\n"
+
+
 def test_an_interruption_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: Said) -> None:
     def interrupt(_: str) -> pd.DataFrame:
         raise KeyboardInterrupt

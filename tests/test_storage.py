@@ -13,6 +13,7 @@ from landslide.cli import main
 from landslide.storage import (
     absolute,
     exists,
+    file_written_whole,
     read_bytes,
     remove,
     remove_all,
@@ -65,7 +66,19 @@ def test_what_a_store_raises_is_an_os_error_on_one_line(
         for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
             monkeypatch.setenv(name, str(tmp_path / "none"))
     address = f"s3://{bucket}/row.parquet"
-    for call in (read_bytes, lambda uri: write_whole(uri, b"row"), exists, remove):
+
+    def fill(uri: str) -> None:
+        with file_written_whole(uri) as path:
+            Path(path).write_bytes(b"row")
+
+    for call in (
+        read_bytes,
+        lambda uri: write_whole(uri, b"row"),
+        exists,
+        remove,
+        remove_all,
+        fill,
+    ):
         with pytest.raises(
             OSError, match=re.escape(f"{address} cannot be reached ({reason}")
         ) as caught:

@@ -17,7 +17,7 @@ from rasterio import DatasetReader
 from rasterio.errors import RasterioError
 
 from landslide.build.signing import Signer, unsigned
-from landslide.storage import without_secrets
+from landslide.storage import text_without_secrets, without_secrets
 
 REMOTE = ("http://", "https://", "/vsicurl", "s3://", "gs://", "az://")
 REMOTE_OPTIONS = {
@@ -50,11 +50,6 @@ def gdal_options(address: str) -> dict[str, str]:
 def _private_folder() -> "tempfile.TemporaryDirectory[str]":
     """Return a folder that nobody else may read, and that goes with this process."""
     return tempfile.TemporaryDirectory(prefix="landslide-", ignore_cleanup_errors=True)
-
-
-def text_without_secrets(text: str) -> str:
-    """Return a text with every address in it as it may be printed."""
-    return re.sub(r"\w+://[^\s\"']+", lambda found: without_secrets(found[0]), text)
 
 
 def without_queries(said: str) -> str:

@@ -9,7 +9,7 @@ import shapely
 from shapely.geometry import shape
 from shapely.geometry.base import BaseGeometry
 
-from landslide.storage import read_bytes
+from landslide.storage import read_bytes, without_secrets
 
 BOX = "[west, south, east, north] in degrees"
 
@@ -40,7 +40,7 @@ def read_area(value: object, where: str) -> BaseGeometry:
     if isinstance(value, list):
         area = _box(value, where)
     elif isinstance(value, str):
-        area = _of_geojson(_read(value, where), f"{where}: {value}")
+        area = _of_geojson(_read(value, where), f"{where}: {without_secrets(value)}")
     elif isinstance(value, Mapping):
         area = _of_geojson(value, where)
     else:
@@ -74,9 +74,11 @@ def _read(address: str, where: str) -> Any:
     try:
         return json.loads(read_bytes(address))
     except FileNotFoundError as error:
-        raise FileNotFoundError(f"{where}: no area at {address}: there is no such file") from error
+        raise FileNotFoundError(
+            f"{where}: no area at {without_secrets(address)}: there is no such file"
+        ) from error
     except ValueError as error:
-        raise ValueError(f"{where}: {address} is not GeoJSON: {error}") from error
+        raise ValueError(f"{where}: {without_secrets(address)} is not GeoJSON: {error}") from error
 
 
 def _of_geojson(document: Any, where: str) -> BaseGeometry:

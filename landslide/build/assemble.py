@@ -12,7 +12,6 @@ import xarray as xr
 from odc.geo.geobox import GeoBox
 from odc.geo.xr import xr_coords
 
-from landslide.build.access import text_without_secrets
 from landslide.build.catalogue import cube_item, item_address
 from landslide.build.changes import Change, changes, moved_layers
 from landslide.build.fingerprint import as_recorded
@@ -25,7 +24,7 @@ from landslide.cube.address import plain_write_errors
 from landslide.cube.events import event_to_attribute
 from landslide.cube.schema import VARIABLES, house_schema
 from landslide.cube.store import open_cube
-from landslide.storage import remove, write_whole
+from landslide.storage import remove, text_without_secrets, write_whole
 
 log = logging.getLogger(__name__)
 

@@ -93,7 +93,8 @@ def _polarisations(
     single = sorted(((name,) for name in POLARISATIONS), key=lambda names: -len(with_all(names)))
     sets = [names for names in (POLARISATIONS, *single) if with_all(names)]
     two_sided = (names for names in sets if _on_both_sides(with_all(names), event))
-    return next(two_sided, sets[0] if sets else ())
+    most = max(sets, key=lambda names: len(with_all(names)), default=())
+    return next(two_sided, most)
 
 
 def _lacking(one: Pass, polarisations: tuple[str, ...]) -> str:

@@ -33,7 +33,7 @@ from landslide.storage import without_secrets
 
 LOWEST, HIGHEST = -600.0, 9000.0
 """No ground is lower or higher [m]: such values are voids that the file does not declare."""
-SAMPLES_AT_ONCE = 1 << 25
+SAMPLES_AT_ONCE = 1 << 22  # of a fine DEM: 40 MB
 """Of a DEM that is finer than the grid: they bound what a block takes of memory."""
 LOOKED_AT = 512  # rows, and columns, of a grid that are looked at for what covers it
 KERNEL = 4  # samples beyond a block that cubic convolution may want

@@ -14,11 +14,10 @@ from pystac_client.exceptions import APIError
 from pystac_client.warnings import PystacClientWarning
 from shapely.geometry.base import BaseGeometry
 
-from landslide.build.access import text_without_secrets
 from landslide.build.outlines import one_turn
 from landslide.build.scenes import Scene, scene_of
 from landslide.retries import innermost
-from landslide.storage import without_secrets
+from landslide.storage import text_without_secrets, without_secrets
 
 PAGE = 100
 TIMEOUT_S = 60

@@ -43,6 +43,11 @@ def sign_azure(address: str, refused: bool) -> str:
                 f"{plain}: the Planetary Computer does not sign it (HTTP {status}): set "
                 "PC_SDK_SUBSCRIPTION_KEY to the key of your account there"
             ) from error
+        if status == 404:
+            raise PermissionError(
+                f"{plain}: the Planetary Computer signs nothing there (HTTP 404): set "
+                '`signing = "none"` where it needs no signature'
+            ) from error
         said = " ".join(str(error).split())[:160]
         raise ConnectionError(
             f"{plain}: the Planetary Computer's signatures cannot be had ({said}): run again "

@@ -94,10 +94,48 @@ def select_images(
     ValueError
         Where a side has too few images.
     """
-    before, after = sides(cube["timestep"].to_numpy(), event)
+    images, counts = _of_one_geometry(cube, event, orbit)
+    for side, there in (("before", images.before), ("after", images.after)):
+        spared = one_sided and not there and bool(images.before or images.after)
+        if len(there) < timesteps and not spared:
+            found = "; ".join(f"orbit {n}: {b} before, {a} after" for n, (b, a) in counts.items())
+            way = (
+                "ask for fewer timesteps"
+                if images.before and images.after
+                else "nothing is compared across orbits; give a cube with images on both sides"
+            )
+            raise ValueError(
+                f"{timesteps} timesteps need {timesteps} images {side} event {event.name!r}, "
+                f"there are {len(there)} ({found}): {way}"
+            )
+    return _nearest(images, timesteps)
+
+
+def most_images(cube: xr.Dataset, event: Event, most: int, orbit: str | None = None) -> Images:
+    """Choose as `select_images` does as many images on each side as there are, up to `most`.
+
+    Raises
+    ------
+    ValueError
+        Where there is none of the orbit asked for.
+    """
+    images, _ = _of_one_geometry(cube, event, orbit)
+    return _nearest(images, min(most, len(images.before), len(images.after)))
+
+
+def _nearest(images: Images, count: int) -> Images:
+    return Images(images.before[:count], images.after[:count], images.orbit)
+
+
+def _of_one_geometry(
+    cube: xr.Dataset, event: Event, orbit: str | None
+) -> tuple[Images, dict[str, tuple[int, int]]]:
+    """Return all images of the geometry that is chosen, and how many each has before and after."""
+    times = cube["timestep"].to_numpy()
+    before, after = sides(times, event)
     allowed, names = _allowed_geometries(cube, event, orbit)
     counts = {
-        name: (
+        str(name): (
             int((before & allowed & (names == name)).sum()),
             int((after & allowed & (names == name)).sum()),
         )
@@ -110,26 +148,14 @@ def select_images(
             "choose another --orbit"
         )
     chosen = max(counts, key=lambda name: (min(counts[name]), sum(counts[name])))
-    for side, count in zip(("before", "after"), counts[chosen], strict=True):
-        spared = one_sided and not count and any(counts[chosen])
-        if count < timesteps and not spared:
-            found = "; ".join(f"orbit {n}: {b} before, {a} after" for n, (b, a) in counts.items())
-            way = (
-                "ask for fewer timesteps"
-                if min(counts[chosen])
-                else "nothing is compared across orbits; give a cube with images on both sides"
-            )
-            raise ValueError(
-                f"{timesteps} timesteps need {timesteps} images {side} event {event.name!r}, "
-                f"there are {count} ({found}): {way}"
-            )
-    order = np.argsort(cube["timestep"].to_numpy(), kind="stable")
+    order = np.argsort(times, kind="stable")
     usable = allowed & (names == chosen)
-    return Images(
-        before=tuple(int(i) for i in order[::-1] if before[i] and usable[i])[:timesteps],
-        after=tuple(int(i) for i in order if after[i] and usable[i])[:timesteps],
-        orbit=str(chosen),
+    images = Images(
+        before=tuple(int(i) for i in order[::-1] if before[i] and usable[i]),
+        after=tuple(int(i) for i in order if after[i] and usable[i]),
+        orbit=chosen,
     )
+    return images, counts
 
 
 def select_opposite(

@@ -50,9 +50,9 @@ class ChipStream:
 
         They keep the order that they have here, in whatever order they are named.
         """
-        return ChipStream(
-            self.chips.isel(chip=np.unique(np.asarray(chips, np.int64))), self.readings
-        )
+        every, named = np.arange(self.chips.sizes["chip"]), np.asarray(chips)
+        chosen = np.unique(every[named] if named.size else every[:0])
+        return ChipStream(self.chips.isel(chip=chosen), self.readings)
 
 
 def map_chips[Result](
@@ -88,8 +88,8 @@ def map_chips[Result](
         Which of `stream.blocks()` to read, one after another; all of them by default. The more
         blocks lie between the two that a chip crosses, the longer its first half is held.
     threads : int, optional
-        Of this process, where no executor is given: as many as it has cores, and no fewer than
-        four where the store is remote.
+        Of this process, where no executor is given: by default as many as it has cores. Where the
+        store is remote they are four at least.
 
     Raises
     ------
@@ -177,9 +177,12 @@ def chip_batches(
     *,
     look_ahead: int | None = None,
     order: Sequence[int] | None = None,
+    threads: int | None = None,
 ) -> Iterator[xr.Dataset]:
     """Read a cube once and give its chips batch by batch; `map_chips` says how."""
-    return map_chips(stream, _as_it_is, executor, look_ahead=look_ahead, order=order)
+    return map_chips(
+        stream, _as_it_is, executor, look_ahead=look_ahead, order=order, threads=threads
+    )
 
 
 def _as_it_is(chips: xr.Dataset) -> xr.Dataset:

@@ -3,7 +3,7 @@
 import logging
 import uuid
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 import dask.array as da
@@ -70,9 +70,7 @@ def plan_stream(
         )
     chipping = chipping or Chipping(protocol=protocol or "paper")
     wanted = union([inputs] if isinstance(inputs, str) else inputs)
-    counts = tuple(sorted({int(count) for count in timesteps}))
-    if not counts or counts[0] < 1 or any(count != int(count) for count in timesteps):
-        raise ValueError(f"timesteps are whole numbers from 1 on, not {list(timesteps)}")
+    counts = whole_timesteps(timesteps)
     require_variables(cube, wanted)
     chips = plan_chips(read_labels(cube), chipping, split)
     parts = Counter(chips["part"].to_numpy().tolist())
@@ -101,6 +99,20 @@ def plan_stream(
         **said,
     )
     return ChipStream(chips, readings)
+
+
+def whole_timesteps(timesteps: Iterable[float]) -> tuple[int, ...]:
+    """Return timestep counts in order, each once.
+
+    Raises
+    ------
+    ValueError
+        Where there is none, or one is no whole number from 1 on.
+    """
+    given = list(timesteps)
+    if not given or not all(count >= 1 and count % 1 == 0 for count in given):
+        raise ValueError(f"timesteps are whole numbers from 1 on, not {given}")
+    return tuple(sorted({int(count) for count in given}))
 
 
 def stream_chips(

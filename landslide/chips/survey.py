@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from landslide.chips.loading import finish, mask_labels
 from landslide.chips.moments import chip_moments
-from landslide.chips.passing import ChipStream, map_chips
+from landslide.chips.passing import ChipStream, chip_batches, map_chips
 
 Chips = xr.Dataset | ChipStream
 """Chips in memory or in a chip store, or the stream that cuts them out of the cube."""
@@ -102,5 +102,5 @@ def read_batches(
             yield rows, chips.isel(chip=positions[rows])
         return
     some = chips.only(positions)
-    for batch in map_chips(some, lambda cut: cut, threads=threads):
+    for batch in chip_batches(some, threads=threads):
         yield np.searchsorted(some.chips["chip"], batch["chip"]), batch

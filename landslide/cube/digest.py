@@ -59,16 +59,21 @@ def _chunk_tags(uri: str, arrays: list[str]) -> dict[str, str]:
 
 
 def label_digest(labels: NDArray[np.uint8]) -> str:
-    """Return the SHA-256 of a label plane `(y, x)`: every copy of a cube has that of the cube."""
+    """Return the SHA-256 of a label plane `(y, x)`: a copy has it in any layout."""
     digest = hashlib.sha256()
     _add_labels(digest, labels.shape, [labels])
     return digest.hexdigest()
 
 
-def _add_labels(digest: Any, shape: tuple[int, ...], bands: Iterable[NDArray[np.uint8]]) -> None:
-    digest.update(f"{shape} uint8".encode())
+def _add_labels(
+    digest: Any, shape: tuple[int, ...], bands: Iterable[NDArray[np.uint8]], *others: Any
+) -> None:
+    """Add a label plane to digests, all of which it passes once."""
+    for each in (digest, *others):
+        each.update(f"{shape} uint8".encode())
     for band in bands:
-        digest.update(np.ascontiguousarray(band).data)
+        for each in (digest, *others):
+            each.update(np.ascontiguousarray(band).data)
 
 
 def how_read(cube: xr.Dataset, *, skip_damaged: bool = False) -> list[str]:
@@ -77,11 +82,11 @@ def how_read(cube: xr.Dataset, *, skip_damaged: bool = False) -> list[str]:
     return missing + (["skip-damaged"] if skip_damaged else [])
 
 
-def opened_digest(cube: xr.Dataset, *, skip_damaged: bool = False) -> str:
-    """Return the `cube_digest` of an opened cube, which is that of its rows in the table.
+def opened_digests(cube: xr.Dataset, *, skip_damaged: bool = False) -> tuple[str, str | None]:
+    """Return the `cube_digest` of an opened cube, as its rows have it, and its `label_digest`.
 
-    Its labels are read a band at a time. Where they cannot be read, as where there are none, it is
-    that of a cube without.
+    Its labels are read a band at a time. Where they cannot be read, as where there are none, the
+    first is that of a cube without, and the second is None.
 
     Parameters
     ----------
@@ -95,13 +100,14 @@ def opened_digest(cube: xr.Dataset, *, skip_damaged: bool = False) -> str:
     FileNotFoundError, PermissionError, ConnectionError, ValueError
         As `open_cube` does.
     """
+    read_as = how_read(cube, skip_damaged=skip_damaged)
     stored = _stored(str(cube.encoding["source"]))
-    digest = stored.copy()
+    digest, of_labels = stored.copy(), hashlib.sha256()
     try:
-        _add_labels(digest, (cube.sizes["y"], cube.sizes["x"]), label_bands(cube))
+        _add_labels(digest, (cube.sizes["y"], cube.sizes["x"]), label_bands(cube), of_labels)
     except ValueError:  # damage is one, too
-        digest = stored
-    return _finished(digest, how_read(cube, skip_damaged=skip_damaged))
+        return _finished(stored, read_as), None
+    return _finished(digest, read_as), of_labels.hexdigest()
 
 
 def cube_digest(

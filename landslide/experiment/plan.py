@@ -22,7 +22,7 @@ from landslide.chips.split import (
     spatial_blocks,
     split_to_json,
 )
-from landslide.chips.stream import plan_stream
+from landslide.chips.stream import plan_stream, whole_timesteps
 from landslide.chips.windows import corners_of
 from landslide.cube.digest import cube_digest, how_read, label_digest
 from landslide.cube.events import Event, event_to_attribute
@@ -153,7 +153,7 @@ def plan_experiment(
         event=event,
         chipping=chipping,
         inputs=tuple(sorted({parse_inputs(name).name for name in inputs})),
-        timesteps=tuple(sorted(set(timesteps))),
+        timesteps=whole_timesteps(timesteps),
         orbit=orbit,
         split=split_to_json(corners_of(chips), chips["part"].to_numpy(), chipping),
         simulated=bool(cube.attrs.get("simulated", False)),

@@ -68,14 +68,14 @@ def threshold_of(bundles: Sequence[Bundle], wanted: str | float) -> tuple[float,
     return fmean(known), "mean of what maximised each model's F1 on its validation part"
 
 
-def warnings_of(bundles: Sequence[Bundle], cube: str, digest: str) -> list[str]:
+def warnings_of(bundles: Sequence[Bundle], cube: str, labels: str | None) -> list[str]:
     """Return the sentences about its models that every product of a map of a cube carries.
 
-    The cube is known by its address and by its digest, which a copy of it shares.
+    The cube is known by its address, and by the digest of its labels, which its copies share.
     """
     said = []
-    known = [(b.description.get("cube"), b.description.get("cube_digest")) for b in bundles]
-    if any(trained_on == cube or of == digest for trained_on, of in known):
+    known = [(b.description.get("cube"), b.description.get("label_digest")) for b in bundles]
+    if any(on == cube or (labels is not None and of == labels) for on, of in known):
         said.append(
             "Trained on this very cube: on ground that the model learned from, scores say nothing."
         )

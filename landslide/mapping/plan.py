@@ -10,7 +10,7 @@ import xarray as xr
 from dask.base import tokenize
 
 from landslide.chips.inputs import parse_inputs
-from landslide.cube.digest import opened_digest
+from landslide.cube.digest import opened_digests
 from landslide.cube.events import Event, event_to_attribute, find_event
 from landslide.mapping.area import Area, area_of, grown, require_fit, said_of_fit
 from landslide.mapping.choices import PLAIN, MapChoices
@@ -115,10 +115,10 @@ def plan_map(
     )
     folder = absolute(out)
     source = original.encoding.get("source")
-    digest = (
-        opened_digest(original, skip_damaged=choices.skip_damaged)
+    digest, labels = (
+        opened_digests(original, skip_damaged=choices.skip_damaged)
         if source
-        else f"in memory {tokenize(original)}"
+        else (f"in memory {tokenize(original)}", None)
     )
     address = absolute(str(source)) if source else ""
     identity = _identity(bundles, digest, event, scene, overlap, resample=choices.resample)
@@ -145,7 +145,7 @@ def plan_map(
         overlap=overlap,
         threshold=threshold,
         threshold_from=origin,
-        warnings=(*warnings_of(bundles, address, digest), *said),
+        warnings=(*warnings_of(bundles, address, labels), *said),
     )
 
 

@@ -3,6 +3,7 @@
 import pandas as pd
 
 from landslide.results.labels import AT_RANDOM, COMMON
+from landslide.results.order import SECTION, arithmetic
 
 
 def curve_rows(table: pd.DataFrame) -> pd.DataFrame:
@@ -13,7 +14,8 @@ def curve_rows(table: pd.DataFrame) -> pd.DataFrame:
     Raises
     ------
     ValueError
-        Where there are none; or two of one point and seed, as of sweeps with other settings.
+        Where there are none; or where those of one point differ in their settings, as of several
+        sweeps.
     """
     known = table.assign(few=table["labelled_chips"].notna())
     rows = table[known.groupby(list(COMMON), dropna=False)["few"].transform("any")]
@@ -22,11 +24,13 @@ def curve_rows(table: pd.DataFrame) -> pd.DataFrame:
             "no row of the table had few labels: sweeps/transfer.py and sweeps/pretraining.py "
             "write such rows"
         )
-    one = [*COMMON, "origin", "labelled_chips", "seed"]
-    twice = rows[rows["error"].isna()]
-    twice = twice[twice.duplicated(one)]
-    if len(twice):
-        row = twice.iloc[0]
+    scored = rows[rows["error"].isna()].assign(precision=lambda known: arithmetic(known.precision))
+    point, settings = [*COMMON, "origin", "labelled_chips"], list(SECTION)
+    first = scored.groupby(point, dropna=False)[settings].transform("first")
+    alike = (first == scored[settings]) | (first.isna() & scored[settings].isna())
+    differing = scored[~alike.all(axis=1)]
+    if len(differing):
+        row = differing.iloc[0]
         began = row["origin"] if isinstance(row["origin"], str) else AT_RANDOM
         raise ValueError(
             f"the table holds several sweeps over labelled chips, as of {row['inputs']} at "

@@ -2,6 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
 
 from landslide.results.bootstrap import (
     Interval,
@@ -81,6 +84,8 @@ def differences(
     if len(every) > 1:
         names = _names(meeting, *((inputs, 0) for inputs, _ in pairs[0]))
         counts = f"{found[0].timesteps} to {found[-1].timesteps}"
+        if len(every) < len(pairs):  # some could not be compared: which the mean is over is said
+            counts = ", ".join(each.timesteps for each in found)
         try:
             mean = combination([(1 / len(every), scores) for scores in every])
         except ValueError:
@@ -94,7 +99,15 @@ def _difference(meeting: Meeting, first: Configuration, second: Configuration) -
     one, other = _resampled(meeting.first, first), _resampled(meeting.second, second)
     if one.chips != other.chips:
         raise ValueError("the two are of other blocks of test chips: give both sweeps the same")
+    if _scored_on(meeting.first, first) != _scored_on(meeting.second, second):
+        raise ValueError("the two are scored on other pixels: give both sweeps the same event")
     return combination([(1, one), (-1, other)])
+
+
+def _scored_on(section: Section, configuration: Configuration) -> set[tuple[Any, ...]]:
+    """Return how many pixels a configuration was scored on, and which share were landslides."""
+    rows = _rows(section, configuration)
+    return set(rows[["test_pixels", "prevalence"]].itertuples(index=False, name=None))
 
 
 def _names(meeting: Meeting, first: Configuration, second: Configuration) -> tuple[str, str]:
@@ -116,10 +129,15 @@ def _counts(first: int, second: int) -> str:
     return f"{first} - {second}" if differ else str(max(first, second))
 
 
-def _resampled(section: Section, configuration: Configuration) -> Resampled:
+def _rows(section: Section, configuration: Configuration) -> pd.DataFrame:
     inputs, timesteps = configuration
     scored = section.scored
-    rows = scored[(scored["inputs"] == inputs) & (scored["timesteps"] == timesteps)]
+    return scored[(scored["inputs"] == inputs) & (scored["timesteps"] == timesteps)]
+
+
+def _resampled(section: Section, configuration: Configuration) -> Resampled:
+    inputs, timesteps = configuration
+    rows = _rows(section, configuration)
     if not has_histograms(rows):
         raise ValueError(
             f"a row of {inputs} at {timesteps} timesteps kept no histograms of its scores by test "

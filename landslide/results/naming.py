@@ -63,10 +63,12 @@ class Meeting:
     @property
     def either(self) -> dict[str, Any]:
         """What each is, by column name: `1 - 4` where they are two."""
-        other = self.second.identity
+        mine, other = self.first.identity, self.second.identity
+        pairs = zip(began(self.first), began(self.second), strict=True)
+        said = dict(zip(("origin", "labelled_chips"), map(" - ".join, pairs), strict=True))
         return {
-            name: own if own == other[name] else f"{own} - {other[name]}"
-            for name, own in self.first.identity.items()
+            name: own if own == other[name] else said.get(name, f"{own} - {other[name]}")
+            for name, own in mine.items()
         }
 
 

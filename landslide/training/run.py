@@ -2,6 +2,7 @@
 
 import functools
 import io
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -20,6 +21,8 @@ from landslide.training.device import whole_float32
 from landslide.training.feeding import Feed
 from landslide.training.metrics import average_precision
 from landslide.training.start import start_digest
+
+log = logging.getLogger(__name__)
 
 Report = Callable[[dict[str, float]], None]
 """Told each epoch's record."""
@@ -213,7 +216,7 @@ class Run:
         write_whole(address, buffer.getvalue())
 
     def resume(self, address: str) -> None:
-        """Take up the state that an address holds, if there is one.
+        """Take up the state that an address holds, if there is one of this version.
 
         Raises
         ------
@@ -226,7 +229,10 @@ class Run:
             return
         device = next(self.network.parameters()).device
         state: dict[str, Any] = torch.load(io.BytesIO(data), map_location=device, weights_only=True)
-        if state.get("determined") != self.determined:
+        if "determined" not in state:
+            log.warning("%s is a checkpoint of an earlier version: training begins anew", address)
+            return
+        if state["determined"] != self.determined:
             raise ValueError(
                 f"the checkpoint {address} is of another configuration: remove it, or name another"
             )

@@ -19,7 +19,6 @@ from odc.geo.geobox import GeoBox
 from pyproj import CRS, Geod, Transformer
 
 from landslide.build import assemble, stages, terrain, writing
-from landslide.build.access import text_without_secrets
 from landslide.build.elevation import Dem
 from landslide.build.fingerprint import fingerprint
 from landslide.build.plan import plan_build
@@ -29,6 +28,7 @@ from landslide.chips.optimize.layout import Layout
 from landslide.cli import main
 from landslide.cube.events import find_event
 from landslide.cube.store import open_cube, stored_chunks
+from landslide.storage import text_without_secrets
 from tests.built_event import NORTH, WEST, build, speckle
 
 

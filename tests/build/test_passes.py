@@ -196,6 +196,13 @@ def test_one_side_alone_is_refused_unless_it_is_asked_for() -> None:
     assert chosen(*before, one_sided=True) == ["2018-08-20", "2018-09-01"]
 
 
+def test_of_one_side_the_polarisations_are_taken_that_most_passes_have() -> None:
+    later = [scene(day, polarisations=("vv",)) for day in ("2018-09-13", "2018-09-25")]
+    found = passes(*later, scene("2018-10-07"))
+    choice = choose_passes(found, EVENT, SarSource(one_sided=True))
+    assert (choice.polarisations, len(choice.passes)) == (("vv",), 3)
+
+
 def test_sides_of_different_orbits_are_not_compared() -> None:
     with pytest.raises(ValueError, match="different orbits are not compared") as said:
         chosen(scene("2018-09-01T20:41"), scene("2018-09-13T08:41", track=141, state="ascending"))

@@ -39,7 +39,7 @@ def test_nothing_is_missing_where_everything_is_there(make_cube: Callable[..., x
     require_variables(make_cube(), union(EVERYTHING))
 
 
-@pytest.mark.parametrize("timesteps", [(), (0,), (-1, 2)])
+@pytest.mark.parametrize("timesteps", [(), (0,), (-1, 2), (1.5,), (float("inf"),), (float("nan"),)])
 def test_timesteps_are_whole_numbers_from_1_on(
     timesteps: tuple[int, ...], event: Event, make_cube: Callable[..., xr.Dataset]
 ) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from landslide.cube.digest import cube_digest, opened_digest
+from landslide.cube.digest import cube_digest, label_digest, opened_digests
 from landslide.cube.labels import label_bands, read_labels
 from landslide.cube.store import open_cube
 
@@ -163,8 +163,9 @@ def test_an_opened_cube_has_the_digest_of_its_whole_labels(
     assert len(list(label_bands(opened))) == 2
     for skip_damaged in (False, True):
         read_as = ["no-data"] * (missing == "no-data") + ["skip-damaged"] * skip_damaged
-        wanted = cube_digest(uri, read_labels(opened), read_as)
-        assert opened_digest(opened, skip_damaged=skip_damaged) == wanted
+        labels = read_labels(opened)
+        wanted = cube_digest(uri, labels, read_as), label_digest(labels)
+        assert opened_digests(opened, skip_damaged=skip_damaged) == wanted
 
 
 def test_labels_that_cannot_be_read_are_none_to_the_digest(
@@ -175,7 +176,7 @@ def test_labels_that_cannot_be_read_are_none_to_the_digest(
     wrong = write(cube.assign(landslides=(("y", "x"), labels)), "wrong")
     none = write(cube.drop_vars("landslides"), "none")
     for uri in (wrong, none):
-        assert opened_digest(open_cube(uri)) == cube_digest(uri)
+        assert opened_digests(open_cube(uri)) == (cube_digest(uri), None)
 
 
 def test_no_cube_has_no_digest(tmp_path: Path, cube: xr.Dataset) -> None:

@@ -14,6 +14,7 @@ import xarray as xr
 from scipy.special import expit, logit
 
 from landslide import open_cube, simulate_cube
+from landslide.chips.optimize import Layout, optimize_cube
 from landslide.cli import main
 from landslide.cube.georeference import geobox_of
 from landslide.cube.stored import StoredArray
@@ -201,6 +202,13 @@ def test_a_cube_is_known_by_the_digest_of_its_rows_wherever_it_lies(
     for address in (cube, copied, str(link)):
         plan = plan_map(models[:1], open_cube(address), str(tmp_path / "map"))
         assert plan.digest == trained_on
+        assert plan.warnings[0].startswith("Trained on this very cube: ")
+    # In another layout, or read otherwise, it has another digest, and is known by its labels.
+    laid_out = str(tmp_path / "optimized.zarr")
+    optimize_cube(cube, laid_out, layout=Layout(chip_size=64))
+    for address, choices in ((laid_out, None), (copied, MapChoices(skip_damaged=True))):
+        plan = plan_map(models[:1], open_cube(address), str(tmp_path / "map"), choices)
+        assert plan.digest != trained_on
         assert plan.warnings[0].startswith("Trained on this very cube: ")
     labels = xr.open_zarr(copied)["landslides"]
     other = _without_crs(cube, tmp_path / "other.zarr", landslides=labels * 0)

@@ -102,7 +102,7 @@ def test_of_counts_that_share_no_seed_each_stands_and_the_mean_alone_is_left_out
     table = text.partition("timesteps  difference")[2]
     assert [line[0] for line in table.splitlines()[1:3]] == ["1", "3"]
     assert "\n1 to 3 " not in text
-    assert "no mean over 1 to 3 timesteps, whose differences share no seed" in text
+    assert "no mean over 1, 3 timesteps, whose differences share no seed" in text
     assert "not compared at 4, the inputs to compare share no seed" in text
 
 
@@ -110,7 +110,14 @@ def test_what_csv_has_no_place_for_is_said_in_the_log(table_of, seeds_apart, cap
     csv = pd.read_csv(io.StringIO(compare(table_of(seeds_apart), "vv", "vh", "csv")))
     assert csv["timesteps"].tolist() == [1, 3]
     assert [record.levelname for record in caplog.records] == ["WARNING"] * 2
-    assert "hokkaido, paper protocol: no mean over 1 to 3 timesteps" in caplog.text
+    assert "hokkaido, paper protocol: no mean over 1, 3 timesteps" in caplog.text
+
+
+def test_the_mean_says_which_counts_it_is_over(table_of, rows):
+    made = [row for n in (1, 4) for name in ("vv", "vh") for row in rows(name, 1.5, n)]
+    lone = [*rows("vv", 2.0, 2, (0,)), *rows("vh", 1.0, 2, (5,))]
+    csv = pd.read_csv(io.StringIO(compare(table_of([*made, *lone]), "vv", "vh", "csv")))
+    assert csv["timesteps"].tolist() == ["1", "4", "1, 4"]
 
 
 def test_rows_of_two_splits_are_never_paired(table_of, rows):
@@ -218,7 +225,10 @@ def test_where_no_number_of_labels_is_named_each_that_both_have_stands(table_of,
 
 def test_runs_of_one_name_stand_apart_and_say_in_what_they_differ(table_of, curves):
     csv = compare(table_of(curves()), "vv from kaikoura on 2", f"vv {AS_LONG}", "csv")
-    assert pd.read_csv(io.StringIO(csv))["epochs"].tolist() == ["3 - 100", "3 - 200"]
+    found = pd.read_csv(io.StringIO(csv))
+    assert found["epochs"].tolist() == ["3 - 100", "3 - 200"]
+    assert set(found["origin"]) == {f"from kaikoura - {AS_LONG}"}
+    assert set(found["labelled_chips"].astype(str)) == {"2"}
 
 
 @pytest.mark.parametrize("changed", [{"split_digest": "other"}, {"cube_digest": "beef"}])
@@ -236,6 +246,16 @@ def test_models_scored_in_other_blocks_are_not_compared(table_of, curves):
     table = table_of(curves(**{"from kaikoura": blocks}))
     with pytest.raises(ValueError, match="of other blocks of test chips"):
         compare(table, "vv from kaikoura on 2", "vv at random on 2")
+
+
+@pytest.mark.parametrize("changed", [{"test_pixels": 999}, {"prevalence": 0.5}])
+def test_models_scored_on_other_pixels_are_not_compared(table_of, curves, changed):
+    made = [
+        replace(row, **changed) if row.origin is None and row.labelled_chips is None else row
+        for row in curves()
+    ]
+    with pytest.raises(ValueError, match="scored on other pixels"):
+        compare(table_of(made), "vv from kaikoura on 10", "vv at random on all")
 
 
 def test_rows_without_histograms_say_what_to_do(table_of, make_row):

@@ -39,6 +39,9 @@ def test_two_sweeps_of_other_settings_are_not_one_curve(table_of, curved, make_r
     longer = make_row(epochs=300, train_chips=40, key="ef")
     with pytest.raises(ValueError, match=f"several sweeps .* of vv at 1 timesteps, .* {AT_RANDOM}"):
         curve_rows(table_of([*curved, longer]))
+    other_seed = make_row(epochs=300, seed=7, train_chips=40, key="ef")
+    with pytest.raises(ValueError, match=f"several sweeps .*, seed 7, {AT_RANDOM}"):
+        curve_rows(table_of([*curved, other_seed]))
     failed = make_row(epochs=300, error="out of memory", key="ef")
     assert len(curve_rows(table_of([*curved, failed]))) == len(curved) + 1
 

@@ -199,6 +199,17 @@ def test_a_checkpoint_of_another_configuration_is_refused(
     assert "\n" not in str(caught.value)
 
 
+def test_beside_a_checkpoint_of_an_earlier_version_training_begins_anew(
+    checkpoint: str, make_chips: MakeChips, small: Small, caplog: pytest.LogCaptureFixture
+) -> None:
+    trained = train(make_chips(), small(epochs=2), checkpoint=checkpoint)
+    state = torch.load(checkpoint, weights_only=True)
+    state["config"] = state.pop("determined")
+    torch.save(state, checkpoint)
+    assert_same(train(make_chips(), small(epochs=2), checkpoint=checkpoint), trained)
+    assert f"{checkpoint} is a checkpoint of an earlier version" in caplog.text
+
+
 @pytest.mark.parametrize("setting", ["encoder_weights", "start"])
 def test_a_run_goes_on_with_the_same_weights_from_another_place(
     setting: str, tmp_path: Path, checkpoint: str, make_chips: MakeChips, small: Small

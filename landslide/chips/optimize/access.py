@@ -1,6 +1,5 @@
 """What a chip costs to read, from a cube as it is and as it is laid out for chips."""
 
-import contextlib
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -8,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from landslide.chips.images import select_images
+from landslide.chips.images import most_images
 from landslide.chips.optimize.layout import CubeLayout
 from landslide.cube.events import Event
 from landslide.cube.layers import readable
@@ -33,11 +32,11 @@ def composite_images(cube: xr.Dataset, event: Event | None, most: int) -> list[i
     """Return the images of the largest composite that the event has, up to `most` on a side."""
     if event is None:
         return []
-    for count in range(most, 0, -1):
-        with contextlib.suppress(ValueError):
-            images = select_images(cube, event, count)
-            return [*images.before, *images.after]
-    return []
+    try:
+        images = most_images(cube, event, most)
+    except ValueError:
+        return []
+    return [*images.before, *images.after]
 
 
 def _access(

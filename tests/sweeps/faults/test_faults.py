@@ -49,7 +49,9 @@ class Sweep:
 
     def checkpoints(self) -> list[str]:
         """Return the checkpoints that there are."""
-        return [str(path) for path in self.store.glob(f"{self.place}/runs/*.checkpoint")]
+        with contextlib.suppress(FileNotFoundError):  # a probe that was listed and is gone
+            return [str(path) for path in self.store.glob(f"{self.place}/runs/*.checkpoint")]
+        return []
 
     def trained(self) -> list[psutil.Process]:
         """Return the processes that train, once a trial has left a checkpoint."""
