@@ -185,7 +185,7 @@ def test_what_no_actor_can_begin_with_is_said_once_for_every_task(ray: None) -> 
     with RayActors(1, Resources(0.5), begin) as actors:
         for each in [actors.submit(os.getpid) for _ in range(2)]:
             with pytest.raises(OSError, match=r"^a Ray actor cannot begin: see nvidia-smi$"):
-                each.result(timeout=120)
+                each.result(timeout=600)
 
 
 def test_actors_for_which_there_is_no_room_hold_up_nothing(ray: None) -> None:
