@@ -119,7 +119,7 @@ def predict_chips(
     if skip_damaged:
         stream = _whole(stream)
     last = stream.chips.sizes["chip"] - 1
-    chosen = np.unique(np.linspace(0, last, min(count, last + 1)).round())
+    chosen = np.linspace(0, last, min(count, last + 1)).round().astype(int)
     chips = load_chips(stream.only(chosen))
     planes = select_channels(chips, inputs, max(config.timesteps, 1))
     valid = np.isfinite(planes[:, judged(inputs.channels)]).all(axis=1)
