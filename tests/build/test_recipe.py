@@ -53,16 +53,17 @@ labels = {{inventory = "slides.gpkg", mapped = "https://example.org/mapped.geojs
 def test_an_address_may_begin_at_home(
     event_file: EventFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("HOME", "/home/somebody")
+    home = tmp_path / "somebody"
+    monkeypatch.setenv("HOME", str(home))
     file = event_file(
         f'{AREA}\nsar = {{source = "~/rtc"}}\nterrain = {{source = ["~/a.tif", "b.tif"]}}',
         head='cube = "~/quake.zarr"',
     )
     recipe = load_recipe(file)
-    assert recipe.sar.source == "/home/somebody/rtc"
+    assert recipe.sar.source == f"{home}/rtc"
     assert recipe.terrain is not None
-    assert recipe.terrain.source == ("/home/somebody/a.tif", f"{tmp_path}/b.tif")
-    assert recipe.event.cube == "/home/somebody/quake.zarr"
+    assert recipe.terrain.source == (f"{home}/a.tif", f"{tmp_path}/b.tif")
+    assert recipe.event.cube == f"{home}/quake.zarr"
 
 
 @pytest.mark.parametrize(
