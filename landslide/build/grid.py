@@ -9,13 +9,13 @@ from pyproj import CRS, Transformer
 from pyproj.exceptions import CRSError
 from shapely.geometry.base import BaseGeometry
 
+from landslide.cube.georeference import STEP_DEGREES
+
 RESOLUTION = 10.0
 """Side of a pixel [m]: what Sentinel-1's ground range products have."""
 LARGEST_SIDE = 200_000
 """Pixels on a side; a larger grid is a mistyped area."""
 LONGITUDE_LATITUDE = "EPSG:4326"
-STEP_DEGREES = 0.01
-"""Edges of an area are followed in steps as small, as a straight one bends when projected."""
 
 
 def utm_zone(area: BaseGeometry) -> CRS:

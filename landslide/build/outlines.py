@@ -10,7 +10,8 @@ from pyproj import CRS, Transformer
 from shapely.affinity import translate
 from shapely.geometry.base import BaseGeometry
 
-from landslide.build.grid import LONGITUDE_LATITUDE, STEP_DEGREES
+from landslide.build.grid import LONGITUDE_LATITUDE
+from landslide.cube.georeference import STEP_DEGREES
 
 TURN = 360.0
 """Degrees of longitude."""

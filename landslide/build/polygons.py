@@ -14,8 +14,9 @@ from pyproj import CRS, Transformer
 from pyproj.exceptions import CRSError
 
 from landslide.build.access import unknown, without_queries
-from landslide.build.grid import LONGITUDE_LATITUDE, STEP_DEGREES
+from landslide.build.grid import LONGITUDE_LATITUDE
 from landslide.build.outlines import all_turns, outline
+from landslide.cube.georeference import STEP_DEGREES
 from landslide.storage import without_secrets
 
 type Polygons = NDArray[np.object_]

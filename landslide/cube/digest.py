@@ -61,19 +61,19 @@ def _chunk_tags(uri: str, arrays: list[str]) -> dict[str, str]:
 def label_digest(labels: NDArray[np.uint8]) -> str:
     """Return the SHA-256 of a label plane `(y, x)`: a copy has it in any layout."""
     digest = hashlib.sha256()
-    _add_labels(digest, labels.shape, [labels])
+    _add_labels([digest], labels.shape, [labels])
     return digest.hexdigest()
 
 
 def _add_labels(
-    digest: Any, shape: tuple[int, ...], bands: Iterable[NDArray[np.uint8]], *others: Any
+    digests: Sequence[Any], shape: tuple[int, ...], bands: Iterable[NDArray[np.uint8]]
 ) -> None:
-    """Add a label plane to digests, all of which it passes once."""
-    for each in (digest, *others):
-        each.update(f"{shape} uint8".encode())
+    """Add a label plane, which is read once, to each of some digests."""
+    for digest in digests:
+        digest.update(f"{shape} uint8".encode())
     for band in bands:
-        for each in (digest, *others):
-            each.update(np.ascontiguousarray(band).data)
+        for digest in digests:
+            digest.update(np.ascontiguousarray(band).data)
 
 
 def how_read(cube: xr.Dataset, *, skip_damaged: bool = False) -> list[str]:
@@ -104,7 +104,7 @@ def opened_digests(cube: xr.Dataset, *, skip_damaged: bool = False) -> tuple[str
     stored = _stored(str(cube.encoding["source"]))
     digest, of_labels = stored.copy(), hashlib.sha256()
     try:
-        _add_labels(digest, (cube.sizes["y"], cube.sizes["x"]), label_bands(cube), of_labels)
+        _add_labels([digest, of_labels], (cube.sizes["y"], cube.sizes["x"]), label_bands(cube))
     except ValueError:  # damage is one, too
         return _finished(stored, read_as), None
     return _finished(digest, read_as), of_labels.hexdigest()
@@ -139,7 +139,7 @@ def cube_digest(
     """
     digest = _stored(uri)
     if labels is not None:
-        _add_labels(digest, labels.shape, [labels])
+        _add_labels([digest], labels.shape, [labels])
     return _finished(digest, read_as)
 
 

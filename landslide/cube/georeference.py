@@ -19,6 +19,8 @@ GRID_MAPPING = ("crs_wkt", "spatial_ref", "grid_mapping_name")
 """Attributes that make a variable a grid mapping of the CF conventions, any of them."""
 PLAIN = ("crs_wkt", "spatial_ref", "crs", "epsg", "proj:epsg", "proj:code")
 """Attributes of a cube, or of its x and y, that name a coordinate reference system in one value."""
+STEP_DEGREES = 0.01
+"""Edges in degrees are followed in steps as small when they are projected: a straight one bends."""
 TOLERANCE = 0.01  # pixels that a coordinate may lie beside its place
 
 

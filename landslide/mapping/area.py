@@ -6,15 +6,12 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
-from landslide.cube.georeference import geobox_of, pixel_size, unit_of
+from landslide.cube.georeference import STEP_DEGREES, geobox_of, pixel_size, unit_of
 from landslide.training.bundle import Bundle
 
 Area = tuple[tuple[int, int], tuple[int, int]]
 """Rows and columns, each first and end."""
 TOLERANCE = 0.02  # of a pixel's size
-STEP_DEGREES = 0.01
-"""Edges of a box are followed in steps as small, as where a cube is built: a straight one bends
-when projected."""
 
 
 def area_of(cube: xr.Dataset, bbox: Sequence[float] | None) -> Area:
