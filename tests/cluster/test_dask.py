@@ -1,5 +1,6 @@
 """A Dask client for a while."""
 
+import contextlib
 import json
 import socket
 import sys
@@ -104,6 +105,7 @@ def test_what_else_goes_wrong_on_the_way_to_a_scheduler_is_said_as_it_is(
 
     monkeypatch.delenv("DASK_SCHEDULER_ADDRESS", raising=False)
     monkeypatch.setattr("cluster.dask.Client", failing)
+    monkeypatch.setattr("cluster.dask._local", contextlib.nullcontext)
     address = "tcp://127.0.0.1:1" if isinstance(error, TypeError) else None
     with pytest.raises(type(error)) as raised:
         dask_client(address).__enter__()

@@ -206,7 +206,7 @@ def test_a_cube_is_known_by_the_digest_of_its_rows_wherever_it_lies(
     # In another layout, or read otherwise, it has another digest, and is known by its labels.
     laid_out = str(tmp_path / "optimized.zarr")
     optimize_cube(cube, laid_out, layout=Layout(chip_size=64))
-    for address, choices in ((laid_out, None), (copied, MapChoices(skip_damaged=True))):
+    for address, choices in ((laid_out, MapChoices()), (copied, MapChoices(skip_damaged=True))):
         plan = plan_map(models[:1], open_cube(address), str(tmp_path / "map"), choices)
         assert plan.digest != trained_on
         assert plan.warnings[0].startswith("Trained on this very cube: ")
