@@ -13,10 +13,10 @@ import warnings
 from pathlib import Path
 from statistics import median
 
-import dask
 import numpy as np
 import odc.stac
 import rasterio
+from dask.base import compute
 from measure import arguments, output, report, spread
 from memory import memory
 from rasterio.transform import from_origin
@@ -75,7 +75,7 @@ def load_alone(plan: BuildPlan) -> None:
             chunks={"y": 1024, "x": 1024},
         )
         sums += [array.data.sum() for array in loaded.data_vars.values()]
-    dask.compute(*sums)
+    compute(*sums)
 
 
 def measure(event: str, way: str) -> None:

@@ -62,7 +62,7 @@ def main() -> None:
         # Its pages are on the disk before anything is timed, so that no epoch shares the disk, or
         # the cores, with the system that writes them back.
         os.sync()
-        ways = {
+        ways: dict[str, Chips] = {
             "memory": load_chips(stream),
             "store": open_chip_store(f"{folder}/chips.zarr"),
             "stream": stream,

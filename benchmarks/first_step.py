@@ -61,7 +61,8 @@ def measured(path: Path) -> dict[str, float]:
 def main() -> None:
     args = arguments(__doc__).parse_args()
     paths = published(args.folder), optimised(args.folder)
-    rows, ratios = [], {}
+    rows: list[tuple[str, str, str]] = []
+    ratios: dict[str, float] = {}
     # One to warm up. About half as many count as of shorter benchmarks: each takes a minute.
     runs = [{path: measured(path) for path in paths} for _ in range(args.runs // 2 + 2)][1:]
     for path in paths:

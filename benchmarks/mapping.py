@@ -185,7 +185,7 @@ def main() -> None:
     for name, (tall, wide) in shapes.items():
         rows.append((f"{name}: {tall} x {wide} pixels", "", ""))
         for way in ("inference", "whole"):
-            seconds, peaks = zip(*(run[name][way] for run in runs), strict=True)
+            seconds, peaks = map(list, zip(*(run[name][way] for run in runs), strict=True))
             rows.append((f"  {way}: seconds", spread(seconds, 1), ""))
             rows.append((f"  {way}: MB over the idle process", spread(peaks, 0), ""))
             ratios[f"{name.split()[0]}_{way}_seconds"] = median(seconds)

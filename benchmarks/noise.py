@@ -7,6 +7,7 @@ import os
 import shutil
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import zarr
@@ -54,8 +55,8 @@ def published(folder: Path) -> Path:
     dates = len(ORBITS)
 
     def put(
-        name: str, dims: tuple[str, ...], values: np.ndarray | None, **how: object
-    ) -> zarr.Array:
+        name: str, dims: tuple[str, ...], values: np.ndarray | None, **how: Any
+    ) -> zarr.Array[Any]:
         shape = (dates, *SHAPE) if values is None else values.shape
         plane = {"y": CHUNK, "x": CHUNK, "timestep": 1} if len(dims) > 1 else {}
         array = group.create_array(
@@ -136,7 +137,7 @@ def tiled(folder: Path, kind: str, down: int, across: int) -> Path:
     grid = tuple(-(-n // CHUNK) for n in shape)
     for name, array in old.arrays():
         if array.ndim == 1:
-            values = array[...]
+            values = np.asarray(array[...])
             if name in sizes:
                 values = values[0] + (values[1] - values[0]) * np.arange(sizes[name])
             copy = new.create_array(name, data=values, fill_value=array.fill_value)

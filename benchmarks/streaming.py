@@ -72,7 +72,7 @@ def composite(cube: xr.Dataset, names: tuple[str, ...], counts: tuple[int, ...])
     """Compose the whole scene, as one would with xarray: lazily, in Dask's chunks."""
     logs = cube[list(names)]
     if cube["vv"].attrs.get("units") != "ln(1)":
-        logs = np.log(logs)
+        logs = logs.map(np.log)
     channels = [
         xr.concat(
             [logs[name].isel(timestep=side[:count]).mean("timestep") for count in counts], "n"
@@ -222,7 +222,10 @@ def main() -> None:
     for layout, path in layouts(args.folder):
         chips = plan(path)
         reading = only_reading(path, needed(path, chips))
-        ways = {"streamed": partial(stream, chips), "loaded": partial(load_chips, chips)}
+        ways: dict[str, Callable[[], object]] = {
+            "streamed": partial(stream, chips),
+            "loaded": partial(load_chips, chips),
+        }
         taken = medians_in_turn(ways | reading, args.runs)
         ours, loaded = taken.pop("streamed"), taken.pop("loaded")
         fastest = min(taken, key=taken.__getitem__)

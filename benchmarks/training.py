@@ -16,9 +16,8 @@ import numpy as np
 import torch
 import xarray as xr
 from measure import arguments, report, seconds, spread
-from torch.autograd import DeviceType
 from torch.nn.functional import cross_entropy
-from torch.profiler import ProfilerActivity, profile
+from torch.profiler import DeviceType, ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
 from landslide.chips.inputs import parse_inputs

@@ -58,18 +58,21 @@ def watched_trial(trial: Callable[..., None], notes: str) -> Callable[..., None]
 
 def watch(notes: str, arguments: list[str]) -> None:
     """Run the sweep until a trial has made its first step."""
+    from ray import tune  # noqa: PLC0415 - as below
+
+    from cluster.ray import ray_cluster  # noqa: PLC0415 - as below
     from sweeps import ablation, planning, trial  # noqa: PLC0415 - importing is part of the time
 
     note(notes, "imports done")
     for module, names in ((planning, PLANNING), (ablation, RUNNING)):
         for name in names:
             setattr(module, name, noting(getattr(module, name), notes))
-    opened, with_parameters = ablation.ray_cluster, trial.tune.with_parameters
+    with_parameters = tune.with_parameters
 
     @contextmanager
-    def ray_cluster(address: str | None) -> Iterator[None]:
+    def noted_cluster(*args: Any, **how: Any) -> Iterator[None]:
         note(notes, "ray_cluster called")
-        with opened(address):
+        with ray_cluster(*args, **how):
             note(notes, "ray_cluster done")
             yield
 
@@ -81,7 +84,11 @@ def watch(notes: str, arguments: list[str]) -> None:
         if LAST in Path(notes).read_text():
             raise KeyboardInterrupt  # what it was for is noted
 
-    ablation.ray_cluster, trial.tune.with_parameters = ray_cluster, watched
+    for module, name, stands_in in (
+        (ablation, "ray_cluster", noted_cluster),
+        (tune, "with_parameters", watched),
+    ):
+        setattr(module, name, stands_in)
     trial.Progress.setup = noting(trial.Progress.setup, notes)  # type: ignore[method-assign]
     trial.Progress.on_step_begin = stop  # type: ignore[method-assign]
     with suppress(KeyboardInterrupt):
