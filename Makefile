@@ -14,6 +14,8 @@ SHAPE     := 1280 1536
 HOKKAIDO  := data/hokkaido_simulated.zarr
 $(HOKKAIDO): SHAPE  := 4398 5382
 $(HOKKAIDO): IMAGES := --descending 9 9 --ascending 4 4
+# Pixels. In Hokkaido's cube the default of 1024 leaves 5 blocks with test chips, and 512 leaves 19.
+BLOCK     := 512
 CUBE    ?=
 # Beside the table lie the figure, the split and the checkpoints.
 TABLE   ?= $@/table
@@ -57,7 +59,7 @@ setup: $(READY)
 	rm -f .uv.log
 
 $(READY): requirements.txt pyproject.toml .python-version | $(filter .uv/bin/uv,$(UV))
-	@echo "Setting up $(VENV): $$(grep -c == requirements.txt) packages, a few GB; a minute, or several the first time"
+	@echo "Setting up $(VENV): $$(grep -c == requirements.txt) packages, some 9 GB on Linux; a minute, or several the first time"
 	@rm -f $@
 	@$(UV) venv --quiet --allow-existing $(VENV) 2>.setup.log \
 	  || $(UV) venv --quiet --allow-existing --python '>=3.12' $(VENV) 2>.setup.log \
@@ -81,7 +83,7 @@ ablation: $(READY) $(filter $(SIMULATED),$(or $(CUBE),$(SIMULATED)))
 
 results: $(READY) $(filter $(HOKKAIDO),$(or $(CUBE),$(HOKKAIDO)))
 	@$(PYTHON) sweeps/experiment.py $(or $(CUBE),$(HOKKAIDO)) --table $(TABLE) \
-	  --preset $(or $(PRESET),paper) $(OPTIONS)
+	  --preset $(or $(PRESET),paper) --block-size $(BLOCK) $(OPTIONS)
 
 test: $(READY)
 	@$(PYTHON) -m pytest $(SIDE_BY_SIDE) -m "not long"

@@ -1,0 +1,1 @@
+"""The ablation, its Tune trial, and the sweeps that build on them."""

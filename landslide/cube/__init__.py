@@ -1,0 +1,1 @@
+"""What a cube is: events, schema, opening, digest, download."""

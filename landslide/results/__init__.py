@@ -1,0 +1,1 @@
+"""The table, the paper's claims put to it, and the figures."""

@@ -21,6 +21,7 @@ type Scores = dict[Configuration, Resampled]  # by inputs and timesteps
 
 PAPER_PREVALENCE = 0.09
 """Share of landslides in the pixels that the paper scored, which its absolute bounds belong to."""
+DIRECTIONS = {"held": "for it", "against": "against it", "neither": "neither way"}
 NO_HELP = 0.01
 """A gain in AUPRC that counts as none: no effect could never be shown to be exactly zero."""
 
@@ -134,16 +135,21 @@ class Claim:
 
     @property
     def outcome(self) -> str:
-        """The verdict, and with one seed which way it points."""
+        """The verdict, and with one seed what that speaks for."""
         if self.verdict != "undecided" or all(each.seeds > 1 for each in self.comparisons):
             return self.verdict
-        return f"undecided (one seed; points to {self.points_to})"
+        return f"undecided (one seed: {self.direction})"
 
     @property
     def points_to(self) -> str:
         """What the means alone say: against where any is, else no data, neither, or held."""
         found = {each.points_to if each.family else "no data" for each in self.comparisons}
         return next(each for each in ("against", "no data", "neither", "held") if each in found)
+
+    @property
+    def direction(self) -> str:
+        """What the means alone speak for, in words."""
+        return DIRECTIONS.get(self.points_to, self.points_to)
 
 
 def paper_claims(scored: pd.DataFrame) -> list[Claim]:

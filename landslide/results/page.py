@@ -108,7 +108,7 @@ def _claims(parts: Sequence[Section], setting: Setting) -> Iterator[str]:
             "The exact detector is not trained. It reads each pixel alone with all that the "
             "simulation knows, the share of landslides on each kind of ground in these very test "
             "chips included. It has no seed, so that its columns say only which way its scores "
-            "point; and it is no bound, for a network sees the neighbours, too. Neighbours show "
+            "point; and that is no bound, for a network sees the neighbours, too. Neighbours show "
             "what grows there: *told* the land cover of each pixel, the detector no longer needs "
             "terrain to guess it. A network sees it in part: what terrain adds to it may be near "
             "either."
@@ -118,10 +118,7 @@ def _claims(parts: Sequence[Section], setting: Setting) -> Iterator[str]:
 
 def _pointed_to(alone: Claim, told: Claim) -> str:
     """Say what scores of one seed and of no interval say of a claim, told the cover and not."""
-    said, other = (
-        one.points_to if one.points_to == "no data" else f"points to {one.points_to}"
-        for one in (alone, told)
-    )
+    said, other = alone.direction, told.direction
     return said if said == other else f"{said}; told the land cover, {other}"
 
 

@@ -1,0 +1,1 @@
+"""From chips to a score: networks and their device, normalisation, AUPRC, checkpoints."""

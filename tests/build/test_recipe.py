@@ -1,17 +1,20 @@
 """The [build] table of an event file."""
 
 import json
+import re
+import tomllib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import pytest
 
-from landslide.build.recipe import _typed, load_recipe
+from landslide.build.recipe import KEYS, SECTIONS, _typed, load_recipe
 from landslide.build.sources import PLANETARY_COMPUTER
 from landslide.cube.events import load_event
 
 AREA = "area = [141.9, 42.7, 142.0, 42.8]"
+EXAMPLE = Path(__file__).parents[2] / "examples" / "build.toml"
 EventFile = Callable[..., Path]
 
 
@@ -24,6 +27,18 @@ def test_an_area_is_enough(event_file: EventFile) -> None:
     assert recipe.terrain.collection == "cop-dem-glo-30"
     assert recipe.insar is recipe.labels is None
     assert recipe.event == load_event(event_file(AREA))
+
+
+def test_the_example_names_every_key_and_all_of_it_may_be_used(tmp_path: Path) -> None:
+    text = re.sub(r"(?m)^# (?=\[build\.|[a-z_]+ = )", "", EXAMPLE.read_text())
+    build = tomllib.loads(text)["build"]
+    assert build.keys() == set(KEYS)
+    for name, source in SECTIONS.items():
+        assert build[name].keys() == {each.name for each in fields(source)}
+    used = tmp_path / "used.toml"
+    used.write_text(text)
+    assert load_recipe(used).insar is not None
+    assert load_recipe(EXAMPLE).insar is None
 
 
 def test_addresses_are_beside_the_file_unless_they_say_otherwise(event_file: EventFile) -> None:

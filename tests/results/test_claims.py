@@ -43,8 +43,8 @@ def test_rows_like_the_papers_hold_all_its_claims(table_of, paper_rows):
         ((0.02, 0.021, 0.019), "held"),
         ((-0.02, -0.021, -0.019), "against"),
         ((0.02, -0.02, 0.01), "undecided"),
-        ((0.02,), "undecided (one seed; points to held)"),
-        ((-0.02,), "undecided (one seed; points to against)"),
+        ((0.02,), "undecided (one seed: for it)"),
+        ((-0.02,), "undecided (one seed: against it)"),
     ],
 )
 def test_an_ordering_is_decided_by_differences_paired_by_seed(table_of, make_row, gaps, verdict):
@@ -128,7 +128,7 @@ def test_a_score_on_either_side_of_a_bound_decides(table_of, make_row, claim, sc
 
 def test_missing_rows_are_no_data(table_of, make_row):
     outcomes = [claim.outcome for claim in claims_of(table_of([make_row()]))]
-    assert outcomes == ["undecided (one seed; points to against)"] + ["no data"] * 6
+    assert outcomes == ["undecided (one seed: against it)"] + ["no data"] * 6
 
 
 def test_a_claim_of_several_comparisons_is_as_strong_as_its_weakest():
@@ -152,7 +152,7 @@ def test_any_of_several_that_fails_must_fail_more_surely():
 def test_equal_scores_decide_nothing():
     for equal in (0.0, 0.1, 0.3):  # the mean of three of which is not always that number
         assert compared("a", [equal] * 3).verdict() == "undecided"
-    assert Claim("", [compared("a", [0.0])]).outcome.endswith("points to neither)")
+    assert Claim("", [compared("a", [0.0])]).outcome.endswith("(one seed: neither way)")
 
 
 def test_none_is_surely_best_where_one_that_scored_more_lost_its_seeds(table_of, make_row):
@@ -180,7 +180,7 @@ def test_test_blocks_may_undo_what_the_seeds_agree_on(table_of, rows):
 
 def test_one_seed_decides_nothing_on_however_many_blocks(table_of, rows):
     table = table_of([*rows("vv", 4.0, seeds=(0,)), *rows("vh", 0.5, seeds=(0,))])
-    assert claims_of(table)[2].outcome == "undecided (one seed; points to held)"
+    assert claims_of(table)[2].outcome == "undecided (one seed: for it)"
 
 
 def test_the_best_of_many_is_judged_with_all_of_them_in_view(table_of, make_row):

@@ -144,8 +144,8 @@ def test_the_exact_detector_says_where_the_simulation_is_against_a_claim(both, s
     detector = {"paper": Detector(*[detector_rows(scores)] * 2)}
     page = results_page(both(simulated=True), replace(setting, detector=detector))
     assert "exact detector, paper protocol |" in page
-    assert "| VV beats VH | held | held | points to against |" in page
-    assert "| AUPRC grows with timesteps | held | held | points to against |" in page
+    assert "| VV beats VH | held | held | against it |" in page
+    assert "| AUPRC grows with timesteps | held | held | against it |" in page
     assert "| The DEM helps at 1 and 2 timesteps | held | held | no data |" in page
     assert "| vh | 0.550 | 0.600 | 0.650 | 0.700 |" in page
     assert "| dem | 0.120 |  |  |  |" in page
@@ -157,8 +157,8 @@ def test_where_the_land_cover_changes_what_the_detector_says_both_are_said(both,
     alone = told | {("vv+vh+dem", n): 0.6 for n in (1, 2, 3, 4)}
     found = Detector(detector_rows(alone), detector_rows(told))
     page = results_page(both(simulated=True), replace(setting, detector={"paper": found}))
-    assert "| held | held | points to held; told the land cover, points to neither |" in page
-    assert "| held | held | points to against; told the land cover, points to held |" in page
+    assert "| held | held | for it; told the land cover, neither way |" in page
+    assert "| held | held | against it; told the land cover, for it |" in page
     table = page.split("Told the land cover of each pixel:")
     assert "| vv+vh+dem | 0.600 | 0.600 | 0.600 | 0.600 |" in table[0]
     assert "| vv+vh+dem | 0.500 | 0.500 | 0.500 | 0.500 |" in table[1]

@@ -217,7 +217,7 @@ def test_rows_without_histograms_among_others_are_said_to_be_judged_by_seeds(
 
 def test_claims_are_printed_with_their_numbers(table_of, paper_rows):
     one = report(table_of(paper_rows(1, spread=0)))
-    assert "undecided (one seed; points to held)  VV beats VH" in one
+    assert "undecided (one seed: for it)  VV beats VH" in one
     assert "vv - vh +0.06" in one
 
 

@@ -1,0 +1,1 @@
+"""A scene through the network: strips and seams, into the work store."""

@@ -1,0 +1,1 @@
+"""A map's rasters, polygons and numbers."""

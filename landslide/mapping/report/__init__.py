@@ -1,0 +1,1 @@
+"""A map's page, which opens in any browser."""
