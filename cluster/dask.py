@@ -12,6 +12,7 @@ import dask
 from distributed import Client, LocalCluster
 from distributed.comm.core import CommClosedError
 from distributed.scheduler import KilledWorker
+from distributed.security import Security
 from distributed.versions import VersionMismatchWarning
 
 from cluster.dask_operator import operator_cluster
@@ -71,6 +72,7 @@ def dask_client(
             target = opened.enter_context(operator_cluster(place, adapt))
         else:
             require_address(address)
+            require_certificates(address)
             target = address
         opened.enter_context(_quiet("distributed.client"))  # what it has to say is raised, too
         with warnings.catch_warnings():
@@ -82,13 +84,6 @@ def dask_client(
                     raise  # our own: there is no other to start or to name
                 raise OSError(
                     f"no Dask scheduler answers at {address}: start one, or {way_out}"
-                ) from None
-            except TypeError as error:  # without the certificates that TLS wants
-                if address is None or address.startswith(("tcp://", "ws://", KUBERNETES)):
-                    raise
-                raise OSError(
-                    f"no way to {address} ({' '.join(str(error).split())}): set Dask's "
-                    "distributed.comm.tls"
                 ) from None
         opened.enter_context(_losses(client))
         print(f"Dask dashboard: {client.dashboard_link}")
@@ -167,6 +162,28 @@ def require_address(address: str) -> None:
             f"{address!r} is no address of a Dask scheduler: give tcp://HOST:PORT, or "
             f"{KUBERNETES}NAMESPACE/NAME"
         )
+
+
+def require_certificates(address: str) -> None:
+    """Raise where a scheduler is behind TLS, and Dask has nothing to show it.
+
+    A client that finds out by itself stays half open, and what later collects it may wait for a
+    lock of the one that is opened just then.
+
+    Raises
+    ------
+    OSError
+        Says what is missing.
+    """
+    if not address.startswith(("tls://", "wss://")):
+        return
+    try:
+        found = Security().get_connection_args("client")["ssl_context"]
+        missing = "without certificates" if found is None else None
+    except OSError as error:  # those that are configured cannot be read
+        missing = f"({error})"
+    if missing:
+        raise OSError(f"no way to {address} {missing}: set Dask's distributed.comm.tls")
 
 
 def await_worker(client: Client, seconds: float) -> None:

@@ -90,10 +90,22 @@ def test_other_addresses_are_one_line(address: str) -> None:
         dask_client(address).__enter__()
 
 
-def test_a_scheduler_behind_tls_wants_certificates() -> None:
-    said = r"^no way to tls://127.0.0.1:1 \(TLS expects a `?ssl_context"
-    with pytest.raises(OSError, match=said):
-        dask_client("tls://127.0.0.1:1").__enter__()
+@pytest.mark.parametrize("scheme", ["tls", "wss"])
+@pytest.mark.parametrize(
+    ("file", "said"), [(None, "without certificates"), ("nowhere.pem", r"\(.*No such file.*\)")]
+)
+def test_a_scheduler_behind_tls_wants_certificates(
+    scheme: str, file: str | None, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cluster.dask.Client", None)  # none is begun, for it would stay half open
+    address = f"{scheme}://127.0.0.1:1"
+    with (
+        dask.config.set(
+            {f"distributed.comm.tls.{key}": file for key in ("ca-file", "client.cert")}
+        ),
+        pytest.raises(OSError, match=f"^no way to {address} {said}: set Dask's"),
+    ):
+        dask_client(address).__enter__()
 
 
 @pytest.mark.parametrize("error", [TypeError("no such setting"), OSError("no socket is left")])
