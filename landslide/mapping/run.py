@@ -1,5 +1,6 @@
 """From a trained model and a cube to the products of a map, whole or not at all."""
 
+import sys
 from collections.abc import Sequence
 from concurrent.futures import Executor
 
@@ -46,7 +47,7 @@ def map_landslides(
     work : str, optional
         Where the map grows, in a hidden folder, if the executor's workers do not reach `out`.
     progress : bool
-        Show a bar.
+        Show a bar, and say what every product says of the map.
 
     Returns
     -------
@@ -101,7 +102,10 @@ def predict_scene(
             "no pixel of the area has data in every channel of "
             f"{plan.inputs!r}: check the cube's no-data values and the --bbox"
         )
-    return _asked_for(scene, plan), facts_of(plan, counts)
+    facts = facts_of(plan, counts)
+    if progress:
+        print("\n".join(facts.statements()), file=sys.stderr)
+    return _asked_for(scene, plan), facts
 
 
 def write_map(plan: MapPlan, scene: xr.Dataset, facts: MapFacts) -> dict[str, str]:

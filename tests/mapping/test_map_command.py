@@ -34,9 +34,13 @@ def model(cube: str, tmp_path_factory: pytest.TempPathFactory) -> str:
     return out
 
 
-def test_a_model_and_a_cube_become_products(cube: str, model: str, tmp_path: Path) -> None:
+def test_a_model_and_a_cube_become_products(
+    cube: str, model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = tmp_path / "map"
     assert main(["map", model, cube, str(out), "--min-area", "1000"]) == 0
+    aloud = capsys.readouterr()
+    assert all(Path(line).exists() for line in aloud.out.splitlines())
     names = {path.name for path in out.iterdir()}
     assert {
         f"simulated_20180905_{name}"
@@ -62,6 +66,7 @@ def test_a_model_and_a_cube_become_products(cube: str, model: str, tmp_path: Pat
     page = (out / "simulated_20180905_report.html").read_text()
     for said in ("Unvalidated", "Simulated data", "Trained on simulated data"):
         assert said in page
+        assert said in aloud.err
 
 
 def test_a_box_without_data_leaves_no_folder_though_its_chips_see_some(
