@@ -78,8 +78,11 @@ def device_name(device: torch.device) -> str:
 
 
 def multiplies_bfloat16() -> bool:
-    """Return whether this CPU has AMX, whose units multiply bfloat16."""
-    return bool(torch.cpu._is_amx_tile_supported())  # noqa: SLF001 - it has no public name
+    """Return whether this CPU has units that do: AMX, or AVX-512's for bfloat16."""
+    # Neither has a public name.
+    matrices = torch.cpu._is_amx_tile_supported()  # noqa: SLF001
+    vectors = torch.cpu._is_avx512_bf16_supported()  # noqa: SLF001
+    return bool(matrices or vectors)
 
 
 def resolved_precision(wanted: str, *, gpu: bool) -> str:
@@ -103,8 +106,8 @@ def begin_as_planned(planned: str, gpus: float) -> None:
     hold_to_gpus(gpus)
     if planned == "mixed" != resolved_precision(planned, gpu=gpus > 0):
         raise ValueError(
-            "planned in mixed precision, for a GPU or a CPU with AMX, and here is neither: give "
-            "--precision float32"
+            "planned in mixed precision, for a GPU or a CPU that multiplies bfloat16, and here is "
+            "neither: give --precision float32"
         )
 
 
