@@ -1,6 +1,6 @@
 """From a trained model and a cube to the products of a map, whole or not at all."""
 
-import sys
+import logging
 from collections.abc import Sequence
 from concurrent.futures import Executor
 
@@ -15,6 +15,8 @@ from landslide.mapping.products.planes import NothingSeenError
 from landslide.mapping.telling import facts_of
 from landslide.mapping.write import write_products
 from landslide.storage import absolute
+
+log = logging.getLogger(__name__)
 
 
 def map_landslides(
@@ -47,7 +49,7 @@ def map_landslides(
     work : str, optional
         Where the map grows, in a hidden folder, if the executor's workers do not reach `out`.
     progress : bool
-        Show a bar, and say what every product says of the map.
+        Show a bar.
 
     Returns
     -------
@@ -103,8 +105,8 @@ def predict_scene(
             f"{plan.inputs!r}: check the cube's no-data values and the --bbox"
         )
     facts = facts_of(plan, counts)
-    if progress:
-        print("\n".join(facts.statements()), file=sys.stderr)
+    for said in facts.statements():
+        log.warning("%s", said)
     return _asked_for(scene, plan), facts
 
 

@@ -35,12 +35,15 @@ def model(cube: str, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def test_a_model_and_a_cube_become_products(
-    cube: str, model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    cube: str,
+    model: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     out = tmp_path / "map"
     assert main(["map", model, cube, str(out), "--min-area", "1000"]) == 0
-    aloud = capsys.readouterr()
-    assert all(Path(line).exists() for line in aloud.out.splitlines())
+    assert all(Path(line).exists() for line in capsys.readouterr().out.splitlines())
     names = {path.name for path in out.iterdir()}
     assert {
         f"simulated_20180905_{name}"
@@ -66,7 +69,7 @@ def test_a_model_and_a_cube_become_products(
     page = (out / "simulated_20180905_report.html").read_text()
     for said in ("Unvalidated", "Simulated data", "Trained on simulated data"):
         assert said in page
-        assert said in aloud.err
+        assert said in caplog.text
 
 
 def test_a_box_without_data_leaves_no_folder_though_its_chips_see_some(
