@@ -81,6 +81,7 @@ def main() -> None:
     parser.add_argument("--inputs", default="vv+vh")
     parser.add_argument("--timesteps", type=int, default=2)
     parser.add_argument("--epochs", type=int, help="default: the preset's")
+    parser.add_argument("--batch-size", type=int, help="default: the preset's")
     args = parser.parse_args()
     # What a V100 emulates of bfloat16, cuDNN does not convolve.
     own = working_precision("mixed", this_device())
@@ -89,7 +90,9 @@ def main() -> None:
         parser.error("one seed has no spread: give two or more")
     cube = open_cube(args.cube)
     how = {"inputs": args.inputs, "timesteps": args.timesteps}
-    how |= {} if args.epochs is None else {"epochs": args.epochs}
+    for name in ("epochs", "batch_size"):
+        given = getattr(args, name)
+        how |= {} if given is None else {name: given}
     config = training_config(args.preset, **how)
     chips = load_chips(
         plan_stream(cube, find_event(cube), inputs=args.inputs, timesteps=[args.timesteps])
