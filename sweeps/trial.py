@@ -7,6 +7,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from landslide.storage import remove
 from landslide.training.config import TrainingConfig
 from landslide.training.device import begin_as_planned, of_device
 from landslide.training.run import Report
+from sweeps.thread import in_one_thread
 
 log = logging.getLogger(__name__)
 
@@ -81,15 +83,18 @@ def trial(
     checkpoint = f"{runs}/{key}.checkpoint"
     try:
         begin_as_planned(config.precision, gpus)
-        trained = run_trial(
-            experiment,
-            config,
-            chips,
-            key=key,
-            table=table,
-            checkpoint=checkpoint,
-            weights=weights_of(runs, key) if keep else None,
-            report=seldom(tune.report),
+        trained = in_one_thread(
+            partial(
+                run_trial,
+                experiment,
+                config,
+                chips,
+                key=key,
+                table=table,
+                checkpoint=checkpoint,
+                weights=weights_of(runs, key) if keep else None,
+                report=seldom(tune.report),
+            )
         )
     except Exception as error:  # whatever it is, the table says so and the others go on
         if of_device(error):

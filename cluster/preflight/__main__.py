@@ -212,7 +212,7 @@ def estimates(
     in_memory = choose_chips(args.chips, chip_bytes(sweep.stream), room) == MEMORY
     if step is not None and math.isfinite(step.room) and in_memory:
         channels = len(parse_inputs(step_of(sweep)[0].inputs).channels)
-        yield Check("sweep", *beside_network(sweep.stream, channels, step.room, step.itemsize))
+        yield Check("sweep", *beside_network(sweep.stream, channels, step))
     size, rate = decoded_bytes(sweep.stream), min(filter(math.isfinite, rates), default=math.nan)
     said = f"one pass decodes {gigabytes(size)}"
     if math.isfinite(rate):

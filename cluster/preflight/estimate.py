@@ -1,16 +1,18 @@
 """What a sweep will read, hold and take, from its plan and from what was timed."""
 
-import math
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from cluster.preflight.step import Step
 from landslide.chips.cutting import Reading
 from landslide.chips.passing import ChipStream
 from landslide.chips.sizes import MEMORY, STORE, Room, chip_bytes, choose_chips
 from landslide.chips.split import TRAIN, VALIDATION
 from landslide.training.config import TrainingConfig
+from landslide.training.device import CONTEXT
+from landslide.training.sources import DEVICE_SHARE
 
 
 def decoded_bytes(stream: ChipStream) -> int:
@@ -71,16 +73,30 @@ def fit(stream: ChipStream, wanted: str, room: Room, storage: str) -> tuple[str,
     return "chips", passed, said if passed else f"{said}, too little: {out}"
 
 
-def beside_network(
-    stream: ChipStream, channels: int, room: float, itemsize: int
-) -> tuple[str, bool, str]:
-    """Say whether a trial's chips in memory lie on its GPU, which has room for so many bytes.
+def beside_network(stream: ChipStream, channels: int, step: Step) -> tuple[str, bool, str]:
+    """Say whether a trial's chips in memory lie on its GPU, and how many trials that could hold.
 
-    A value of theirs takes `itemsize` bytes there.
+    Parameters
+    ----------
+    stream : ChipStream
+    channels : int
+        Of the widest configuration.
+    step : Step
+        Of the same, on a GPU.
     """
-    size = itemsize * channels * int(stream.chips["label"].size)
-    where = "lie on its GPU" if size <= room else "stay in the node's memory, a batch at a time"
-    return "GPU memory", True, f"a trial's chips, {gigabytes(size)}, {where}"
+    size = step.itemsize * channels * int(stream.chips["label"].size)
+    resident = size <= step.room
+    where = "lie on its GPU" if resident else "stay in the node's memory, a batch at a time"
+    said = f"a trial's chips, {gigabytes(size)}, {where}"
+    if resident and step.memory is not None and step.peak is not None:
+        # Chips lie there where they take no more than their share of what a trial may allocate.
+        count = int(step.memory / (max(step.peak + size, size / DEVICE_SHARE) + CONTEXT))
+        if count > 1:
+            said += (
+                f", whose {gigabytes(step.memory)} would hold {count} such trials: see "
+                "--gpus-per-trial"
+            )
+    return "GPU memory", True, said
 
 
 def _existing(folder: Path) -> Path:
@@ -97,7 +113,8 @@ def training_seconds(
 ) -> list[float]:
     """Return how long each configuration trains and validates.
 
-    A forward pass is a third of a step, whose backward pass is twice that.
+    A forward pass is a third of a step, whose backward pass is twice that. Small batches count
+    as much less as they are smaller, and the search for convolutions as nothing.
 
     Parameters
     ----------
@@ -108,11 +125,7 @@ def training_seconds(
         Seconds of one step of the widest configuration.
     """
     trained, validated = (int((stream.chips["part"] == part).sum()) for part in (TRAIN, VALIDATION))
-    return [
-        c.epochs * step * math.ceil(trained / c.batch_size)
-        + c.epochs * step / 3 * math.ceil(validated / c.batch_size)
-        for c in configs.values()
-    ]
+    return [c.epochs * step * (trained + validated / 3) / c.batch_size for c in configs.values()]
 
 
 def duration(seconds: float) -> str:

@@ -38,6 +38,8 @@ class Step:
     """Bytes of a value of theirs there."""
     peak: float | None = None
     """Bytes of the device's memory that the steps took at most; None on a CPU."""
+    memory: float | None = None
+    """Bytes that the device has in all; None on a CPU."""
     compiled: bool = False
 
 
@@ -102,6 +104,7 @@ def _timed(config: TrainingConfig, chip_size: int, place: torch.device) -> Step:
         room=room,
         itemsize=precision.itemsize,
         peak=torch.cuda.max_memory_reserved(place) if place.type == "cuda" else None,
+        memory=torch.cuda.mem_get_info(place)[1] if place.type == "cuda" else None,
         compiled=forward is not network,
     )
 

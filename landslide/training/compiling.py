@@ -8,7 +8,7 @@ import torch
 
 from landslide.chips.inputs import parse_inputs
 from landslide.training.config import TrainingConfig
-from landslide.training.device import of_device, whole_float32
+from landslide.training.device import fastest_convolutions, of_device, whole_float32
 from landslide.training.feeding import Feed
 
 log = logging.getLogger(__name__)
@@ -75,7 +75,8 @@ def compiled(
             torch.compiler.reset()
             tried = torch.compile(copy.deepcopy(network).train(), dynamic=False)
             for sample in samples:
-                with whole_float32(precision):  # as in training: the compiler asks for it
+                # As in training: the compiler asks for it, and cuDNN keeps what it chooses.
+                with whole_float32(precision), fastest_convolutions():
                     with torch.autocast(device.type, precision, precision != torch.float32):
                         logits = tried(sample)
                     logits.float().sum().backward()

@@ -214,7 +214,8 @@ def fastest_convolutions() -> Iterator[None]:
     """Let cuDNN try its algorithms on each new shape for a while, and take the fastest.
 
     Each thread tries anew, which takes as long as some steps: it pays where shapes are few, and
-    each comes often.
+    each comes often. What was chosen for a shape before is not looked for again, so that all that
+    computes on such shapes is to be inside.
     """
     before = torch.backends.cudnn.benchmark
     torch.backends.cudnn.benchmark = True

@@ -14,6 +14,7 @@ from landslide.chips.inputs import parse_inputs
 from landslide.storage import absolute
 from landslide.training.config import TrainingConfig
 from landslide.training.start import begin_with
+from landslide.training.upsampling import keep_type_upsampling
 
 CLASSES = 2
 
@@ -92,6 +93,7 @@ def build_network(
         ) from None
     if from_file:
         _load_encoder(network, path)
+    keep_type_upsampling(network)
     return network
 
 

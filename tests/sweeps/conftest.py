@@ -1,5 +1,6 @@
 """One small cube and one Ray for all sweeps under test."""
 
+import contextlib
 from collections.abc import Iterator
 
 import pytest
@@ -20,5 +21,8 @@ def ray(s3_bucket: str, gs_bucket: str) -> Iterator[None]:
     """A local Ray of two CPUs; its nodes know the stores, too."""
     from cluster.ray import ray_cluster
 
-    with ray_cluster(cpus=2):
+    with contextlib.ExitStack() as opened:
+        # What it says is no test's: the first would find it in its own output.
+        with contextlib.redirect_stdout(None):
+            opened.enter_context(ray_cluster(cpus=2))
         yield

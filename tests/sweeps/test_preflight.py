@@ -21,6 +21,7 @@ from landslide.chips.split import Chipping
 from landslide.chips.stream import plan_stream
 from landslide.cube.events import find_event
 from landslide.training.config import training_config
+from landslide.training.device import CONTEXT
 
 QUICK = ["--preset", "quick", "--chip-size", "64", "--epochs", "3"]
 Answers = Callable[..., tuple[int, dict[tuple[str, str], dict[str, object]]]]
@@ -175,8 +176,22 @@ def test_chips_must_fit_where_they_are_to_live(
 def test_a_trials_chips_lie_on_its_gpu_where_they_fit(stream: ChipStream) -> None:
     for itemsize in (2, 4):
         size = 6 * itemsize * stream.chips["label"].size
-        assert "lie on its GPU" in beside_network(stream, 6, size, itemsize)[2]
-        assert "stay in the node's memory" in beside_network(stream, 6, size - 1, itemsize)[2]
+        for room, said in ((size, "lie on its GPU"), (size - 1, "stay in the node's memory")):
+            step = Step("a GPU, simulated", "-", seconds=0.1, room=room, itemsize=itemsize)
+            assert said in beside_network(stream, 6, step)[2]
+
+
+@pytest.mark.parametrize(("memory", "held"), [(0, 1), (1e9, 2), (4.2e9, 4)])
+def test_how_many_trials_a_gpu_holds_is_told(memory: float, held: int, stream: ChipStream) -> None:
+    size = 12 * stream.chips["label"].size
+    peak = 0.5e9
+    whole = 2 * (peak + size + CONTEXT) - 1 + memory  # one byte less than two take, and more
+    step = Step(
+        "a GPU, simulated", "-", seconds=0.1, room=size, itemsize=2, peak=peak, memory=whole
+    )
+    said = beside_network(stream, 6, step)[2]
+    assert ("such trials" in said) is (held > 1)
+    assert held == 1 or f"would hold {held} such trials: see --gpus-per-trial" in said
 
 
 @pytest.mark.parametrize(("way", "told"), [("memory", True), ("store", False), ("stream", False)])
@@ -230,8 +245,7 @@ def test_the_estimates_are_of_what_is_read_and_trained(cube: str, stream: ChipSt
     images = {"vv": 4, "vh": 4}
     assert decoded_bytes(stream) == sum(size * images.get(n, 1) for n, size in chunks.items())
 
-    parts = stream.chips["part"]
-    config = training_config("quick", epochs=5, batch_size=int((parts == "train").sum()))
-    forward = 0.5 / 3 if (parts == "validation").any() else 0
+    trained, validated = (int((stream.chips["part"] == p).sum()) for p in ("train", "validation"))
+    config = training_config("quick", epochs=5, batch_size=2)
     seconds = training_seconds(stream, {"key": config}, step=0.5)
-    assert seconds == pytest.approx([5 * (0.5 + forward)])
+    assert seconds == pytest.approx([5 * 0.5 * (trained + validated / 3) / 2])

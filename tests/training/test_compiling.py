@@ -67,6 +67,26 @@ def test_the_trial_leaves_weights_statistics_and_random_numbers_alone(
     assert all(p.grad is None for p in network.parameters())
 
 
+def test_what_cudnn_keeps_from_the_trial_it_has_searched_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    searched = []
+
+    def noted(network: torch.nn.Module, **_: Any) -> Any:
+        def forward(x: torch.Tensor) -> torch.Tensor:
+            searched.append(torch.backends.cudnn.benchmark)
+            y: torch.Tensor = network(x)
+            y.register_hook(lambda _: searched.append(torch.backends.cudnn.benchmark))
+            return y
+
+        return forward
+
+    monkeypatch.setattr(torch, "compile", noted)
+    compiled(tiny(), [SAMPLE], torch.float32)
+    assert searched == [True, True]
+    assert not torch.backends.cudnn.benchmark
+
+
 def test_only_who_asks_for_it_compiles_and_scores_are_as_they_are(
     make_chips: Make, small: Small, monkeypatch: pytest.MonkeyPatch
 ) -> None:
