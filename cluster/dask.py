@@ -165,7 +165,7 @@ def require_address(address: str) -> None:
 
 
 def require_certificates(address: str) -> None:
-    """Raise where a scheduler is behind TLS, and Dask has nothing to show it.
+    """Raise where Dask's settings do not let it connect: to TLS without anything to show, say.
 
     A client that finds out by itself stays half open, and what later collects it may wait for a
     lock of the one that is opened just then.
@@ -175,7 +175,14 @@ def require_certificates(address: str) -> None:
     OSError
         Says what is missing.
     """
+    if dask.config.get("distributed.client.security-loader", None):
+        return  # what that gives is known to it alone
     if not address.startswith(("tls://", "wss://")):
+        if dask.config.get("distributed.comm.require-encryption", None):
+            raise OSError(
+                f"no way to {address} by Dask's distributed.comm.require-encryption: give "
+                "tls://HOST:PORT"
+            )
         return
     try:
         found = Security().get_connection_args("client")["ssl_context"]

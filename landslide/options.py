@@ -129,8 +129,8 @@ def add_experiment_options(parser: argparse.ArgumentParser) -> None:
     training.add_argument(
         "--precision",
         choices=PRECISIONS,
-        help="mixed: bfloat16, or float16 on a GPU without it, or float32 on a CPU without either; "
-        "auto: mixed on a GPU, float32 on a CPU",
+        help="mixed: bfloat16, float16 on a GPU without that, and float32 on a CPU without AMX or "
+        "AVX-512 BF16; auto: mixed on a GPU, float32 on a CPU",
     )
     training.add_argument(
         "--compile",

@@ -73,7 +73,7 @@ def run(args: argparse.Namespace, planned: Sweep | None = None) -> int:
         if others := sweep.scored_in_mixed([*waiting.values()], resources):
             log.warning(
                 "%d of those to train are in the table in mixed precision, and are trained anew in "
-                "float32: --gpus-per-trial 1 waits for a GPU; a CPU that multiplies bfloat16 takes "
+                "float32: --gpus-per-trial 1 waits for a GPU; a CPU with AMX or AVX-512 BF16 takes "
                 "--precision mixed, too",
                 others,
             )

@@ -1,7 +1,8 @@
 """One thread of a process for all the trials that it trains.
 
 Tune begins a thread for each trial. What cuDNN's search for the fastest convolutions found is kept
-for the thread that searched, so every trial would search anew.
+for the thread that searched, so every trial's forward pass would search anew. (Backward passes are
+computed in autograd's own thread, which stays.)
 """
 
 import functools
@@ -22,7 +23,10 @@ def in_one_thread[T](call: Callable[[], T]) -> T:
     with _beginning:
         calls = _calls()
     calls.put((future, call))
-    return future.result()
+    try:
+        return future.result()
+    finally:
+        del future  # the traceback of what it raises leads here, and back to all that failed
 
 
 @functools.cache
@@ -44,3 +48,5 @@ def _answer[T](future: Future[T], call: Callable[[], T]) -> None:
         future.set_result(call())
     except BaseException as error:  # noqa: BLE001 - Tune ends a trial by SystemExit
         future.set_exception(error)
+    finally:
+        del future, call  # as above

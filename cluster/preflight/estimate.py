@@ -90,7 +90,9 @@ def beside_network(stream: ChipStream, channels: int, step: Step) -> tuple[str, 
     said = f"a trial's chips, {gigabytes(size)}, {where}"
     if resident and step.memory is not None and step.peak is not None:
         # Chips lie there where they take no more than their share of what a trial may allocate.
-        count = int(step.memory / (max(step.peak + size, size / DEVICE_SHARE) + CONTEXT))
+        labels = int(stream.chips["label"].size)  # a byte each
+        beside = max(step.peak + size + labels, size / DEVICE_SHARE)
+        count = int(step.memory / (beside + CONTEXT))
         if count > 1:
             said += (
                 f", whose {gigabytes(step.memory)} would hold {count} such trials: see "

@@ -106,7 +106,7 @@ def begin_as_planned(planned: str, gpus: float) -> None:
     hold_to_gpus(gpus)
     if planned == "mixed" != resolved_precision(planned, gpu=gpus > 0):
         raise ValueError(
-            "planned in mixed precision, for a GPU or a CPU that multiplies bfloat16, and here is "
+            "planned in mixed precision, for a GPU or a CPU with AMX or AVX-512 BF16, and here is "
             "neither: give --precision float32"
         )
 
@@ -214,8 +214,8 @@ def fastest_convolutions() -> Iterator[None]:
     """Let cuDNN try its algorithms on each new shape for a while, and take the fastest.
 
     Each thread tries anew, which takes as long as some steps: it pays where shapes are few, and
-    each comes often. What was chosen for a shape before is not looked for again, so that all that
-    computes on such shapes is to be inside.
+    each comes often. What was chosen for a shape before is not looked for again, so that whatever
+    meets such a shape first is to be inside.
     """
     before = torch.backends.cudnn.benchmark
     torch.backends.cudnn.benchmark = True

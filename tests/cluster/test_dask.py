@@ -14,6 +14,7 @@ import dask.array as da
 import pytest
 from distributed import Client, LocalCluster
 from distributed.scheduler import KilledWorker
+from distributed.security import Security
 
 from cluster.dask import dask_client, executor_of
 from cluster.dask_operator import scaling_of
@@ -106,6 +107,38 @@ def test_a_scheduler_behind_tls_wants_certificates(
         pytest.raises(OSError, match=f"^no way to {address} {said}: set Dask's"),
     ):
         dask_client(address).__enter__()
+
+
+def test_where_encryption_is_required_a_scheduler_without_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("cluster.dask.Client", None)
+    with (
+        dask.config.set({"distributed.comm.require-encryption": True}),
+        pytest.raises(OSError, match=r"^no way to tcp://127.0.0.1:1 by Dask's .*: give tls://HOST"),
+    ):
+        dask_client("tcp://127.0.0.1:1").__enter__()
+
+
+def test_certificates_may_come_from_a_loader(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def loader(about: dict[str, str]) -> Security:
+        asked.append(about["address"])
+        return secured
+
+    monkeypatch.setitem(sys.modules, "loaders", types.SimpleNamespace(of_tests=loader))
+    secured = Security.temporary()
+    with (
+        dask.config.set({"distributed.client.security-loader": "loaders.of_tests"}),
+        LocalCluster(
+            n_workers=1, processes=False, protocol="tls", host="127.0.0.1", security=secured,
+            dashboard_address="127.0.0.1:0", worker_dashboard_address="127.0.0.1:0",
+        ) as cluster,
+        dask_client(cluster.scheduler_address) as client,
+    ):  # fmt: skip
+        assert client.submit(int).result() == 0
+        assert asked[-1] == cluster.scheduler_address
 
 
 @pytest.mark.parametrize("error", [TypeError("no such setting"), OSError("no socket is left")])

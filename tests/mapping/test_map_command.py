@@ -43,7 +43,7 @@ def test_a_model_and_a_cube_become_products(
 ) -> None:
     out = tmp_path / "map"
     assert main(["map", model, cube, str(out), "--min-area", "1000"]) == 0
-    assert all(Path(line).exists() for line in capsys.readouterr().out.splitlines())
+    assert {Path(line) for line in capsys.readouterr().out.splitlines()} == set(out.iterdir())
     names = {path.name for path in out.iterdir()}
     assert {
         f"simulated_20180905_{name}"

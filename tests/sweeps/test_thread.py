@@ -1,7 +1,10 @@
 """The thread that trains all trials of a process."""
 
+import contextlib
+import gc
 import threading
 import weakref
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -39,9 +42,33 @@ def test_what_a_call_raises_is_raised_and_the_next_is_made(error: BaseException)
     assert in_one_thread(lambda: 2) == 2
 
 
+@pytest.fixture
+def uncollected() -> Iterator[None]:
+    """Free only what nothing refers to: cycles stay."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("uncollected")
 def test_nothing_of_a_call_is_kept() -> None:
     result = in_one_thread(Result)
     kept = weakref.ref(result)
     in_one_thread(int)  # the first has left the thread for sure
     del result
     assert kept() is None
+
+
+@pytest.mark.usefixtures("uncollected")
+def test_nothing_of_a_call_that_failed_is_kept() -> None:
+    kept = []
+
+    def failing() -> None:
+        result = Result()
+        kept.append(weakref.ref(result))
+        raise ValueError("diverged")
+
+    with contextlib.suppress(ValueError):
+        in_one_thread(failing)
+    in_one_thread(int)
+    assert kept[0]() is None

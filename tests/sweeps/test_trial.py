@@ -1,6 +1,8 @@
 """One trial: what it tells Tune and how often, and what of its failures ends its process."""
 
 import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -48,6 +50,24 @@ def raising(error: Exception) -> Any:
         raise error
 
     return run_trial
+
+
+def test_trials_train_in_one_thread_whichever_begin_them(
+    shared: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used = []
+
+    def run_trial(*_: Any, **__: Any) -> SimpleNamespace:
+        used.append(threading.current_thread())
+        return SimpleNamespace(auprc=0.5)
+
+    monkeypatch.setattr(trial.tune, "report", lambda _: None)
+    monkeypatch.setattr(trial, "run_trial", run_trial)
+    for key in ("ab", "cd"):  # as Tune does, a thread for each
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(trial.trial, {"trial": {"key": key, "config": CONFIG}}, **shared).result()
+    assert len(used) == 2
+    assert used[0] is used[1] is not threading.current_thread()
 
 
 def test_what_is_wrong_with_a_trial_is_its_row(
