@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 PLANNING = ("opened_cube", "plan_experiment", "stream_of", "require_network")
 RUNNING = ("gather_chips", "run_trials")
@@ -58,15 +59,15 @@ def watched_trial(trial: Callable[..., None], notes: str) -> Callable[..., None]
 
 def watch(notes: str, arguments: list[str]) -> None:
     """Run the sweep until a trial has made its first step."""
-    from ray import tune  # noqa: PLC0415 - as below
-
-    from cluster.ray import ray_cluster  # noqa: PLC0415 - as below
-    from sweeps import ablation, planning, trial  # noqa: PLC0415 - importing is part of the time
+    # Importing is part of the time; and ours set how Ray is to be before they import it.
+    from cluster.ray import ray_cluster  # noqa: PLC0415
+    from sweeps import ablation, planning, trial  # noqa: PLC0415
 
     note(notes, "imports done")
     for module, names in ((planning, PLANNING), (ablation, RUNNING)):
         for name in names:
             setattr(module, name, noting(getattr(module, name), notes))
+    tune = trial.tune  # type: ignore[attr-defined]
     with_parameters = tune.with_parameters
 
     @contextmanager
@@ -84,14 +85,13 @@ def watch(notes: str, arguments: list[str]) -> None:
         if LAST in Path(notes).read_text():
             raise KeyboardInterrupt  # what it was for is noted
 
-    for module, name, stands_in in (
-        (ablation, "ray_cluster", noted_cluster),
-        (tune, "with_parameters", watched),
+    with (
+        patch.object(ablation, "ray_cluster", noted_cluster),
+        patch.object(tune, "with_parameters", watched),
+        patch.object(trial.Progress, "setup", noting(trial.Progress.setup, notes)),
+        patch.object(trial.Progress, "on_step_begin", stop),
+        suppress(KeyboardInterrupt),
     ):
-        setattr(module, name, stands_in)
-    trial.Progress.setup = noting(trial.Progress.setup, notes)  # type: ignore[method-assign]
-    trial.Progress.on_step_begin = stop  # type: ignore[method-assign]
-    with suppress(KeyboardInterrupt):
         ablation.main(arguments)
 
 

@@ -72,7 +72,7 @@ def dask_client(
             target = opened.enter_context(operator_cluster(place, adapt))
         else:
             require_address(address)
-            require_certificates(address)
+            require_security(address)
             target = address
         opened.enter_context(_quiet("distributed.client"))  # what it has to say is raised, too
         with warnings.catch_warnings():
@@ -164,7 +164,7 @@ def require_address(address: str) -> None:
         )
 
 
-def require_certificates(address: str) -> None:
+def require_security(address: str) -> None:
     """Raise where Dask's settings do not let it connect: to TLS without anything to show, say.
 
     A client that finds out by itself stays half open, and what later collects it may wait for a

@@ -124,8 +124,8 @@ def await_node(resources: Resources, seconds: float) -> None:
 def _asked_for(resources: Resources) -> Iterator[tuple[bool | None, PlacementGroup | None]]:
     """Ask for what one trial needs where no node has it; the answer, and what asks for so long.
 
-    Only version 2 of Ray's autoscaler says what it could not do. A node that
-    it adds stays for a while after it is asked for no more.
+    Only version 2 of Ray's autoscaler says what it could not do. A node that it adds stays for a
+    while after it is asked for no more.
     """
     request = resources.request()
     if _runs(request):

@@ -84,14 +84,14 @@ def beside_network(stream: ChipStream, channels: int, step: Step) -> tuple[str, 
     step : Step
         Of the same, on a GPU.
     """
-    size = step.itemsize * channels * int(stream.chips["label"].size)
+    pixels = int(stream.chips["label"].size)
+    size = step.itemsize * channels * pixels
     resident = size <= step.room
     where = "lie on its GPU" if resident else "stay in the node's memory, a batch at a time"
     said = f"a trial's chips, {gigabytes(size)}, {where}"
     if resident and step.memory is not None and step.peak is not None:
         # Chips lie there where they take no more than their share of what a trial may allocate.
-        labels = int(stream.chips["label"].size)  # a byte each
-        beside = max(step.peak + size + labels, size / DEVICE_SHARE)
+        beside = max(step.peak + size + pixels, size / DEVICE_SHARE)  # a label takes a byte
         count = int(step.memory / (beside + CONTEXT))
         if count > 1:
             said += (
