@@ -10,6 +10,9 @@ from itertools import groupby, pairwise
 
 import numpy as np
 
+type Window = tuple[tuple[int, int], tuple[int, int]]
+"""Rows and columns of a cube, each first and end."""
+
 
 @dataclass(frozen=True)
 class Fragment:
@@ -52,6 +55,7 @@ def blocks_with_chips(
     row_chunks: Sequence[int],
     column_chunks: Sequence[int],
     block_pixels: int = 1024,
+    within: Window | None = None,
 ) -> list[Block]:
     """List the blocks that hold pixels of a chip, in the order of the scene.
 
@@ -64,34 +68,53 @@ def blocks_with_chips(
         Sizes of the stored chunks along y and x, as Dask gives them.
     block_pixels : int
         Side of a block, where chunks are smaller.
+    within : ((int, int), (int, int)), optional
+        Rows and columns, each first and end: of chips no pixel beyond them is wanted.
     """
-    rows, columns = _Axis(row_chunks, block_pixels), _Axis(column_chunks, block_pixels)
+    rows, columns = (
+        _Axis(chunks, block_pixels, size, bounds)
+        for chunks, bounds in zip(
+            (row_chunks, column_chunks),
+            within or ((0, sum(row_chunks)), (0, sum(column_chunks))),
+            strict=True,
+        )
+    )
     needed: dict[tuple[int, int], set[tuple[int, int]]] = {}
     members: dict[tuple[int, int], set[int]] = {}
     for chip, (y, x) in enumerate(corners.tolist()):
-        for i in rows.touched(y, size):
-            for j in columns.touched(x, size):
+        for i in rows.touched(y):
+            for j in columns.touched(x):
                 block = (i // rows.per_block, j // columns.per_block)
                 needed.setdefault(block, set()).add((i, j))
                 members.setdefault(block, set()).add(chip)
     return [
-        _block(rows, columns, needed[key], sorted(members[key]), corners, size)
-        for key in sorted(needed)
+        _block(rows, columns, needed[key], sorted(members[key]), corners) for key in sorted(needed)
     ]
 
 
 class _Axis:
-    """The stored chunks along one axis."""
+    """The stored chunks along one axis, and the chips that need them."""
 
-    def __init__(self, chunks: Sequence[int], block_pixels: int) -> None:
+    def __init__(
+        self, chunks: Sequence[int], block_pixels: int, size: int, bounds: tuple[int, int]
+    ) -> None:
         self.edges = [0, *np.cumsum(chunks).tolist()]
         self.per_block = max(1, block_pixels // max(chunks))
+        self.size, self.bounds = size, bounds
 
-    def touched(self, start: int, size: int) -> range:
+    def touched(self, start: int) -> range:
         """Return the numbers of the chunks that a chip touches."""
-        first = max(int(np.searchsorted(self.edges, start, side="right")) - 1, 0)
-        last = int(np.searchsorted(self.edges, start + size, side="left"))
-        return range(first, min(last, len(self.edges) - 1))
+        low, high = max(start, self.bounds[0]), min(start + self.size, self.bounds[1])
+        if low >= high:
+            return range(0)
+        first = int(np.searchsorted(self.edges, low, side="right")) - 1
+        return range(first, int(np.searchsorted(self.edges, high, side="left")))
+
+    def shared(self, region: slice, start: int) -> tuple[slice, slice]:
+        """Return what a region and a chip share, within the region and within the chip."""
+        low = max(region.start, start, self.bounds[0])
+        high = min(region.stop, start + self.size, self.bounds[1])
+        return slice(low - region.start, high - region.start), slice(low - start, high - start)
 
 
 def _block(
@@ -100,7 +123,6 @@ def _block(
     needed: set[tuple[int, int]],
     chips: list[int],
     corners: np.ndarray,
-    size: int,
 ) -> Block:
     regions = []
     for (i, i_end), (j, j_end) in rectangles(needed):
@@ -110,18 +132,13 @@ def _block(
         )
         fragments = []
         for position, chip in enumerate(chips):
-            corner = corners[chip].tolist()
-            parts = [_overlap(a, c, size) for a, c in zip(region, corner, strict=True)]
+            y, x = corners[chip].tolist()
+            parts = (rows.shared(region[0], y), columns.shared(region[1], x))
             if all(inside.start < inside.stop for inside, _ in parts):
                 in_region, in_chip = zip(*parts, strict=True)
                 fragments.append(Fragment(position, in_region, in_chip))
         regions.append(Region(*region, tuple(fragments)))
     return Block(tuple(chips), tuple(regions))
-
-
-def _overlap(region: slice, start: int, size: int) -> tuple[slice, slice]:
-    low, high = max(region.start, start), min(region.stop, start + size)
-    return slice(low - region.start, high - region.start), slice(low - start, high - start)
 
 
 def rectangles(cells: set[tuple[int, int]]) -> list[tuple[tuple[int, int], tuple[int, int]]]:

@@ -5,13 +5,13 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import xarray as xr
 from dask.system import CPU_COUNT
 
-from landslide.chips.blocks import Block, blocks_with_chips
+from landslide.chips.blocks import Block, Window, blocks_with_chips
 from landslide.chips.cutting import Cut, Reading, cut_block, join, stack
 from landslide.chips.windows import corners_of
 
@@ -29,6 +29,8 @@ class ChipStream:
     [pixel], `part`, `timesteps`, `sar_channel` and `static_channel`."""
     readings: tuple[Reading, ...]
     """What is read: one for each grid of stored chunks."""
+    within: Window | None = None
+    """Of chips no pixel beyond these rows and columns is read; all of them by default."""
 
     def blocks(self) -> list[tuple[int, Block]]:
         """List the units of work in the order of the scene, each with its reading's number.
@@ -40,7 +42,7 @@ class ChipStream:
             (number, block)
             for number, reading in enumerate(self.readings)
             for block in blocks_with_chips(
-                corners, reading.size, *reading.grid, reading.block_pixels
+                corners, reading.size, *reading.grid, reading.block_pixels, self.within
             )
         ]
         return sorted(blocks, key=lambda numbered: (numbered[1].corner, numbered[0]))
@@ -52,7 +54,7 @@ class ChipStream:
         """
         every, named = np.arange(self.chips.sizes["chip"]), np.asarray(chips)
         chosen = np.unique(every[named] if named.size else every[:0])
-        return ChipStream(self.chips.isel(chip=chosen), self.readings)
+        return replace(self, chips=self.chips.isel(chip=chosen))
 
 
 def map_chips[Result](

@@ -6,15 +6,14 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
+from landslide.chips.blocks import Window
 from landslide.cube.georeference import STEP_DEGREES, geobox_of, pixel_size, unit_of
 from landslide.training.bundle import Bundle
 
-Area = tuple[tuple[int, int], tuple[int, int]]
-"""Rows and columns, each first and end."""
 TOLERANCE = 0.02  # of a pixel's size
 
 
-def area_of(cube: xr.Dataset, bbox: Sequence[float] | None) -> Area:
+def area_of(cube: xr.Dataset, bbox: Sequence[float] | None) -> Window:
     """Return the rows and columns of a cube that a box covers; all of them without one.
 
     Parameters
@@ -70,7 +69,7 @@ def _extent(cube: xr.Dataset, geobox: object) -> str:
     return f"{x.min():g} {y.min():g} {x.max():g} {y.max():g}"
 
 
-def grown(area: Area, size: int, overlap: int, shape: tuple[int, int]) -> Area:
+def grown(area: Window, size: int, overlap: int, shape: tuple[int, int]) -> Window:
     """Return an area with the ground around it that its chips see, as far as there is any.
 
     Chips then lie where they lie in the whole scene: a part of it is mapped as the whole is.

@@ -108,6 +108,6 @@ def cube_to_map(args: argparse.Namespace) -> xr.Dataset:
     ValueError, OSError
         As `open_cube` does.
     """
-    # Of damage no more is lost to the products than the stored chunk.
+    # Of damage no more is lost to the products than the stored chunk, of what is not resampled.
     blocks = {"block_pixels": 1} if args.skip_damaged else {}
     return open_cube(args.cube, reader=args.reader, missing=args.missing, **blocks)

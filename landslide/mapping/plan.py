@@ -9,10 +9,11 @@ from typing import Any
 import xarray as xr
 from dask.base import tokenize
 
+from landslide.chips.blocks import Window
 from landslide.chips.inputs import parse_inputs
 from landslide.cube.digest import opened_digests
 from landslide.cube.events import Event, event_to_attribute, find_event
-from landslide.mapping.area import Area, area_of, grown, require_fit, said_of_fit
+from landslide.mapping.area import area_of, grown, require_fit, said_of_fit
 from landslide.mapping.choices import PLAIN, MapChoices
 from landslide.mapping.inference.rows import Job
 from landslide.mapping.inference.strips import ScenePlan, plan_scene
@@ -45,7 +46,7 @@ class MapPlan:
     bundles: tuple[Bundle, ...]
     inputs: str
     """Channels, by the name that the paper's table uses, such as `vv+vh`."""
-    area: Area
+    area: Window
     """Rows and columns that were asked for; what is mapped is grown by what their chips see."""
     job: Job
     identity: Mapping[str, Any]

@@ -17,7 +17,7 @@ from rasterio.errors import RasterioError
 from landslide.mapping.choices import USUAL_FORMATS, require_products
 from landslide.mapping.facts import MapFacts
 from landslide.mapping.products.blocks import Layers
-from landslide.mapping.products.ground import Ground, cube_window, ground_of
+from landslide.mapping.products.ground import Ground, ground_of, window_of
 from landslide.mapping.products.planes import Planes, write_planes
 from landslide.mapping.products.polygons import large_enough, outlines, polygon_table, smallest_area
 from landslide.mapping.products.project import map_project, write_rasters
@@ -97,8 +97,9 @@ def write_products(
         Where the folder cannot be written.
     """
     require_products(formats, minimum_area)
-    beneath = cube_window(scene, cube)
-    ground = ground_of(beneath, no_crs=no_crs)
+    window = window_of(scene, cube)
+    beneath = cube.isel(window)
+    ground = ground_of(cube, window, no_crs=no_crs)
     smallest = smallest_area(minimum_area, ground)
     notes: tuple[str, ...] = ()
     if ground.crs is None:
@@ -165,7 +166,7 @@ def _make(
     damages: set[str] | None,
 ) -> list[str]:
     """Make every product in a folder; return the files' names, the summary last."""
-    planes = write_planes(scene, cube, ground, facts, str(folder), damages)
+    planes = write_planes(scene, cube, ground, facts.threshold, str(folder), damages)
     products = folder / "products"
     products.mkdir()
     found = outlines(planes.landslide)

@@ -54,6 +54,40 @@ def test_fragments_tile_each_chip_once_inside_the_scene(
 
 @settings(max_examples=80)
 @given(grids(), st.integers(1, 60), st.data())
+def test_beyond_a_window_nothing_is_read_and_within_it_what_is_read_otherwise(
+    grid: tuple[tuple[int, int], int, int], block_pixels: int, data: st.DataObject
+) -> None:
+    shape, size, overlap = grid
+    corners = chip_corners(shape, size, overlap, pad=True)
+    sizes = [data.draw(chunks(length)) for length in shape]
+    bounds = st.tuples(*(st.integers(0, length) for length in shape))
+    first, end = data.draw(bounds), data.draw(bounds)
+    within = tuple(zip(first, end, strict=True))
+    scene = np.arange(shape[0] * shape[1]).reshape(shape)
+    inside = np.zeros(shape, bool)
+    inside[first[0] : end[0], first[1] : end[1]] = True
+
+    chips = np.full((len(corners), size, size), -1)
+    for block in blocks_with_chips(corners, size, *sizes, block_pixels, within):  # type: ignore[arg-type]
+        for region in block.regions:
+            for fragment in region.fragments:
+                piece = scene[region.rows, region.columns][fragment.inside_region]
+                chips[block.chips[fragment.chip]][fragment.inside_chip] = piece
+            chunk_of = [
+                np.split(np.arange(length), np.cumsum(each)[:-1])
+                for length, each in zip(shape, sizes, strict=True)
+            ]
+            for rows in chunk_of[0]:
+                for columns in chunk_of[1]:
+                    whole = np.ix_(rows, columns)
+                    read = np.zeros(shape, bool)
+                    read[region.rows, region.columns] = True
+                    assert not read[whole].any() or inside[whole].any()
+    assert np.array_equal(chips, cut(np.where(inside, scene, -1), corners, size, -1))
+
+
+@settings(max_examples=80)
+@given(grids(), st.integers(1, 60), st.data())
 def test_each_chunk_that_a_chip_needs_is_read_once_and_no_other(
     grid: tuple[tuple[int, int], int, int], block_pixels: int, data: st.DataObject
 ) -> None:

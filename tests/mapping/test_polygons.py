@@ -170,6 +170,23 @@ def test_without_a_reference_areas_are_in_pixels(tmp_path: Path) -> None:
     assert (where.area_unit, kept["area"].tolist()) == ("pixels", [4])
 
 
+@pytest.mark.parametrize("crs", ["EPSG:32654", None])
+@pytest.mark.parametrize("rows", [slice(10, 30), slice(12, 13)])
+def test_a_part_of_a_cube_lies_where_it_lies_in_the_whole(crs: str | None, rows: slice) -> None:
+    cube = make_ground((40, 56), crs=crs)
+    for whole in (cube.assign_coords(y=4e6 - 20.0 * np.arange(40)), cube.drop_vars(["y", "x"])):
+        if crs and "y" not in whole.coords:
+            continue
+        there = ground_of(whole, no_crs=True)
+        here = ground_of(whole, {"y": rows, "x": slice(7, 8)}, no_crs=True)
+        assert here.shape == (rows.stop - rows.start, 1)
+        corners = np.array([0, 1])
+        assert np.array_equal(
+            here.at(corners, corners), there.at(corners + 7, corners + rows.start)
+        )
+        assert here.pixel == pytest.approx(there.pixel, rel=1e-4)
+
+
 @pytest.mark.parametrize("seen", [[(1301, 7), (0, 2099)], [(1399, 1)]])
 def test_a_footprint_holds_each_pixel_that_was_seen_and_is_a_multipolygon(
     seen: list[tuple[int, int]], tmp_path: Path

@@ -195,7 +195,7 @@ def test_it_says_what_its_numbers_leave_out(page_file: Path) -> None:
     ("area", "unit", "text"),
     [(1234.5, "m2", "1,230 m²"), (383_070, "m2", "0.383 km²"), (12, "pixels", "12 pixels"),
      (100_000, "m2", "0.100 km²"), (2_915_529, "m2", "2.92 km²"), (123_456_789, "m2", "123 km²"),
-     (None, "m2", "unknown")],
+     (None, "m2", "unknown"), (3.14159e-8, "(degrees)2", "3.14e-08 (degrees)2")],
 )  # fmt: skip
 def test_areas_read_as_people_write_them(area: float | None, unit: str, text: str) -> None:
     assert area_text(area, unit) == text

@@ -21,7 +21,7 @@ from landslide.cube.stored import StoredArray
 from landslide.mapping import run
 from landslide.mapping.choices import MapChoices
 from landslide.mapping.facts import MapFacts
-from landslide.mapping.inference.models import models_at, models_of
+from landslide.mapping.inference.models import model_of, models_at
 from landslide.mapping.inference.rows import strip_name
 from landslide.mapping.inference.strips import ScenePlan, plan_scene
 from landslide.mapping.inference.work import FOLDER
@@ -188,7 +188,7 @@ def test_a_model_of_positive_chips_without_validation_says_so_in_every_product(
     assert facts.warnings[2].startswith("Probabilities are not calibrated")
     assert (facts.threshold, facts.temperature, facts.reliability) == (0.5, None, None)
     assert facts.threshold_from == "one half, since no validation part chose one"
-    (model,) = models_of(load_members(models[2:]), torch.device("cpu"))
+    model = model_of(*load_members(models[2:]), torch.device("cpu"))
     assert model.temperature == 1
 
 

@@ -9,13 +9,14 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import numpy as np
 import pytest
 import torch
 import xarray as xr
 
 from landslide.cube.stored import DamagedChunkError, StoredArray
-from landslide.mapping.inference import rows
+from landslide.mapping.inference import rows, work
 from landslide.mapping.inference.models import Model
 from landslide.mapping.inference.rows import Job, seam_name, strip_name
 from landslide.mapping.inference.scene import map_scene, scene_devices
@@ -139,6 +140,20 @@ def fetched(monkeypatch: pytest.MonkeyPatch) -> Counter[Any]:
     return count
 
 
+def test_of_an_area_only_the_chunks_are_read_that_its_chips_see(
+    mapped: Mapped, fetched: Counter[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cube = write_cube(f"{tmp_path}/cube.zarr")
+    for chunk in Path(cube, "vv/c").glob("*/1/*"):  # beside the area, and in its square
+        chunk.write_bytes(chunk.read_bytes()[:-3])
+    monkeypatch.setattr("landslide.mapping.inference.strips.BLOCK", 2 * CHUNK)
+    area = ((130, 192), (64, 128))
+    scene = mapped(cube, area=area)
+    assert {position[1:] for _, position in fetched} == {(2, 1)}
+    wanted = whole_image(local_model(2), composite(write_cube(f"{tmp_path}/whole.zarr")))
+    np.testing.assert_allclose(scene["probability"][3:-3, 3:-3], wanted[133:189, 67:125], atol=1e-5)
+
+
 def test_every_chunk_is_read_once(small_cube: str, mapped: Mapped, fetched: Counter[Any]) -> None:
     mapped(small_cube)
     planes = {name for name, _ in fetched}
@@ -212,7 +227,9 @@ def test_what_is_done_is_not_mapped_again(
     assert job.work.record(seam_name(0))
     assert not job.work.record(seam_name(1))
     monkeypatch.setattr(rows, "_edges", seam)
-    Path(f"{job.work.address}/{strip_name(0)}.json").unlink()  # as if it had been stopped there
+    Path(
+        f"{job.work.address}/done/{strip_name(0)}.json"
+    ).unlink()  # as if it had been stopped there
     fetched.clear()
     again = map_scene(job).load()
     np.testing.assert_array_equal(again["probability"], whole["probability"])
@@ -231,9 +248,55 @@ def test_two_runs_at_one_map_do_not_touch_each_others_arrays(
         second.work.create(strip_name(1), name, (1, HEIGHT, WIDTH))  # and then it was stopped
     np.testing.assert_array_equal(map_scene(first)["probability"], whole["probability"])
     assert scene_devices(first) == [f"{device_name(this_device())}, float32"]
+    finished = map_scene(second)
     second.work.remove()
     with pytest.raises(FileNotFoundError, match=r"another run has finished this map"):
         rows.map_seam(first, 0)
+    with pytest.raises(FileNotFoundError, match=r"another run has finished this map"):
+        finished.load()
+
+
+def test_what_is_lost_of_a_map_is_an_error_and_not_ground_without_data(
+    small_cube: str, job_of: MakeJob
+) -> None:
+    job = job_of(small_cube)
+    map_scene(job)
+    lost = sorted(Path(job.work.address, strip_name(1)).rglob("probability/c/0/0"))
+    lost[0].unlink()
+    with pytest.raises(FileNotFoundError, match=r"strips/00001 is gone, or part of it: .* run aga"):
+        map_scene(job).load()
+
+
+def test_a_run_that_is_stopped_as_it_removes_its_work_leaves_nothing_that_counts_as_done(
+    small_cube: str, job_of: MakeJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = job_of(small_cube)
+    whole = map_scene(job).load()
+    remove_all = work.remove_all
+
+    def stopped(address: str) -> None:
+        if address == job.work.address:
+            next(Path(address).rglob("probability/c/0/0")).unlink()
+            raise KeyboardInterrupt
+        remove_all(address)
+
+    monkeypatch.setattr(work, "remove_all", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        job.work.remove()
+    np.testing.assert_array_equal(map_scene(job)["probability"], whole["probability"])
+
+
+def test_a_folder_that_is_left_goes_where_it_is_empty_and_on_a_disk(tmp_path: Path) -> None:
+    work.leave(f"{tmp_path}/none")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "mine").touch()
+    store = fsspec.filesystem("memory")
+    store.mkdir("/bucket")
+    for folder in (f"{tmp_path}/empty", f"{tmp_path}/full", "memory://bucket"):
+        work.leave(folder)
+    assert [path.name for path in tmp_path.iterdir()] == ["full"]
+    assert store.isdir("/bucket")
 
 
 def test_what_is_of_another_map_counts_for_nothing(small_cube: str, job_of: MakeJob) -> None:

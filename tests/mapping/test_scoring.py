@@ -11,8 +11,6 @@ from sklearn.metrics import f1_score, jaccard_score
 
 from landslide.mapping.products.blocks import Block
 from landslide.mapping.products.scoring import (
-    Counted,
-    add_counts,
     confusion,
     landslide_scores,
     object_rates,
@@ -68,12 +66,9 @@ def test_average_precision_in_parts_is_that_of_the_whole(
 ) -> None:
     scores = np.array([score / 8 for score, _ in pixels], np.float32)
     slid = np.array([slid for _, slid in pixels])
-    counted: Counted | None = None
     parts = [slice(start, start + size) for start in range(0, len(pixels), size)]
-    for part in parts:
-        counted = add_counts(counted, scores[part][slid[part]])
-    assert counted is not None
-    streamed = streamed_average_precision(counted, (scores[p][~slid[p]] for p in parts))
+    landslides = [scores[part][slid[part]] for part in parts]
+    streamed = streamed_average_precision(landslides, (scores[p][~slid[p]] for p in parts))
     if not slid.any():
         assert np.isnan(streamed)
         return
@@ -85,13 +80,9 @@ def test_average_precision_in_parts_is_that_of_the_whole(
 def test_a_map_in_blocks_scores_as_the_map(distinct: int) -> None:
     probability, label = drawn(0, distinct)
     blocks = halves(probability, label)
-    counted = None
-    for block in blocks:
-        counted = add_counts(counted, landslide_scores(block))
-    assert counted is not None
     valid = np.isfinite(probability) & (label != 255)
     others = [b.probability[b.observed & (b.label == 0)] for b in blocks]
-    streamed = streamed_average_precision(counted, others)
+    streamed = streamed_average_precision([landslide_scores(b) for b in blocks], others)
     whole = average_precision(torch.from_numpy(probability[valid]), torch.from_numpy(label[valid]))
     assert streamed == pytest.approx(whole, abs=1e-12)
     counts = sum(confusion(block, 0.5) for block in blocks)

@@ -13,7 +13,7 @@ from scipy.special import logit
 from landslide import open_cube, simulate_cube
 from landslide.cli import main
 from landslide.mapping.choices import MapChoices
-from landslide.mapping.inference.models import models_of
+from landslide.mapping.inference.models import model_of
 from landslide.mapping.inference.scene import map_scene
 from landslide.mapping.members import load_members
 from landslide.mapping.plan import plan_map
@@ -47,7 +47,7 @@ def model(cube: str, tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture(scope="module")
 def whole(cube: str, model: str) -> np.ndarray:
     """Logits (y, x) of the network that sees the whole scene at once."""
-    (network,) = models_of(load_members([model]), this_device())
+    network = model_of(*load_members([model]), this_device())
     channels = np.log(open_cube(cube)["vv"].to_numpy())
     logits = network.logits(torch.from_numpy(channels)[None], 1)[0].numpy() / network.temperature
     return np.where(np.isfinite(channels).all(axis=0), logits, np.nan)

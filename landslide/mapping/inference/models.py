@@ -6,9 +6,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from landslide.training.bundle import Bundle, load_bundle
-from landslide.training.config import TrainingConfig
 from landslide.training.device import this_device, working_precision
-from landslide.training.normalization import Normalization
 from landslide.training.run import predict
 
 
@@ -39,36 +37,17 @@ class Model:
         return predict(self.network, x, batch_size, self.precision)
 
 
-def on_device(
-    network: torch.nn.Module,
-    normalization: Normalization,
-    config: TrainingConfig,
-    temperature: float,
-    device: torch.device,
-) -> Model:
-    """Return a network as a model on a device."""
-    network = network.to(device)
+def model_of(bundle: Bundle, device: torch.device) -> Model:
+    """Return a bundle as a model on a device."""
+    network = bundle.network.to(device)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # as documented
     mean, std = (
         torch.tensor(values, dtype=torch.float32, device=device)[:, None, None]
-        for values in (normalization.mean, normalization.std)
+        for values in (bundle.normalization.mean, bundle.normalization.std)
     )
-    precision = working_precision(config.precision, device)
+    temperature = bundle.calibration.temperature if bundle.calibration else 1.0
+    precision = working_precision(bundle.config.precision, device)
     return Model(network.eval(), mean, std, temperature, precision)
-
-
-def models_of(bundles: tuple[Bundle, ...], device: torch.device) -> tuple[Model, ...]:
-    """Return bundles as models on a device."""
-    return tuple(
-        on_device(
-            bundle.network,
-            bundle.normalization,
-            bundle.config,
-            bundle.calibration.temperature if bundle.calibration else 1.0,
-            device,
-        )
-        for bundle in bundles
-    )
 
 
 @functools.lru_cache(maxsize=2)
@@ -84,7 +63,7 @@ def models_at(
     ValueError, OSError
         As `load_bundle` does; or where another model lies there by now.
     """
-    bundles = []
+    models, device = [], this_device()
     for address, digest in members:
         bundle = load_bundle(address)
         if bundle.digest != digest:
@@ -93,5 +72,5 @@ def models_at(
             )
         config = bundle.config
         wanted = replace(config, precision=precision or config.precision)
-        bundles.append(replace(bundle, config=wanted))
-    return models_of(tuple(bundles), this_device())
+        models.append(model_of(replace(bundle, config=wanted), device))
+    return tuple(models)

@@ -142,7 +142,8 @@ def map_seam(job: Job, number: int) -> int:
 
     arriving = _edges(job, number)
     chips, valid = _run(job, models, device, arriving, seam, seam.rows[0], write)
-    job.work.finish(name, {"chips": chips, "valid": valid})
+    said = {"chips": chips, "valid": valid, "device": _computed_on(device, models)}
+    job.work.finish(name, said)
     return number
 
 
@@ -255,8 +256,7 @@ def _edges(job: Job, number: int) -> Iterator[Columns]:
     def read(start: int) -> Columns:
         columns = slice(start, min(start + columns_at_once, width))
         channels, logits, valid = (
-            np.concatenate([np.asarray(array[:, :, columns]) for array in of], axis=1)
-            for of in arrays.values()
+            np.concatenate([array[:, :, columns] for array in of], axis=1) for of in arrays.values()
         )
         return Columns(start, channels, valid[0], logits)
 

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from typing import Any
 
 import xarray as xr
 from tqdm import tqdm
@@ -124,9 +125,8 @@ def any_done(job: Job) -> bool:
 
 
 def scene_devices(job: Job) -> list[str]:
-    """Return what the strips were mapped on and how exactly, in alphabetical order."""
-    records = [job.work.record(strip_name(n)) or {} for n in range(len(job.plan.strips))]
-    return sorted({str(record["device"]) for record in records if "device" in record})
+    """Return what a scene was mapped on and how exactly, in alphabetical order."""
+    return sorted({str(each["device"]) for each in _records(job) if "device" in each})
 
 
 def scene_counts(job: Job) -> dict[str, int]:
@@ -138,8 +138,13 @@ def scene_counts(job: Job) -> dict[str, int]:
         `chips` that passed through each network, `valid` pixels, `rejected` samples of
         backscatter, and squares with `damaged` chunks.
     """
-    names = [strip_name(n) for n in range(len(job.plan.strips))]
-    names += [seam_name(n) for n in range(len(job.plan.seams))]
-    records = [job.work.record(name) or {} for name in names]
+    records = _records(job)
     keys = ("chips", "valid", "rejected", "damaged")
     return {key: sum(int(record.get(key, 0)) for record in records) for key in keys}
+
+
+def _records(job: Job) -> list[dict[str, Any]]:
+    """Return what strips and seams say of themselves."""
+    names = [strip_name(n) for n in range(len(job.plan.strips))]
+    names += [seam_name(n) for n in range(len(job.plan.seams))]
+    return [job.work.record(name) or {} for name in names]

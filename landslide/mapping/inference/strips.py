@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from landslide.chips.blocks import Window
 from landslide.chips.cutting import Reading
 from landslide.chips.inputs import Inputs, judged
 from landslide.chips.passing import ChipStream
@@ -42,7 +43,7 @@ class Strip:
 class ScenePlan:
     """What is to be read and mapped, known before any image is read."""
 
-    area: tuple[tuple[int, int], tuple[int, int]]
+    area: Window
     """Rows and columns of the cube that are mapped, each first and end; the scene is these."""
     squares: ChipStream
     """The squares in which the scene is read, by their corners in the cube."""
@@ -87,7 +88,7 @@ def plan_scene(
     *,
     chip_size: int,
     overlap: int,
-    area: tuple[tuple[int, int], tuple[int, int]],
+    area: Window,
     orbit: str | None = None,
     skip_damaged: bool = False,
 ) -> ScenePlan:
@@ -145,7 +146,7 @@ def plan_scene(
         ]
     )
     squares = xr.Dataset(coords={"chip": np.arange(len(corners)), **corner_coordinates(corners)})
-    stream = ChipStream(squares, tuple(replace(r, size=side) for r in readings))
+    stream = ChipStream(squares, tuple(replace(r, size=side) for r in readings), within=area)
     return ScenePlan(
         area=area,
         squares=stream,

@@ -4,11 +4,13 @@ Each run writes arrays of its own for each strip and each seam, so that nobody w
 another, and says so in a record when one is done: what has no record is mapped again.
 """
 
+import contextlib
 import json
 import logging
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import dask.array as da
@@ -16,7 +18,9 @@ import fsspec
 import numpy as np
 import xarray as xr
 import zarr
+from fsspec.implementations.local import LocalFileSystem
 from numpy.typing import NDArray
+from zarr.errors import ChunkNotFoundError
 
 from landslide.cube.address import writable_store
 from landslide.storage import absolute, read_bytes, remove_all, write_whole
@@ -26,6 +30,8 @@ log = logging.getLogger(__name__)
 FOLDER = ".landslide-map"
 """Of the work store in a map's folder."""
 PLAN = "plan.json"
+RECORDS = "done"
+"""Where in it the records lie."""
 COLUMNS = 512  # of a stored chunk
 
 
@@ -91,7 +97,7 @@ class Work:
         )
         return Rows(array)
 
-    def open(self, piece: str, name: str) -> zarr.Array[Any]:
+    def open(self, piece: str, name: str) -> "Piece":
         """Open an array of a strip or a seam that is done, whichever run made it.
 
         Raises
@@ -100,20 +106,18 @@ class Work:
             Where it is gone.
         """
         record = self.record(piece)
-        if record is None:
-            raise FileNotFoundError(
-                f"{self.address}/{piece} is gone: another run has finished this map; see its OUT, "
-                "or run again"
-            )
-        place = f"{self.address}/{piece}/{record['run']}/{name}"
-        array = zarr.open_array(writable_store(place), mode="r")
-        assert isinstance(array, zarr.Array)
-        return array
+        with _unless_gone(f"{self.address}/{piece}"):
+            if record is None:
+                raise FileNotFoundError
+            place = f"{self.address}/{piece}/{record['run']}/{name}"
+            array = zarr.open_array(writable_store(place), mode="r")
+            assert isinstance(array, zarr.Array)
+        return Piece(array.with_config({"read_missing_chunks": False}), f"{self.address}/{piece}")
 
     def finish(self, piece: str, record: Mapping[str, Any]) -> None:
         """Say that a strip or a seam is done, once all that it wrote is there."""
         said = dict(record) | {"plan": self.plan, "run": self.run}
-        write_whole(f"{self.address}/{piece}.json", json.dumps(said).encode())
+        write_whole(f"{self.address}/{RECORDS}/{piece}.json", json.dumps(said).encode())
 
     def record(self, piece: str) -> dict[str, Any] | None:
         """Return the record of a strip or a seam that is done, else None.
@@ -121,7 +125,7 @@ class Work:
         One of another map is none: a run that ends late may leave it where the next has begun.
         """
         try:
-            found = dict(json.loads(read_bytes(f"{self.address}/{piece}.json")))
+            found = dict(json.loads(read_bytes(f"{self.address}/{RECORDS}/{piece}.json")))
         except FileNotFoundError:
             return None
         return found if found.get("plan") == self.plan else None
@@ -131,7 +135,7 @@ class Work:
         planes = {}
         for name in names:
             parts = [
-                da.from_zarr(self.open(piece, name))
+                da.from_array(part := self.open(piece, name), part.array.chunks, name=False)
                 for (start, stop), piece in sorted(pieces.items())
                 if stop > start
             ]
@@ -143,15 +147,62 @@ class Work:
         filesystem, path = fsspec.core.url_to_fs(self.address)
         listed = filesystem.find(path, withdirs=False)
         inside = [name.removeprefix(path).strip("/").split("/") for name in listed]
-        # What a run wrote lies at strips/NUMBER/RUN/NAME; records lie above.
+        # What a run wrote lies at strips/NUMBER/RUN/NAME; records lie less deep.
         return all(parts[2] == self.run for parts in inside if len(parts) > 3)
 
     def remove(self) -> None:
         """Remove all of it, but for what another run writes just then, which is told."""
         try:
+            # First, so that a run stopped here leaves nothing that is said to be done.
+            remove_all(f"{self.address}/{RECORDS}")
             remove_all(self.address)
         except OSError as error:
             log.warning("%s could not be removed: %s", self.address, error)
+
+
+@contextlib.contextmanager
+def _unless_gone(place: str) -> Iterator[None]:
+    try:
+        yield
+    except (FileNotFoundError, ChunkNotFoundError):
+        raise FileNotFoundError(
+            f"{place} is gone, or part of it: where another run has finished this map, see its "
+            "OUT; else remove that folder, and run again"
+        ) from None
+
+
+@dataclass(frozen=True)
+class Piece:
+    """An array of a strip or a seam that is done; what is missing of it is an error."""
+
+    array: zarr.Array[Any]
+    place: str
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """As of any array."""
+        return tuple(self.array.shape)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """As of any array."""
+        return np.dtype(self.array.dtype)
+
+    @property
+    def ndim(self) -> int:
+        """As of any array."""
+        return self.array.ndim
+
+    def __getitem__(self, where: Any) -> NDArray[Any]:
+        """Read a part.
+
+        Raises
+        ------
+        FileNotFoundError
+            Where it is gone.
+        """
+        with _unless_gone(self.place):
+            return np.asarray(self.array[where])
 
 
 @dataclass
@@ -206,7 +257,8 @@ def require_place(work: Work, plan: Mapping[str, Any], out: str) -> None:
 
 
 def leave(folder: str) -> None:
-    """Remove a folder that nothing was written into."""
+    """Remove a folder of a disk that nothing was written into; object stores have none."""
     filesystem, path = fsspec.core.url_to_fs(folder)
-    if filesystem.exists(path) and not filesystem.ls(path):
-        filesystem.rmdir(path)
+    if isinstance(filesystem, LocalFileSystem):
+        with contextlib.suppress(OSError):  # it is not empty, or gone
+            Path(path).rmdir()

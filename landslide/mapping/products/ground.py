@@ -1,7 +1,7 @@
 """The ground that a map covers: its grid, and how large its pixels are."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -49,8 +49,8 @@ class Ground:
         return along.a * columns + along.c, along.e * rows + along.f
 
 
-def cube_window(scene: xr.Dataset, cube: xr.Dataset) -> xr.Dataset:
-    """Return the part of a cube that a scene covers, lazily.
+def window_of(scene: xr.Dataset, cube: xr.Dataset) -> dict[str, slice]:
+    """Return which part of a cube along `y` and `x` a scene covers.
 
     Raises
     ------
@@ -76,10 +76,11 @@ def cube_window(scene: xr.Dataset, cube: xr.Dataset) -> xr.Dataset:
                 f"cube's {whole} they lie: keep the coordinates of the cube"
             )
         selected[axis] = slice(start, start + size)
-    return cube.isel(selected)
+    return selected
 
 
-def _without_crs(cube: xr.Dataset, shape: tuple[int, int]) -> Ground:
+def _without_crs(cube: xr.Dataset) -> Ground:
+    shape = (cube.sizes["y"], cube.sizes["x"])
     size = pixel_size(cube)
     unit = str(cube["x"].attrs.get("units", "")) if "x" in cube.coords else ""
     if size is None or (not unit and size == (1, 1)):
@@ -92,8 +93,10 @@ def _without_crs(cube: xr.Dataset, shape: tuple[int, int]) -> Ground:
     return Ground(shape, transform, None, None, "m" if metres else unit or "unit", (down, right))
 
 
-def ground_of(cube: xr.Dataset, *, no_crs: bool = False) -> Ground:
-    """Return the ground of a cube, or of a window of one.
+def ground_of(
+    cube: xr.Dataset, window: Mapping[str, slice] | None = None, *, no_crs: bool = False
+) -> Ground:
+    """Return the ground of a cube, or of a part of it along `y` and `x`.
 
     Raises
     ------
@@ -101,7 +104,7 @@ def ground_of(cube: xr.Dataset, *, no_crs: bool = False) -> Ground:
         Where the cube names no coordinate reference system and `no_crs` is not set, or its grid
         is irregular.
     """
-    shape = (cube.sizes["y"], cube.sizes["x"])
+    rows, columns = (window or {}).get("y", slice(None)), (window or {}).get("x", slice(None))
     geobox = geobox_of(cube)
     if geobox is None:
         if not no_crs:
@@ -110,9 +113,10 @@ def ground_of(cube: xr.Dataset, *, no_crs: bool = False) -> Ground:
                 "system, so its map would lie nowhere: write one into the cube (spatial_ref, as "
                 "rioxarray does), or ask for products without one by --no-crs"
             )
-        return _without_crs(cube, shape)
+        return _part(_without_crs(cube), rows, columns)
     assert geobox.crs is not None
-    crs, transform = CRS(geobox.crs.to_wkt()), geobox.affine
+    here = geobox[rows, columns]
+    crs, shape, transform = CRS(geobox.crs.to_wkt()), (here.shape.y, here.shape.x), here.affine
     middle = transform @ (shape[1] / 2, shape[0] / 2)
     east, north = Transformer.from_crs(crs, 4326, always_xy=True).transform(*middle)
     equal_area = CRS.from_dict(
@@ -126,6 +130,14 @@ def ground_of(cube: xr.Dataset, *, no_crs: bool = False) -> Ground:
     ), _projected(ground, np.array([column, column]), np.array([row, row + 1]))  # fmt: skip
     pixel = float(np.hypot(*(bottom - top))), float(np.hypot(*(right - left)))
     return Ground(shape, transform, crs, equal_area, "m", pixel)
+
+
+def _part(ground: Ground, rows: slice, columns: slice) -> Ground:
+    (top, bottom, _), (left, right, _) = (
+        along.indices(size) for along, size in zip((rows, columns), ground.shape, strict=True)
+    )
+    moved = ground.transform * Affine.translation(left, top)
+    return replace(ground, shape=(bottom - top, right - left), transform=moved)
 
 
 def _projected(ground: Ground, columns: NDArray[Any], rows: NDArray[Any]) -> NDArray[np.float64]:

@@ -10,7 +10,6 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from landslide.cube.labels import NO_DATA, decode_label_values
-from landslide.mapping.facts import MapFacts
 from landslide.mapping.products.ground import Ground, blocks_of
 from landslide.mapping.products.rasters import (
     MASK,
@@ -65,7 +64,7 @@ def write_planes(
     scene: xr.Dataset,
     cube: xr.Dataset,
     ground: Ground,
-    facts: MapFacts,
+    threshold: float,
     folder: str,
     damages: set[str] | None = None,
 ) -> Planes:
@@ -76,7 +75,7 @@ def write_planes(
 
     Parameters
     ----------
-    scene, cube, ground, facts
+    scene, cube, ground, threshold
         Of the map.
     folder : str
     damages : set of str, optional
@@ -106,7 +105,7 @@ def write_planes(
             _require_probability(probability)
             observed = ~np.isnan(probability)
             seen += int(observed.sum())
-            called = np.greater_equal(probability, facts.threshold)
+            called = np.greater_equal(probability, threshold)
             written: dict[str, NDArray[Any]] = {
                 "probability": probability,
                 "mask": np.where(observed, called, np.uint8(MASK_NO_DATA)).astype(np.uint8),

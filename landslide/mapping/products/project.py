@@ -15,9 +15,9 @@ from landslide.mapping.products.rasters import (
     PROBABILITY,
     SPREAD,
     RasterKind,
+    plane_writer,
     statement_tags,
     to_cog,
-    write_plane,
 )
 from landslide.mapping.products.styles import (
     PROBABILITY_STOPS,
@@ -61,9 +61,8 @@ def write_rasters(
     """
     values, kind = density(cells, ground), density_kind(ground)
     coarse = str(folder / "cells.tif")
-    whole = slice(0, values.shape[0]), slice(0, values.shape[1])
-    plane = [(*whole, values)]
-    write_plane(coarse, kind, cells_ground(ground), plane)
+    with plane_writer(coarse, kind, cells_ground(ground)) as raster:
+        raster.write(values, 1)
     largest = float(np.nanmax(values, initial=0))
     made: dict[str, tuple[str | None, RasterKind, str]] = {
         "probability": (planes.probability, PROBABILITY, ramp_style(PROBABILITY_STOPS)),

@@ -1,7 +1,7 @@
 """Planes as Cloud Optimized GeoTIFFs: written block by block, placed whole."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -140,15 +140,3 @@ def to_cog(path: str, cog: str, kind: RasterKind, tags: Mapping[str, str]) -> No
         STATISTICS="YES",
         BIGTIFF="IF_SAFER",
     )
-
-
-def write_plane(
-    path: str,
-    kind: RasterKind,
-    ground: Ground,
-    blocks: Iterable[tuple[slice, slice, NDArray[Any]]],
-) -> None:
-    """Write a plane's blocks to a GeoTIFF on disk."""
-    with plane_writer(path, kind, ground) as raster:
-        for rows, columns, values in blocks:
-            write_block(raster, values, rows, columns)

@@ -16,9 +16,6 @@ from landslide.mapping.products.blocks import Block, scored_pixels
 MATCH = 0.1
 """IoU from which on two objects are the same landslide."""
 
-type Counted = tuple[NDArray[np.float32], NDArray[np.int64]]
-"""Distinct scores, ascending, and how many pixels have each."""
-
 
 @dataclass(frozen=True)
 class Scores:
@@ -50,29 +47,19 @@ def landslide_scores(block: Block) -> NDArray[np.float32]:
     return block.probability[scored_pixels(block) & (block.label == 1)]
 
 
-def add_counts(counted: Counted | None, scores: NDArray[np.float32]) -> Counted:
-    """Return the distinct scores so far, and their counts, with more scores."""
-    values, counts = np.unique(scores, return_counts=True)
-    if counted is None:
-        return values, counts.astype(np.int64)
-    both = np.concatenate([counted[0], values])
-    distinct, place = np.unique(both, return_inverse=True)
-    total = np.zeros(distinct.size, np.int64)
-    np.add.at(total, place, np.concatenate([counted[1], counts]))
-    return distinct, total
-
-
-def streamed_average_precision(landslides: Counted, others: Iterable[NDArray[np.float32]]) -> float:
+def streamed_average_precision(
+    landslides: Sequence[NDArray[np.float32]], others: Iterable[NDArray[np.float32]]
+) -> float:
     r"""Return the average precision of scores that arrive in parts, exactly.
 
     :math:`\sum_n (R_n - R_{n-1}) P_n` changes only at the scores of landslide pixels: of all
-    others it needs no more than how many score as high. What is held is the distinct scores of
-    the landslide pixels, some per cent of a scene.
+    others it needs no more than how many score as high. What is held is the scores of the
+    landslide pixels, some per cent of a scene.
 
     Parameters
     ----------
     landslides
-        The distinct scores of all landslide pixels, as `add_counts` gathers them.
+        The scores of all landslide pixels, in any parts.
     others
         The scores of pixels without landslide, in any parts.
 
@@ -81,7 +68,7 @@ def streamed_average_precision(landslides: Counted, others: Iterable[NDArray[np.
     float
         NaN without landslide pixels, where it is not defined.
     """
-    values, hits = landslides
+    values, hits = np.unique(np.concatenate(landslides), return_counts=True)
     if not values.size:
         return float("nan")
     below = np.zeros(values.size + 1, np.int64)  # [n]: from values[n - 1] on, short of values[n]

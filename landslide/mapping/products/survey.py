@@ -56,7 +56,7 @@ def survey(
     ----------
     layers : Layers
     cube : Dataset
-        The part that the map covers, as `cube_window` gives it.
+        The part that the map covers, which `window_of` names.
     ground : Ground
     facts : MapFacts
     damages : set of str, optional
@@ -67,11 +67,10 @@ def survey(
     DamagedChunkError
         As `read_plane` does.
     """
-    zones, expected, labelled, pairs = [], [], [], []
+    zones, expected, labelled, pairs, landslides = [], [], [], [], []
     cells, areas = no_cells(ground), Counter[str]()
     classes: NDArray[np.float64] = np.zeros(())
     confusion: NDArray[np.int64] = np.zeros((2, 2), np.int64)
-    landslides: scoring.Counted | None = None
     for block in map_blocks(layers, cube, ground, damages):
         zones.append(zone_sums(block))
         add_to_cells(cells, block, ground)
@@ -82,14 +81,14 @@ def survey(
             labelled.append(labelled_cells(block, facts.threshold))
             confusion += scoring.confusion(block, facts.threshold)
             pairs.append(scoring.overlaps(block))
-            landslides = scoring.add_counts(landslides, scoring.landslide_scores(block))
+            landslides.append(scoring.landslide_scores(block))
     estimates = {
         "from_probabilities": expected_area(
             np.concatenate(expected, axis=1), calibrated=facts.temperature is not None
         )
     }
     scores = None
-    if landslides is not None:
+    if landslides:
         from_labels = stratified_area(np.concatenate(labelled, axis=2))
         if from_labels is not None:
             estimates["from_labels"] = from_labels

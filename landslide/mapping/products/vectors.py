@@ -33,7 +33,7 @@ def area_of_interest(ground: Ground, facts: MapFacts) -> geopandas.GeoDataFrame:
 
 
 def image_footprint(probability: str, ground: Ground, facts: MapFacts) -> geopandas.GeoDataFrame:
-    """Return the ground that the images show, as one MultiPolygon, at less detail than the map.
+    """Return the ground that the images show, as one MultiPolygon.
 
     It is made of squares of `detail_pixels`, each with any pixel of the map that has data.
     """

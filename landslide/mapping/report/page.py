@@ -31,7 +31,7 @@ def area_text(area: float | None, unit: str) -> str:
     if area is None or not np.isfinite(area):
         return "unknown"
     if unit != "m2":
-        return f"{area:,.0f} {unit}"
+        return f"{area:,.0f} {unit}" if area >= 100 or unit == "pixels" else f"{area:.3g} {unit}"
     rounded = float(f"{area:.3g}")
     if rounded < 1e5:
         return f"{rounded:,.0f} m²"

@@ -1,6 +1,7 @@
 """Small pictures of a map for the report: read block by block, whatever the scene's size."""
 
 import base64
+import functools
 import warnings
 from collections.abc import Callable, Iterable
 
@@ -14,6 +15,7 @@ from rasterio.io import MemoryFile
 
 from landslide.cube.schema import POLARISATIONS
 from landslide.mapping.products.ground import Ground, add_to_squares, blocks_of
+from landslide.mapping.products.rasters import read_block
 from landslide.mapping.products.reading import read_plane
 
 LONGEST = 1400  # pixels on a picture's longer side, at most
@@ -71,11 +73,7 @@ def coarse_of_cube(plane: xr.DataArray, damages: set[str] | None = None) -> NDAr
 def coarse_of_raster(path: str) -> NDArray[np.float32]:
     """Return `coarse` of a raster on disk."""
     with rasterio.open(path) as raster:
-
-        def read(rows: slice, columns: slice) -> NDArray[np.floating]:
-            window = rasterio.windows.Window.from_slices(rows, columns)
-            return raster.read(1, window=window)
-
+        read = functools.partial(read_block, raster)
         return coarse(read, raster.shape, blocks_of(raster.shape))
 
 
