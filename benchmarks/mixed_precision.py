@@ -17,6 +17,7 @@ import numpy as np
 import torch
 import xarray as xr
 from measure import report, spread
+from scipy.stats import ttest_1samp
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map_only
 
@@ -25,7 +26,6 @@ from landslide.chips.stream import plan_stream
 from landslide.cube.events import find_event
 from landslide.cube.store import open_cube
 from landslide.options import seed
-from landslide.results.bootstrap import seeds_interval
 from landslide.training import train as training
 from landslide.training.config import PRESETS, TrainingConfig, training_config
 from landslide.training.device import multiplies_bfloat16, this_device, working_precision
@@ -113,7 +113,7 @@ def main() -> None:
     ratios = {}
     for half in halves:
         differences = np.array(scores[half]) - whole
-        low, high = seeds_interval(differences)
+        low, high = ttest_1samp(differences, 0).confidence_interval()
         said = f"{differences.mean():+.3f} [{low:+.3f}, {high:+.3f}]"
         rows.append(
             (f"{half} minus float32, paired by seed", said, f"spread over seeds {apart:.3f}")

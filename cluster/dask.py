@@ -62,7 +62,7 @@ def dask_client(
         threads of this process are to adapt.
     """
     way_out = "name another" if address else f"unset {ADDRESS}"
-    require_scalable(address, adapt)
+    require_scheduler(address, adapt)
     address = address or os.environ.get(ADDRESS) or None
     with contextlib.ExitStack() as opened:
         if address is None:
@@ -71,8 +71,6 @@ def dask_client(
             place = address.removeprefix(KUBERNETES)
             target = opened.enter_context(operator_cluster(place, adapt))
         else:
-            require_address(address)
-            require_security(address)
             target = address
         opened.enter_context(_quiet("distributed.client"))  # what it has to say is raised, too
         with warnings.catch_warnings():
@@ -94,13 +92,25 @@ def dask_client(
         yield client
 
 
-def require_scalable(address: str | None, adapt: Sequence[int] | None) -> None:
-    """Raise a ValueError where workers are to adapt, and no address says of which cluster."""
-    if adapt is not None and not (address or os.environ.get(ADDRESS)):
+def require_scheduler(address: str | None, adapt: Sequence[int] | None) -> None:
+    """Raise what `dask_client` would, as far as no cluster need be asked for it.
+
+    Raises
+    ------
+    ValueError
+        Where the address is none, or workers are to adapt and no address says of which cluster.
+    OSError
+        Where Dask's settings do not let it connect.
+    """
+    address = address or os.environ.get(ADDRESS)
+    if adapt is not None and not address:
         raise ValueError(
             "threads of this process cannot be scaled: give the address of a Dask cluster, or "
             f"{KUBERNETES}NAMESPACE/NAME"
         )
+    if address and not address.startswith(KUBERNETES):
+        require_address(address)
+        require_security(address)
 
 
 @contextlib.contextmanager
@@ -249,7 +259,9 @@ def _versions(host: Mapping[str, Any]) -> dict[str, str]:
 def executor_of(client: Client, most_workers: int = 0) -> tuple[Executor, int]:
     """Return an executor whose tasks run on a client's cluster, and how many keep it busy.
 
-    A cluster that grows with its work needs work for `most_workers`, of which few may be there.
+    A cluster that grows with its work needs work for `most_workers`, of which few may be there:
+    each is to have as many threads as the largest that is.
     """
-    threads = sum(client.nthreads().values())
-    return client.get_executor(pure=False, retries=RETRIES), 2 * max(threads, most_workers, 1)
+    threads = client.nthreads().values()
+    most = max(sum(threads), most_workers * max(threads, default=1), 1)
+    return client.get_executor(pure=False, retries=RETRIES), 2 * most

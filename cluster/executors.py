@@ -36,9 +36,7 @@ class RayActors(ThreadPoolExecutor):
         What each actor does before it is given tasks. What it raises is an `OSError` of the tasks.
     """
 
-    def __init__(
-        self, actors: int, resources: Resources, begin: Callable[[], object] = bool
-    ) -> None:
+    def __init__(self, actors: int, resources: Resources, begin: Callable[[], object]) -> None:
         super().__init__(max_workers=actors)  # a thread waits for each
         self._kind: Any = ray.remote(_Worker).options(**resources.options())
         self._begin = begin

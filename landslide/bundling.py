@@ -11,7 +11,7 @@ from landslide.chips.gathering import gather_chips
 from landslide.chips.images import select_images
 from landslide.chips.inputs import PAPER_INPUTS, PAPER_TIMESTEPS, parse_inputs
 from landslide.chips.sizes import AUTO, Room, memory_bytes
-from landslide.chips.split import Chipping
+from landslide.chips.split import TRAIN, Chipping
 from landslide.cube.events import Event, find_event
 from landslide.cube.georeference import pixel_size, unit_of
 from landslide.experiment.configurations import configurations, with_baseline
@@ -34,7 +34,7 @@ def train_bundle(
     chipping: Chipping,
     *,
     out: str,
-    event: str | None = None,
+    event: Event | str | None = None,
     orbit: str | None = None,
     split: str | None = None,
     chips: str = AUTO,
@@ -54,7 +54,7 @@ def train_bundle(
     out : str
         Folder of the bundle.
     event, orbit, split, skip_damaged
-        As for `find_event` and `plan_stream`.
+        As for `find_event` and `plan_stream`; an `Event` is taken as it is.
     chips : str
         Where they go: `auto`, or one of `landslide.chips.sizes.WAYS`. A chip store is left in
         `out`, so that the next run need not read the cube.
@@ -69,7 +69,7 @@ def train_bundle(
         training starts; or where the device fails.
     """
     folder = absolute(out)
-    found = find_event(cube, event)
+    found = event if isinstance(event, Event) else find_event(cube, event)
     # Inputs without backscatter are the same for every timestep count: their row says 0.
     timesteps = [config.timesteps if parse_inputs(config.inputs).polarisations else 1]
     (config,) = configurations(config, [config.inputs], timesteps, [config.seed])
@@ -89,7 +89,8 @@ def train_bundle(
         skip_damaged=skip_damaged,
     )
     stream = stream_of(cube, experiment)
-    require_network(config, inputs, chipping.chip_size)
+    training_chips = int((stream.chips["part"] == TRAIN).sum())
+    require_network(config, [config.inputs], chipping.chip_size, training_chips)
     if table is not None:
         table = absolute(table)
         check_writable(table)

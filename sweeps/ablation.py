@@ -109,10 +109,5 @@ def run(args: argparse.Namespace, planned: Sweep | None = None) -> int:
     return int(failures > 0)
 
 
-def command(arguments: list[str] | None = None) -> int:
-    """Run `main`; what is wrong with the input is one line on standard error."""
-    return run_command(lambda: main(arguments), verbose=True)
-
-
 if __name__ == "__main__":
-    sys.exit(command())
+    sys.exit(run_command(main, verbose=True))

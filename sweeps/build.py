@@ -54,10 +54,5 @@ def _blocks_at_once(args: argparse.Namespace) -> Iterator[int]:
         yield executor_of(client, most_workers(args))[1]
 
 
-def command(arguments: list[str] | None = None) -> int:
-    """Run `main`; what is wrong with the input is one line on standard error."""
-    return run_command(lambda: main(arguments), verbose=True)
-
-
 if __name__ == "__main__":
-    sys.exit(command())
+    sys.exit(run_command(main, verbose=True))

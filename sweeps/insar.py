@@ -39,10 +39,5 @@ def main(arguments: list[str] | None = None) -> int:
     return code
 
 
-def command(arguments: list[str] | None = None) -> int:
-    """Run `main`; what is wrong with the input is one line on standard error."""
-    return run_command(lambda: main(arguments), verbose=True)
-
-
 if __name__ == "__main__":
-    sys.exit(command())
+    sys.exit(run_command(main, verbose=True))

@@ -43,7 +43,7 @@ def options(arguments: list[str] | None) -> argparse.Namespace:
     add_dask_options(cluster, "give --actors")
     cluster.add_argument("--actors", type=int, help="instead of Dask: how many Ray actors")
     add_ray_options(cluster, "actor")
-    cluster.add_argument("--cpus-per-actor", type=float, default=1)
+    cluster.add_argument("--cpus-per-actor", type=float, help="default: 1")
     cluster.add_argument("--work", help="where the map grows, if workers do not reach OUT")
     args = parser.parse_args(arguments)
     on_dask = args.dask or (args.actors is None and os.environ.get(ADDRESS))
@@ -53,6 +53,9 @@ def options(arguments: list[str] | None) -> argparse.Namespace:
         parser.error("--actors is at least 1")
     if args.actors is not None and args.dask_workers is not None:
         parser.error("--dask-workers goes with --dask")
+    for name in ("address", "gpus_per_actor", "accelerator", "cpus_per_actor"):
+        if args.actors is None and getattr(args, name) is not None:
+            parser.error(f"--{name.replace('_', '-')} goes with --actors")
     if goes_with_job(args.out):
         parser.error("a submitted job needs an OUT that stays: an address, or a path from / on")
     if args.work is not None and goes_with_job(args.work):
@@ -64,7 +67,8 @@ def main(arguments: list[str] | None = None) -> None:
     """Map, and print where each product lies."""
     one_arena()
     args = options(arguments)
-    require_workers(args.dask, args.dask_workers)
+    if args.actors is None:
+        require_workers(args.dask, args.dask_workers)
     models = [args.model, *args.members]
     # What is wrong is found before a node is waited for.
     plan = plan_map(models, cube_to_map(args), args.out, map_choices(args), work=args.work)
@@ -72,7 +76,8 @@ def main(arguments: list[str] | None = None) -> None:
     with ExitStack() as opened:  # and closed again before the products are made, here
         if args.actors:
             opened.enter_context(ray_cluster(args.address))
-            cpus, share = args.cpus_per_actor, args.gpus_per_actor
+            cpus = 1 if args.cpus_per_actor is None else args.cpus_per_actor
+            share = args.gpus_per_actor
             share = usual_gpus(cpus, args.accelerator) if share is None else share
             resources = Resources(cpus, share, args.accelerator)
             await_node(resources, args.deadline)
@@ -89,10 +94,5 @@ def main(arguments: list[str] | None = None) -> None:
     print("\n".join(written.values()))
 
 
-def command(arguments: list[str] | None = None) -> int:
-    """Run `main`; what is wrong with the input is one line on standard error."""
-    return run_command(lambda: main(arguments), verbose=True)
-
-
 if __name__ == "__main__":
-    sys.exit(command())
+    sys.exit(run_command(main, verbose=True))

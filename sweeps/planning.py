@@ -11,6 +11,7 @@ from cluster.resources import Resources, smallest_node_bytes, usual_gpus
 from landslide.chips.inputs import PAPER_INPUTS, PAPER_TIMESTEPS
 from landslide.chips.passing import ChipStream
 from landslide.chips.sizes import Room, memory_bytes
+from landslide.chips.split import TRAIN
 from landslide.cube.events import find_event
 from landslide.experiment.configurations import configurations, with_baseline
 from landslide.experiment.keys import row_key
@@ -192,7 +193,8 @@ def plan_sweep(args: argparse.Namespace) -> Sweep:
     )
     stream = stream_of(cube, experiment)
     base = config_of(args, threads=args.cpus_per_trial)
-    require_network(base, inputs, chipping.chip_size)
+    training_chips = int((stream.chips["part"] == TRAIN).sum())
+    require_network(base, inputs, chipping.chip_size, training_chips)
     return Sweep(
         experiment=experiment,
         stream=stream,

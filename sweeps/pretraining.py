@@ -204,10 +204,5 @@ def pretrain_one(chips: xr.Dataset, config: TrainingConfig, address: str, gpus: 
     return error
 
 
-def command(arguments: list[str] | None = None) -> int:
-    """Run `main`; what is wrong with the input is one line on standard error."""
-    return run_command(lambda: main(arguments), verbose=True)
-
-
 if __name__ == "__main__":
-    sys.exit(command())
+    sys.exit(run_command(main, verbose=True))

@@ -111,7 +111,7 @@ def _train(
         config,
         experiment.chipping,
         out=folder,
-        event=args.event,
+        event=experiment.event,  # whose file may lie with the driver alone
         orbit=args.orbit,
         split=experiment.split,
         skip_damaged=args.skip_damaged,

@@ -31,7 +31,7 @@ def in_one_thread[T](call: Callable[[], T]) -> T:
 
 @functools.cache
 def _calls() -> SimpleQueue[Call[Any]]:
-    """Begin the thread, which does not hold up the end of the process."""
+    """Begin the thread, which does not hold up the end of the process, as a pool's would."""
     calls = SimpleQueue[Call[Any]]()
     threading.Thread(target=_serve, args=(calls,), name="training", daemon=True).start()
     return calls

@@ -5,7 +5,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from cluster.dask import DEADLINE, require_scalable
+from cluster.dask import DEADLINE, require_scheduler
 from landslide.options import positive
 
 
@@ -56,11 +56,11 @@ def gpus(text: str) -> float:
 
 
 def require_workers(address: str | None, workers: Sequence[int] | None) -> None:
-    """Raise a ValueError where workers come in no order, or no address says of which cluster."""
+    """Raise a ValueError where workers come in no order, and what `require_scheduler` does."""
     if workers is not None and not 0 <= workers[0] <= workers[1]:
         least, most = workers
         raise ValueError(f"--dask-workers {least} {most}: give the fewest and the most, in order")
-    require_scalable(address, workers)
+    require_scheduler(address, workers)
 
 
 def most_workers(args: argparse.Namespace) -> int:

@@ -55,6 +55,12 @@ class Chipping:
             raise ValueError("chip size and block size are at least 1 pixel")
         if (self.buffer or 0) < 0 or self.overlap < 0:
             raise ValueError("buffer and overlap are at least 0 pixels")
+        sizes = (self.chip_size, self.overlap, self.block_size, self.block_offset, self.gap)
+        if max(map(abs, sizes)) >= 2**31:
+            raise ValueError(
+                "chip size, overlap, block size, block offset and buffer are below 2147483648 "
+                "pixels: give less"
+            )
 
 
 def paper_split(n: int) -> dict[str, np.ndarray]:
@@ -188,6 +194,18 @@ def _keep_apart(parts: np.ndarray, corners: np.ndarray, size: int, buffer: int) 
             near = (distance < buffer) & np.isin(parts, others)
             parts[near] = UNUSED
     return parts
+
+
+def require_apart(corners: np.ndarray, parts: np.ndarray, size: int) -> None:
+    """Raise a ValueError where chips that test or validate overlap what is trained on.
+
+    Corners (chip, 2) are (y, x) and the chips' size is in pixels; parts (chip) are names.
+    """
+    if (_keep_apart(parts, corners, size, 0) != parts).any():
+        raise ValueError(
+            "chips to test or validate on overlap chips to train on, so scores would be of what "
+            "was learned: leave out --overlap, take --protocol blocked, or give another --split"
+        )
 
 
 def split_to_json(corners: np.ndarray, parts: np.ndarray, chipping: Chipping) -> str:

@@ -19,6 +19,7 @@ from landslide.chips.split import (
     TEST,
     Chipping,
     effective_blocks,
+    require_apart,
     spatial_blocks,
     split_to_json,
 )
@@ -137,13 +138,15 @@ def plan_experiment(
     Raises
     ------
     ValueError
-        As `plan_chips` does.
+        As `plan_chips` and `require_apart` do.
     """
     address = str(cube.encoding["source"])
     labels = read_labels(cube)
     # What lets a damaged cube pass makes it another: its rows and chips are not those of a whole.
     read_as = how_read(cube, skip_damaged=skip_damaged)
     chips = plan_chips(labels, chipping, split)
+    corners, parts = corners_of(chips), chips["part"].to_numpy()
+    require_apart(corners, parts, chipping.chip_size)
     if chipping.protocol == "blocked":
         _warn_of_one_place(address, chips, chipping)
     return Experiment(
@@ -155,7 +158,7 @@ def plan_experiment(
         inputs=tuple(sorted({parse_inputs(name).name for name in inputs})),
         timesteps=whole_timesteps(timesteps),
         orbit=orbit,
-        split=split_to_json(corners_of(chips), chips["part"].to_numpy(), chipping),
+        split=split_to_json(corners, parts, chipping),
         simulated=bool(cube.attrs.get("simulated", False)),
         skip_damaged=skip_damaged,
     )

@@ -1,7 +1,6 @@
 """The row that a trial earns, or leaves where it fails."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 from landslide.chips.split import TEST, VALIDATION, spatial_blocks
@@ -95,9 +94,9 @@ def _identity(experiment: Experiment, config: TrainingConfig, key: str) -> dict[
 
 
 def named_weights(encoder_weights: str) -> str:
-    """Name encoder weights as a row does: those in a file by its name and digest.
+    """Name encoder weights as a row does: those in a file by its digest.
 
-    Where a file lies differs from one submitted job to the next, and tells rows apart by nothing.
+    What a file is called, and where it lies, tells rows apart by nothing.
     """
     digest = weights_digest(encoder_weights)
-    return encoder_weights if digest is None else f"{Path(encoder_weights).name} {digest[:12]}"
+    return encoder_weights if digest is None else digest[:12]

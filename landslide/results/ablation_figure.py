@@ -1,7 +1,5 @@
 """The paper's Figure 4: AUPRC over timesteps, a line for each inputs, above the baselines."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -9,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import MaxNLocator
 
-from landslide.results.layout import settings
+from landslide.results.layout import apart
 from landslide.results.order import inputs_order
 from landslide.results.panels import FAINT, INK
 from landslide.results.pivot import CHANGE_ONLY, RANDOM, baselines, pivot
@@ -59,26 +57,11 @@ def figure4(table: pd.DataFrame, path: str) -> None:
     figure = Figure(figsize=(7.2 * columns, 5.0 * rows))
     parts = np.ravel(figure.subfigures(rows, columns, squeeze=False))
     for part, section in zip(parts, drawn, strict=False):
-        _draw(part, section, _apart(section, drawn))
+        _draw(part, section, apart(section, drawn, _TITLE))
     save_figure(figure, path)
 
 
-def _apart(section: Section, drawn: Sequence[Section]) -> str:
-    """Say in what a section differs from others of the same title."""
-    alike = [
-        each.identity
-        for each in drawn
-        if all(each.identity[name] == section.identity[name] for name in _TITLE)
-    ]
-    differing = {
-        name: value
-        for name, value in section.identity.items()
-        if len({identity[name] for identity in alike}) > 1
-    }
-    return settings(differing)
-
-
-def _draw(part: SubFigure, section: Section, apart: str) -> None:
+def _draw(part: SubFigure, section: Section, differing: str) -> None:
     means, untrained = pivot(section), baselines(section)
     axes = _axes(part, *_levels(means, untrained))
     steps = sorted({int(n) for n in means["timesteps"] if n > 0}) or [1]
@@ -90,12 +73,12 @@ def _draw(part: SubFigure, section: Section, apart: str) -> None:
     axes[-1].set_xlabel("Timesteps before and after", color=INK)
     part.text(0.02, 0.49, "AUPRC", rotation=90, va="center", color=INK, fontsize=10)
     axes[0].legend(loc="upper left", bbox_to_anchor=(1.02, 1.0), frameon=False, fontsize=9)
-    _heading(part, section, apart)
+    _heading(part, section, differing)
     if section.simulated:
         mark_simulated(part)
 
 
-def _heading(part: SubFigure, section: Section, apart: str) -> None:
+def _heading(part: SubFigure, section: Section, differing: str) -> None:
     event, protocol = section.identity["event"], section.identity["protocol"]
     name = f"{event}".replace("_", " ")
     part.text(0.105, 0.945, f"{name[:1].upper()}{name[1:]}, {protocol} protocol", fontsize=12.5,
@@ -105,7 +88,7 @@ def _heading(part: SubFigure, section: Section, apart: str) -> None:
     preset = section.identity["preset"]
     said = f"{preset} preset, {spread}" if preset else spread
     part.text(0.105, 0.9, said, fontsize=9, color=FAINT)
-    part.text(0.105, 0.875, apart, fontsize=7, color=FAINT)
+    part.text(0.105, 0.875, differing, fontsize=7, color=FAINT)
 
 
 def _levels(means: pd.DataFrame, untrained: pd.DataFrame) -> tuple[Values, Values]:

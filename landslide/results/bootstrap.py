@@ -77,7 +77,7 @@ def blocks_tested(row: pd.Series) -> float:
     return effective_blocks(np.unique(row["test_blocks"], return_inverse=True)[1], chips)
 
 
-def resample(rows: pd.DataFrame, resamples: int = RESAMPLES) -> Resampled:
+def resample(rows: pd.DataFrame) -> Resampled:
     """Score one configuration's rows, one for each seed, on blocks of test chips drawn anew.
 
     The draws depend on the number of blocks alone, so configurations of one split are paired. Rows
@@ -94,7 +94,7 @@ def resample(rows: pd.DataFrame, resamples: int = RESAMPLES) -> Resampled:
         return Resampled(seeds, exact, np.empty((0, len(seeds))), 0)
     blocks = rows["test_blocks"].iloc[0]
     units, number = np.unique(blocks, return_inverse=True)
-    weights = draw(len(units), resamples, np.random.default_rng(0))
+    weights = draw(len(units), RESAMPLES, np.random.default_rng(0))
     drawn = []
     row: Any
     for row in rows.itertuples():
@@ -179,18 +179,6 @@ def mean_interval(scores: Resampled, confidence: float = CONFIDENCE) -> Interval
     half = max(stats.t.ppf(level, own) * np.sqrt(part) for part, own in (together, *parts))
     least, most = scores.limits
     return Interval(mean, float(max(mean - half, least)), float(min(mean + half, most)))
-
-
-def seeds_interval(values: Values, confidence: float = CONFIDENCE) -> tuple[float, float]:
-    """Return Student's t interval of the mean of values of one seed each; NaN for one.
-
-    mean -+ t(n - 1) s / sqrt(n), with s the sample standard deviation. What other test chips would
-    give is not in it.
-    """
-    seeds = tuple(range(len(values)))
-    alone = Resampled(seeds, values, np.empty((0, len(values))), 0, (-np.inf, np.inf))
-    found = mean_interval(alone, confidence)
-    return found.low, found.high
 
 
 def shared_seeds(scores: Sequence[Resampled]) -> list[int]:

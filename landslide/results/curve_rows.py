@@ -4,12 +4,14 @@ import pandas as pd
 
 from landslide.results.labels import AT_RANDOM, COMMON
 from landslide.results.order import SECTION, arithmetic
+from landslide.results.sections import sections
 
 
 def curve_rows(table: pd.DataFrame) -> pd.DataFrame:
     """Return those rows of a table that curves over labelled chips are drawn of.
 
-    They share all that a curve's points have in common with one that had few labels, or none.
+    They share all that a curve's points have in common with one that had few labels, or none. Of
+    each inputs, timesteps and seed of a section they are those that `sections` keeps.
 
     Raises
     ------
@@ -17,6 +19,13 @@ def curve_rows(table: pd.DataFrame) -> pd.DataFrame:
         Where there are none; or where those of one point differ in their settings, as of several
         sweeps.
     """
+    kept = [
+        key
+        for part in sections(table)
+        for rows in (part.scored, part.failed)
+        for key in rows["key"]
+    ]
+    table = table[table["key"].isin(kept)]
     known = table.assign(few=table["labelled_chips"].notna())
     rows = table[known.groupby(list(COMMON), dropna=False)["few"].transform("any")]
     if not len(rows):

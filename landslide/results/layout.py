@@ -30,6 +30,21 @@ def settings(identity: Mapping[str, Any]) -> str:
     return ", ".join(shown)
 
 
+def apart(section: Section, others: Sequence[Section], alike: Sequence[str]) -> str:
+    """Return the settings in which a section differs from others that are alike by column name."""
+    identities = [
+        each.identity
+        for each in others
+        if all(each.identity[name] == section.identity[name] for name in alike)
+    ]
+    differing = {
+        name: value
+        for name, value in section.identity.items()
+        if len({identity[name] for identity in identities}) > 1
+    }
+    return settings(differing)
+
+
 def one_place(section: Section) -> list[str]:
     """Say so where the test landslides lie in too few blocks to tell how blocks differ."""
     rows = section.scored[section.scored["test_blocks"].notna()]

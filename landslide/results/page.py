@@ -6,7 +6,7 @@ import pandas as pd
 
 from landslide.results.causes import HEADER, causes
 from landslide.results.claims import PAPER_PREVALENCE, Claim, paper_claims
-from landslide.results.layout import pipes
+from landslide.results.layout import apart, pipes
 from landslide.results.order import inputs_order
 from landslide.results.sections import Section, sections
 from landslide.results.setting import Setting, shortfalls, what_was_run
@@ -72,13 +72,7 @@ def _head(parts: Sequence[Section]) -> Iterator[str]:
 
 def _claims(parts: Sequence[Section], setting: Setting) -> Iterator[str]:
     """Set the paper's claims beside what each protocol and the exact detector say of them."""
-    # What was reckoned in float32 stays apart from the rest.
-    several = len(parts) > len({part.identity["protocol"] for part in parts})
-    named = {
-        f"{part.identity['protocol']} protocol"
-        + (f", {part.identity['precision']}" if several else ""): part
-        for part in parts
-    }
+    named = dict(zip(_names(parts), parts, strict=True))
     columns = {name: paper_claims(part.scored) for name, part in named.items()}
     read = {
         f"exact detector, {protocol} protocol": [
@@ -114,6 +108,13 @@ def _claims(parts: Sequence[Section], setting: Setting) -> Iterator[str]:
             "either."
         )
         yield from _causes(named, setting)
+
+
+def _names(parts: Sequence[Section]) -> Iterator[str]:
+    """Name each section by its protocol, and by what sets it apart from others of the same."""
+    for part in parts:
+        differing = apart(part, parts, ["protocol"])
+        yield f"{part.identity['protocol']} protocol" + (f", {differing}" if differing else "")
 
 
 def _pointed_to(alone: Claim, told: Claim) -> str:

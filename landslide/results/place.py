@@ -44,7 +44,7 @@ class Place:
     """What else to say, a line each."""
 
 
-def read_place(cube: xr.Dataset, event: Event, longest: int = LONGEST) -> Place:
+def read_place(cube: xr.Dataset, event: Event) -> Place:
     """Read a cube for figure 2; of the images only the one nearest the event on either side.
 
     Raises
@@ -57,7 +57,7 @@ def read_place(cube: xr.Dataset, event: Event, longest: int = LONGEST) -> Place:
         raise ValueError("the cube has no backscatter: figure 2 shows an image before and after")
     chosen = select_images(cube, event, 1, one_sided=True)
     height, width = cube.sizes["y"], cube.sizes["x"]
-    factor = max(1, -(-max(height, width) // longest))
+    factor = max(1, -(-max(height, width) // LONGEST))
     images = {}
     for side, positions in (("before", chosen.before), ("after", chosen.after)):
         if not positions:  # a cube that was built of one side

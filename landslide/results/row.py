@@ -61,7 +61,7 @@ class Row:
     ] = None
     preset: Annotated[str | None, pa.string(), "Training preset: paper or quick"] = None
     network: Annotated[str | None, pa.string(), "Network architecture and encoder"] = None
-    encoder_weights: Annotated[str | None, pa.string(), "none, imagenet, or file and digest"] = None
+    encoder_weights: Annotated[str | None, pa.string(), "none, imagenet, or a file's digest"] = None
     parameters: Annotated[int | None, pa.int64(), "Trainable parameters"] = None
     epochs: Annotated[int | None, pa.int32(), "Epochs asked for"] = None
     best_epoch: Annotated[int | None, pa.int32(), "Epoch whose weights were scored"] = None

@@ -51,8 +51,8 @@ class Section:
 def sections(table: pd.DataFrame) -> list[Section]:
     """Split the rows of `results_table` into sections that are never mixed.
 
-    A failed trial that did not come to know its settings joins the first section that what it
-    does know agrees with.
+    A failed trial, which knows all but its arithmetic, joins the first section that agrees with
+    what it knows. Where it has no `setup`, an earlier version wrote it, and may have known less.
     """
     identities = pd.Series(list(_identities(table)), index=table.index)
     failed = table["error"].notna()
@@ -78,7 +78,11 @@ def _identities(table: pd.DataFrame) -> Iterator[Identity]:
 
 
 def _agrees(part: Identity, whole: Identity) -> bool:
-    return all(mine is None or mine == its for mine, its in zip(part, whole, strict=True))
+    unknown = SECTION if part[SECTION.index("setup")] is None else ("precision",)
+    return all(
+        mine == its or (mine is None and name in unknown)
+        for name, mine, its in zip(SECTION, part, whole, strict=True)
+    )
 
 
 def _newest(rows: pd.DataFrame) -> pd.DataFrame:

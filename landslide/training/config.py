@@ -84,8 +84,9 @@ def training_config(preset: str, **changes: Any) -> TrainingConfig:
     if preset not in PRESETS:
         raise ValueError(f"unknown preset {preset!r}: choose {' or '.join(PRESETS)}")
     config = replace(PRESETS[preset], **{k: v for k, v in changes.items() if v is not None})
-    if config.epochs < 1 or config.batch_size < 1 or config.threads < 1:
-        raise ValueError("epochs, batch size and threads are at least 1")
+    # A row holds no more.
+    if not all(0 < n < 2**31 for n in (config.epochs, config.batch_size, config.threads)):
+        raise ValueError("epochs, batch size and threads are at least 1 and below 2147483648")
     if not 0 < config.learning_rate < math.inf:
         raise ValueError(
             f"a learning rate of {config.learning_rate} trains nothing: give e.g. 0.01"

@@ -160,25 +160,48 @@ def require_fit(network: torch.nn.Module, name: str, shape: Sequence[int]) -> No
         )
 
 
-def require_network(config: TrainingConfig, inputs: Iterable[str], chip_size: int) -> None:
+def require_network(
+    config: TrainingConfig, inputs: Iterable[str], chip_size: int, training_chips: int
+) -> None:
     """Build the network once, so that what is wrong with it is known before a chip is read.
+
+    Parameters
+    ----------
+    config : TrainingConfig
+    inputs : iterable of str
+        All that it will be trained on.
+    chip_size : int
+        Of all chips [pixels].
+    training_chips : int
+        How many there are: a last batch may have a single one.
 
     Raises
     ------
     ValueError, FileNotFoundError
         Where the network or its weights are not known, or chips of this size do not pass through.
     """
-    channels = max(len(parse_inputs(name).channels) for name in inputs)
-    network = build_network(config.network, channels, config.encoder_weights)
-    require_fit(network, config.network, (chip_size, chip_size))
+    counts = sorted({len(parse_inputs(name).channels) for name in inputs})
+    if not Path(config.encoder_weights).is_file():  # else they fit one count of channels
+        counts = counts[-1:]
+    for channels in counts:
+        network = build_network(config.network, channels, config.encoder_weights)
+        require_fit(network, config.network, (chip_size, chip_size))
+        chip = torch.zeros(1, channels, chip_size, chip_size)
+        _try(network.eval(), chip, config.network, "another --network or --chip-size")
+    if training_chips % config.batch_size == 1 % config.batch_size:
+        way_out = "another --batch-size, for one of its batches has a single chip, or --chip-size"
+        _try(network.train(), chip, config.network, way_out)
+
+
+def _try(network: torch.nn.Module, chip: torch.Tensor, name: str, way_out: str) -> None:
     try:
         with torch.no_grad():
-            network.eval()(torch.zeros(1, channels, chip_size, chip_size))
+            network(chip)
     except Exception as error:  # each architecture has refusals of its own
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise ValueError(
-            f"network {config.network!r} takes no chips of {chip_size} pixels ({reason}): "
-            "choose another --network or --chip-size"
+            f"network {name!r} takes no chips of {chip.shape[-1]} pixels ({reason}): choose "
+            f"{way_out}"
         ) from error
 
 

@@ -184,7 +184,7 @@ def operator(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, "Connected"]
     """Stand for Dask's operator, with one cluster: there is no Kubernetes here."""
     clusters: dict[str, Connected] = {}
     with LocalCluster(
-        n_workers=0, processes=False, protocol="tcp", host="127.0.0.1",
+        n_workers=0, threads_per_worker=1, processes=False, protocol="tcp", host="127.0.0.1",
         dashboard_address="127.0.0.1:0", worker_dashboard_address="127.0.0.1:0",
     ) as cluster:  # fmt: skip
         clusters["landslide/dask"] = Connected(cluster)
@@ -241,6 +241,17 @@ def test_a_cluster_of_the_operator_grows_with_its_work_and_stays_as_it_was(
     connected = operator["landslide/dask"]
     assert connected.cluster.status.name == "running"
     assert connected.told == [(0, 2), after]
+
+
+@pytest.mark.parametrize(
+    ("there", "most_workers", "at_once"),
+    [({}, 0, 2), ({}, 8, 16), ({"a": 2}, 8, 32), ({"a": 2, "b": 2}, 2, 8), ({"a": 16}, 0, 32)],
+)
+def test_workers_to_come_are_given_work_for_as_many_threads_as_those_that_are_there(
+    there: dict[str, int], most_workers: int, at_once: int
+) -> None:
+    client: Any = types.SimpleNamespace(nthreads=lambda: there, get_executor=lambda **_: None)
+    assert executor_of(client, most_workers)[1] == at_once
 
 
 def test_kubernetes_says_how_a_cluster_scales_or_why_not(

@@ -136,17 +136,16 @@ def test_untrained_change_stands_beside_what_has_timesteps(sweep: Sweep, chips: 
     assert by_inputs.loc["dem", "timesteps"] == 0
 
 
-def test_encoder_weights_in_a_file_are_named_and_not_where_they_lie(
+def test_encoder_weights_in_a_file_are_told_by_their_content_and_not_by_its_name(
     experiment: Experiment, tmp_path: Path
 ) -> None:
     said = []
-    for folder, content in (("first", b"one"), ("then", b"one"), ("other", b"two")):
-        (tmp_path / folder).mkdir()
-        (tmp_path / folder / "encoder.pt").write_bytes(content)
-        config = replace(SMALL, encoder_weights=f"{tmp_path}/{folder}/encoder.pt")
+    for name, content in (("first.pt", b"one"), ("then.pth", b"one"), ("other.pt", b"two")):
+        (tmp_path / name).write_bytes(content)
+        config = replace(SMALL, encoder_weights=f"{tmp_path}/{name}")
         said.append(failed_row(experiment, config, "ab", "an error").encoder_weights)
     assert said[0] == said[1] != said[2]
-    assert re.fullmatch(r"encoder\.pt [0-9a-f]{12}", str(said[0]))
+    assert re.fullmatch(r"[0-9a-f]{12}", str(said[0]))
     for name in ("none", "imagenet"):
         config = replace(SMALL, encoder_weights=name)
         assert failed_row(experiment, config, "ab", "an error").encoder_weights == name

@@ -9,13 +9,13 @@ from scipy.stats import norm, t, ttest_1samp
 from sklearn.metrics import average_precision_score
 
 from landslide.results.bootstrap import (
+    RESAMPLES,
     Resampled,
     combination,
     draw,
     for_seeds,
     mean_interval,
     resample,
-    seeds_interval,
     unit_count,
 )
 from landslide.results.histograms import binned_average_precision, class_histograms
@@ -46,6 +46,12 @@ def row_of(scores, labels, make_row, blocks=BLOCKS, **changes):
     )
 
 
+def students(values):
+    """Return the bounds of Student's interval of the mean of independent values."""
+    found = ttest_1samp(values, 0).confidence_interval(0.95)
+    return found.low, found.high
+
+
 def frame(rows):
     return pd.DataFrame([row.record() for row in rows])
 
@@ -54,12 +60,12 @@ def frame(rows):
 def test_a_resample_scores_as_the_raw_pixels_of_the_drawn_blocks_do(make_row, blocks):
     raws = [raw(seed) for seed in (0, 1)]
     rows = frame([row_of(*each, make_row, blocks, seed=s) for s, each in enumerate(raws)])
-    found = resample(rows, 20)
+    found = resample(rows)
     units = np.array(blocks)
     assert unit_count(rows) == len(set(units.tolist()))
-    weights = draw(units.max() + 1, 20, np.random.default_rng(0))
+    weights = draw(units.max() + 1, RESAMPLES, np.random.default_rng(0))[:20]
     for seed, (scores, labels) in enumerate(raws):
-        for drawn, weight in zip(found.drawn[:, seed], weights, strict=True):
+        for drawn, weight in zip(found.drawn[:20, seed], weights, strict=True):
             times = np.repeat(weight[units], labels[0].size)  # a block twice counts twice
             expected = average_precision_score(labels.ravel(), scores.ravel(), sample_weight=times)
             assert drawn == pytest.approx(expected, abs=1e-9)
@@ -92,24 +98,30 @@ def test_one_block_and_one_seed_leave_no_interval(make_row):
     assert np.isnan([alone.low, alone.high]).all()
 
 
+def of_seeds_alone(scores):
+    """Scores of seeds whose rows kept no histograms."""
+    seeds = tuple(range(len(scores)))
+    return Resampled(seeds, np.array(scores), np.empty((0, len(scores))), 0)
+
+
 def test_the_interval_of_seeds_alone_is_students():
-    values = np.array([0.1, 0.3, 0.2, 0.45])
-    expected = ttest_1samp(values, 0).confidence_interval(0.95)
-    assert seeds_interval(values) == pytest.approx((expected.low, expected.high))
-    assert np.isnan(seeds_interval(values[:1])).all()
+    found = mean_interval(of_seeds_alone([0.1, 0.3, 0.2, 0.45]))
+    assert (found.low, found.high) == pytest.approx(students([0.1, 0.3, 0.2, 0.45]))
+    one = mean_interval(of_seeds_alone([0.1]))
+    assert np.isnan([one.low, one.high]).all()
 
 
 def test_two_seeds_have_the_interval_of_the_closed_form():
     # n = 2: s / sqrt(2) is half the distance, and t is 12.706.
-    low, high = seeds_interval(np.array([0.0, 0.02]))
-    assert (low, high) == pytest.approx((0.01 - 0.12706, 0.01 + 0.12706), abs=1e-5)
+    found = mean_interval(of_seeds_alone([0.5, 0.502]))
+    assert (found.low, found.high) == pytest.approx((0.501 - 0.012706, 0.501 + 0.012706), abs=1e-6)
 
 
 def test_one_block_leaves_the_seeds_alone(make_row):
     rows = [row_of(*raw(seed), make_row, [0] * CHIPS, seed=seed) for seed in range(3)]
     found = mean_interval(resample(frame(rows)))
     scores = np.array([row.auprc for row in rows])
-    assert (found.low, found.high) == pytest.approx(seeds_interval(scores))
+    assert (found.low, found.high) == pytest.approx(students(scores))
 
 
 def test_blocks_alone_have_the_interval_of_their_mean():
@@ -117,7 +129,7 @@ def test_blocks_alone_have_the_interval_of_their_mean():
     weights = draw(8, 100_000, np.random.default_rng(1))
     one = Resampled((0,), np.array([values.mean()]), weights @ values[:, None] / 7, 8)
     found = mean_interval(one)
-    expected = seeds_interval(values)  # Student's, of n independent values
+    expected = students(values)  # Student's, of n independent values
     assert (found.low, found.high) == pytest.approx(expected, rel=0.005)
 
 
@@ -170,12 +182,12 @@ def test_blocks_count_by_the_landslides_in_them(make_row):
     scores, labels = raw(0)
     alike = np.zeros_like(labels)
     alike[:, 0, :5] = 1
-    even = resample(frame([row_of(scores, alike, make_row, range(CHIPS))]), 5)
+    even = resample(frame([row_of(scores, alike, make_row, range(CHIPS))]))
     assert even.blocks == pytest.approx(CHIPS)
     alike[1:, 0, 1:5] = 0  # one chip with five landslide pixels, six with one
-    uneven = resample(frame([row_of(scores, alike, make_row, range(CHIPS))]), 5)
+    uneven = resample(frame([row_of(scores, alike, make_row, range(CHIPS))]))
     assert uneven.blocks == pytest.approx(11**2 / (25 + 6))
-    assert resample(frame([row_of(scores, alike, make_row, [0] * CHIPS)]), 5).blocks == 1
+    assert resample(frame([row_of(scores, alike, make_row, [0] * CHIPS)])).blocks == 1
 
 
 def test_landslides_that_lie_in_one_of_several_blocks_leave_the_seeds_alone(make_row):
@@ -186,7 +198,7 @@ def test_landslides_that_lie_in_one_of_several_blocks_leave_the_seeds_alone(make
         labels[1, 0, 0] = 1
         rows.append(row_of(scores, labels, make_row, range(CHIPS), seed=seed))
     found = mean_interval(resample(frame(rows)))
-    low, high = seeds_interval(np.array([row.auprc for row in rows]))
+    low, high = students(np.array([row.auprc for row in rows]))
     assert (found.low, found.high) == pytest.approx((max(low, 0), min(high, 1)))
 
 
@@ -194,10 +206,10 @@ def test_rows_without_histograms_have_the_interval_of_their_seeds(make_row):
     scores = np.array([0.5, 0.55, 0.7])
     bare = resample(frame([make_row(seed=s, auprc=a) for s, a in enumerate(scores)]))
     found = mean_interval(bare)
-    assert (found.low, found.high) == pytest.approx(seeds_interval(scores))
+    assert (found.low, found.high) == pytest.approx(students(scores))
     drawn = resample(frame([row_of(*raw(s), make_row, seed=s) for s in range(3)]))
     mixed = difference(drawn, bare)
-    assert (mixed.low, mixed.high) == pytest.approx(seeds_interval(drawn.exact - scores))
+    assert (mixed.low, mixed.high) == pytest.approx(students(drawn.exact - scores))
 
 
 def test_of_other_test_chips_no_draw_is_shared(make_row):
@@ -205,7 +217,7 @@ def test_of_other_test_chips_no_draw_is_shared(make_row):
     other = resample(frame([row_of(*raw(s), make_row, BLOCKS[::-1], seed=s) for s in range(3)]))
     found = combination([(1, one), (-0.5, other)])
     assert len(found.drawn) == 0
-    assert mean_interval(found).high == pytest.approx(seeds_interval(found.exact)[1])
+    assert mean_interval(found).high == pytest.approx(students(found.exact)[1])
 
 
 def test_a_sum_is_of_the_means_and_of_each_draw():

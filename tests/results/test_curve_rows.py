@@ -1,10 +1,15 @@
 """Curves over labelled chips, from a table that holds other rows, too."""
 
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from landslide.cli import main
 from landslide.results.curve_rows import curve_rows
-from landslide.results.labels import AT_RANDOM, label_report
+from landslide.results.labels import AT_RANDOM, label_efficiency, label_report
+
+THEN = datetime(2026, 1, 2, 3, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -28,6 +33,20 @@ def test_rows_are_those_of_few_labels_and_what_they_are_held_against(table_of, c
     others = [make_row(inputs="vh", key="ab"), make_row(event="elsewhere", key="cd")]
     rows = curve_rows(table_of([*curved, *others]))
     assert sorted(rows["key"]) == sorted(row.key for row in curved)
+
+
+def test_of_two_rows_of_one_seed_the_newest_counts_as_in_the_table(table_of, curved, make_row):
+    later = [
+        replace(row, threads=2, auprc=row.auprc + 0.2, written_at=THEN + timedelta(hours=1))
+        for row in curved
+    ]
+    later = [replace(row, key=f"a{row.key}") for row in later]
+    lost = replace(later[0], auprc=None, error="lost", precision=None, written_at=THEN, key="ef")
+    rows = curve_rows(table_of([lost, *(replace(row, written_at=THEN) for row in curved), *later]))
+    assert sorted(rows["key"]) == sorted(row.key for row in later)
+    (curves,) = label_efficiency(rows)
+    assert (curves.points["seeds"] == 1).all()
+    assert not curves.points["failed"].any()
 
 
 def test_a_table_without_few_labels_has_no_curves(table_of, make_row):

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score
 
-from landslide.results.histograms import binned_average_precision, class_histograms
+from landslide.results.histograms import BINS, binned_average_precision, class_histograms
 
 
 def scene(seed, separation, prevalence=0.09, shape=(5, 40, 56)):
@@ -49,10 +49,10 @@ def test_a_constant_score_gives_the_prevalence():
 
 def test_the_histograms_count_each_chips_valid_pixels_between_the_edges():
     scores, labels = scene(1, 2)
-    edges, negative, positive = class_histograms(scores, labels, bins=16)
-    assert edges.shape == (17,)
+    edges, negative, positive = class_histograms(scores, labels)
+    assert edges.shape == (BINS + 1,)
     assert edges.dtype == np.float32
-    assert negative.shape == positive.shape == (5, 16)
+    assert negative.shape == positive.shape == (5, BINS)
     assert np.all(np.diff(edges) >= 0)
     np.testing.assert_array_equal(negative.sum(1), (labels == 0).sum((1, 2)))
     np.testing.assert_array_equal(positive.sum(1), (labels == 1).sum((1, 2)))
@@ -65,8 +65,8 @@ def test_without_landslides_or_without_valid_pixels_there_is_no_score():
     scores = np.random.default_rng(0).random((2, 3, 4), dtype=np.float32)
     for value in (0, 255):
         labels = np.full(scores.shape, value, np.uint8)
-        edges, negative, positive = class_histograms(scores, labels, bins=8)
-        assert edges.shape == (9,)
+        edges, negative, positive = class_histograms(scores, labels)
+        assert edges.shape == (BINS + 1,)
         assert negative.sum() == (24 if value == 0 else 0)
         assert np.isnan(pooled(negative, positive))
 
@@ -80,5 +80,3 @@ def test_a_score_of_no_data_may_be_anything_but_a_counted_one_is_finite():
         class_histograms(scores, labels)
     with pytest.raises(ValueError, match="share one shape"):
         class_histograms(scores[0], labels[0])
-    with pytest.raises(ValueError, match="at least 2 bins"):
-        class_histograms(scores, labels, bins=1)

@@ -110,7 +110,17 @@ def test_trials_of_a_cpu_and_of_gpus_stay_apart(table_of, paper_rows, setting):
     rows = paper_rows(2, **RAN)
     other = [replace(row, precision="float32", key=f"a{row.key}") for row in paper_rows(3, **RAN)]
     page = results_page(table_of(rows + other), setting)
-    assert "| claim | paper protocol, float32 | paper protocol, mixed |" in page
+    assert "| claim | paper protocol, precision float32 | paper protocol, precision mixed |" in page
+
+
+def test_rows_that_differ_in_their_setup_alone_have_a_column_each(table_of, paper_rows, setting):
+    rows = [
+        replace(row, setup=f"5e7{seed}", key=f"{seed}{row.key}")
+        for seed in (0, 1)
+        for row in paper_rows(1, **RAN)
+    ]
+    page = results_page(table_of(rows), setting)
+    assert "| claim | paper protocol, setup 5e70 | paper protocol, setup 5e71 |" in page
 
 
 def test_what_falls_short_is_said_and_that_data_are_simulated(table_of, paper_rows, setting):

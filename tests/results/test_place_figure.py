@@ -77,8 +77,11 @@ def test_a_cube_of_one_side_is_shown_all_the_same(
     assert imread(tmp_path / "figure.png").ndim == 3
 
 
-def test_a_large_scene_is_coarsened_and_keeps_its_small_landslides(cube: xr.Dataset) -> None:
-    place = read_place(cube, EVENT, longest=14)
+def test_a_large_scene_is_coarsened_and_keeps_its_small_landslides(
+    cube: xr.Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("landslide.results.place.LONGEST", 14)
+    place = read_place(cube, EVENT)
     assert {plane.shape for plane in place.images.values()} == {(10, 14)}
     assert place.pixel_m == 40.0
     assert place.label is not None

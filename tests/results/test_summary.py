@@ -226,6 +226,12 @@ def test_an_unknown_form_is_an_error_that_names_the_known(table_of, make_row):
         report(table_of([make_row()]), "html")
 
 
+def test_what_failed_on_all_labels_is_lost_in_no_section_of_few(table_of, make_row):
+    lost = make_row(seed=1, error="lost", precision=None, setup="5e7", written_at=THEN, key="ab")
+    few = [make_row(seed=seed, labelled_chips=50, setup="5e7", key=f"a{seed}") for seed in (0, 1)]
+    assert "FAILED vv, timesteps 1, seed 1: lost" in report(table_of([lost, *few]))
+
+
 def test_what_failed_and_has_scored_since_under_another_key_is_no_failure(table_of, make_row):
     times = [THEN + dt.timedelta(hours=hour) for hour in range(3)]
     lost = make_row(error="lost", key="ac", written_at=times[0])

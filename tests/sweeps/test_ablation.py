@@ -18,13 +18,13 @@ from landslide import open_cube, results_table
 from landslide.chips.inputs import PAPER_INPUTS
 from landslide.chips.split import Chipping
 from landslide.cli import main as landslide_command
-from landslide.command import INTERRUPTED
+from landslide.command import INTERRUPTED, run_command
 from landslide.cube.events import find_event
 from landslide.experiment.configurations import with_baseline
 from landslide.experiment.keys import row_key
 from landslide.experiment.plan import plan_experiment
 from landslide.training.config import training_config
-from sweeps.ablation import command, main
+from sweeps.ablation import main
 from sweeps.trial import Progress
 
 QUICK = ["--preset", "quick", "--chip-size", "64", "--epochs", "1"]
@@ -140,7 +140,7 @@ def test_a_sweep_that_is_interrupted_says_so_and_goes_on(
 
     with monkeypatch.context() as patch:
         patch.setattr(Progress, "on_trial_complete", interrupt)
-        assert command(arguments) == INTERRUPTED
+        assert run_command(lambda: main(arguments), verbose=True) == INTERRUPTED
     said = capsys.readouterr()
     assert said.err.endswith("interrupted\n")
     assert "The paper's claims" not in said.out
@@ -201,7 +201,7 @@ def test_impossible_resources_are_an_error_at_once(
     cube: str, ray: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = [cube, "--table", str(tmp_path / "table"), *QUICK, "--gpus-per-trial", "4"]
-    assert command(arguments) == 1
+    assert run_command(lambda: main(arguments), verbose=True) == 1
     error = capsys.readouterr().err.strip().splitlines()[-1]
     assert error.startswith("error: no node has CPU 1, GPU 4, as one trial or actor is to have")
     assert not list((tmp_path / "table").glob("*.parquet"))
@@ -219,7 +219,7 @@ def test_a_node_that_never_comes_is_an_error_after_a_deadline(
     arguments = [cube, "--table", str(tmp_path / "table"), *QUICK, "--deadline", "0.1"]
     arguments += ["--gpus-per-trial", "1"]
     arguments += ["--inputs", "vv", "--timesteps", "1"]
-    assert command(arguments) == 1
+    assert run_command(lambda: main(arguments), verbose=True) == 1
     said = capsys.readouterr()
     assert "no node has CPU 1, GPU 1 yet: waiting for one, 0.1 s at most" in said.out
     error = said.err.strip().splitlines()[-1]

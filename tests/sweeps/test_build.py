@@ -17,7 +17,8 @@ from landslide.build.assemble import build_cube
 from landslide.build.plan import plan_build
 from landslide.build.recipe import load_recipe
 from landslide.cli import main as landslide_command
-from sweeps.build import command, main, options
+from landslide.command import run_command
+from sweeps.build import main, options
 
 
 @pytest.fixture
@@ -81,7 +82,7 @@ def test_a_scheduler_that_does_not_answer_is_one_line(
 ) -> None:
     event, out = write_event(open_cube(cube), tmp_path), tmp_path / "built.zarr"
     monkeypatch.setattr("cluster.dask.TIMEOUT", 1)
-    assert command([str(event), str(out), "--dry-run"]) == 0
+    main([str(event), str(out), "--dry-run"])
     said = capsys.readouterr().out
     assert "to read: at most" in said
     assert landslide_command(["build", str(event), str(out), "--dry-run"]) == 0
@@ -89,7 +90,7 @@ def test_a_scheduler_that_does_not_answer_is_one_line(
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         address = f"tcp://127.0.0.1:{closed.getsockname()[1]}"
-    assert command([str(event), str(out), "--dask", address]) == 1
+    assert run_command(lambda: main([str(event), str(out), "--dask", address]), verbose=True) == 1
     assert capsys.readouterr().err.startswith(f"error: no Dask scheduler answers at {address}")
     assert not out.exists()
 
@@ -113,7 +114,7 @@ def test_workers_that_may_come_are_given_work_for(
     monkeypatch.setattr("landslide.build.asked.build_cube", build)
     how = ("--dask", "kubernetes:a/b", "--dask-workers", "1", "8", "--deadline", "60")
     main(["event.toml", "out.zarr", *how])
-    assert seen == {"cluster": ("kubernetes:a/b", [1, 8], 60), "at once": 16}
+    assert seen == {"cluster": ("kubernetes:a/b", [1, 8], 60), "at once": 32}
     assert capsys.readouterr().out.splitlines() == ["plan", "out.zarr"]
 
 
@@ -122,6 +123,8 @@ def test_workers_that_may_come_are_given_work_for(
     [
         (("--dask", "kubernetes:a/b", "--dask-workers", "8", "1"), "give the fewest and the most"),
         (("--dask-workers", "1", "8"), "threads of this process cannot be scaled"),
+        (("--dask", "tcp://scheduler"), "is no address of a Dask scheduler: give tcp://HOST:PORT"),
+        (("--dask", "tls://scheduler:1"), "no way to tls://scheduler:1 without certificates"),
     ],
 )
 def test_workers_that_cannot_be_are_one_line(
@@ -129,7 +132,7 @@ def test_workers_that_cannot_be_are_one_line(
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     monkeypatch.delenv("DASK_SCHEDULER_ADDRESS", raising=False)
-    assert command(["event.toml", "out.zarr", *arguments]) == 1
+    assert run_command(lambda: main(["event.toml", "out.zarr", *arguments]), verbose=True) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("error: ")
     assert said in line

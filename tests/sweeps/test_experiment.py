@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 
 from landslide import results_table
+from landslide.command import run_command
 from landslide.cube.fetch import fetch_cube
 from landslide.results.setting import PAPER_EPOCHS
 from landslide.training.bundle import DESCRIPTION
-from sweeps.experiment import command, main, options, plan_protocols
+from sweeps.experiment import main, options, plan_protocols
+from sweeps.showing import _train
 
 HOW = ["--preset", "quick", "--chip-size", "64", "--block-size", "128", "--epochs", "3"]
 LEAST = ["--min-landslide-pixels", "0"]
@@ -93,7 +95,7 @@ def test_a_model_for_the_figure_that_no_node_could_train_is_an_error(
     ran: Path, cube: str, ray: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     more = ["--storage", str(tmp_path), "--precision", "float32", "--gpus-per-trial", "64"]
-    assert command(line(cube, ran, *more)) == 1
+    assert run_command(lambda: main(line(cube, ran, *more)), verbose=True) == 1
     said = capsys.readouterr()
     assert said.out.count("4 configurations, 4 in the table already") == 2
     assert said.err.splitlines()[-1].startswith("error: no node has CPU 1, GPU 64, as one trial")
@@ -111,6 +113,18 @@ def test_where_the_model_for_the_figure_fails_the_page_goes_without(
     assert "Figure 5: predicted" not in page.read_text()
 
 
+def test_the_model_for_the_figure_is_trained_where_the_events_file_is_not(
+    cube: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "event.toml"
+    file.write_text('name = "quake"\ntime = 2018-09-05T18:07:59Z\n')
+    args = options(line(cube, tmp_path, "--epochs", "1", "--event", str(file)))
+    sweep = plan_protocols(args)["paper"]
+    file.unlink()
+    _train(args, sweep, sweep.configs[0], str(tmp_path / "model"), 0)
+    assert json.loads((tmp_path / "model" / DESCRIPTION).read_text())["event"]["name"] == "quake"
+
+
 def test_what_ends_the_second_protocol_leaves_the_page_of_the_first(
     ran: Path, cube: str, ray: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -122,7 +136,10 @@ def test_what_ends_the_second_protocol_leaves_the_page_of_the_first(
 
     monkeypatch.setattr("sweeps.experiment.run", run)
     page = tmp_path / "first.md"
-    assert command(line(cube, ran, "--force", "--results", str(page))) == 1
+    assert (
+        run_command(lambda: main(line(cube, ran, "--force", "--results", str(page))), verbose=True)
+        == 1
+    )
     assert capsys.readouterr().err.splitlines()[-1] == "error: no node came"
     assert "## simulated, paper protocol" in page.read_text()
     assert "## simulated, blocked protocol" not in page.read_text()
@@ -198,7 +215,12 @@ def test_without_a_network_a_published_event_is_one_line_with_the_way_out(
 ) -> None:
     nowhere = "http://127.0.0.1:9/api"
     monkeypatch.setattr("sweeps.experiment.fetch_cube", functools.partial(fetch_cube, api=nowhere))
-    assert command(line("hokkaido", tmp_path, "--download-to", str(tmp_path))) == 1
+    assert (
+        run_command(
+            lambda: main(line("hokkaido", tmp_path, "--download-to", str(tmp_path))), verbose=True
+        )
+        == 1
+    )
     error = capsys.readouterr().err.strip().splitlines()[-1]
     assert error.startswith("error: hokkaido_japan.zip could not be fetched")
     assert "by hand" in error
@@ -209,7 +231,12 @@ def test_a_page_that_cannot_be_written_is_known_before_anything_is_read(
 ) -> None:
     (tmp_path / "file").write_text("")
     where = str(tmp_path / "file" / "RESULTS.md")
-    assert command(line("no-such-cube.zarr", tmp_path, "--results", where)) == 1
+    assert (
+        run_command(
+            lambda: main(line("no-such-cube.zarr", tmp_path, "--results", where)), verbose=True
+        )
+        == 1
+    )
     error = capsys.readouterr().err.strip().splitlines()[-1]
     assert error.startswith(f"error: cannot write the page {where}: ")
     assert "--results" in error

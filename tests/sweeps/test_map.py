@@ -20,10 +20,11 @@ import xarray as xr
 from cluster import JOB
 from landslide import open_cube
 from landslide.cli import main as landslide_command
+from landslide.command import run_command
 from landslide.mapping.choices import MapChoices
 from landslide.mapping.inference.work import FOLDER
 from landslide.mapping.run import map_landslides
-from sweeps.map import command, options
+from sweeps.map import main, options
 
 CHUNK = 128
 PRODUCTS = "simulated_20180905"
@@ -103,7 +104,7 @@ def test_on_ray_actors(
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     out = tmp_path / "map"
-    assert command([model, chunked, str(out), "--actors", "2", *MAPPING]) == 0
+    main([model, chunked, str(out), "--actors", "2", *MAPPING])
     assert f"{out}/{PRODUCTS}_probability.tif" in capsys.readouterr().out.splitlines()
     require_equal(out, local)
 
@@ -119,7 +120,7 @@ def test_a_killed_actor_begins_its_task_again(ray: None, tmp_path: Path) -> None
             os.kill(os.getpid(), signal.SIGKILL)
         return f"{name} after {tried}"
 
-    with RayActors(1, Resources(1)) as actors:
+    with RayActors(1, Resources(1), bool) as actors:
         # one after another: an answer that is on its way when its process dies is lost with it
         assert actors.submit(killed, 0, "a").result() == "a after 0"
         assert actors.submit(killed, 1, "b").result() == "b after 1"
@@ -135,7 +136,7 @@ def test_actors_that_died_with_nothing_to_do_cost_no_task_a_try(ray: None) -> No
     from cluster.executors import AGAIN, RayActors
     from cluster.resources import Resources
 
-    with RayActors(AGAIN + 1, Resources(0.25)) as actors:
+    with RayActors(AGAIN + 1, Resources(0.25), bool) as actors:
         assert actors.submit(os.getpid).result(timeout=120)
         for actor in actors._actors:  # as where their node goes
             running.kill(actor)
@@ -153,7 +154,7 @@ def test_an_actor_that_died_is_told_of_on_one_line(
     from cluster.executors import RayActors
     from cluster.resources import Resources
 
-    with RayActors(1, Resources(0.5)) as actors:
+    with RayActors(1, Resources(0.5), bool) as actors:
         assert actors.submit(os.getpid).result(timeout=120)
         (actor,) = actors._actors
         running.kill(actor)
@@ -192,10 +193,10 @@ def test_actors_for_which_there_is_no_room_hold_up_nothing(ray: None) -> None:
     from cluster.executors import RayActors
     from cluster.resources import Resources
 
-    with RayActors(3, Resources(1)) as actors:  # of a Ray that has two CPUs
+    with RayActors(3, Resources(1), bool) as actors:  # of a Ray that has two CPUs
         each = [actors.submit(os.getpid) for _ in range(6)]
         assert 1 <= len({one.result(timeout=120) for one in each}) <= 2
-    with RayActors(1, Resources(64)) as actors:
+    with RayActors(1, Resources(64), bool) as actors:
         waiting = actors.submit(os.getpid)
     assert waiting.cancelled() or isinstance(waiting.exception(), OSError)
 
@@ -206,7 +207,7 @@ def test_a_free_actor_does_not_wait_for_a_busy_one(ray: None, tmp_path: Path) ->
 
     gate = tmp_path / "gate"
     os.mkfifo(gate)  # who reads it waits for who writes
-    with RayActors(2, Resources(0.5)) as actors:
+    with RayActors(2, Resources(0.5), bool) as actors:
         slow = actors.submit(Path.read_text, gate)
         quick = [actors.submit(os.getpid) for _ in range(5)]
         assert len({each.result(timeout=120) for each in quick}) == 1
@@ -220,7 +221,7 @@ def test_on_a_dask_cluster_with_its_work_elsewhere(
 ) -> None:
     out, work = tmp_path / "map", tmp_path / "work"
     how = ("--dask", processes.scheduler.address, "--work", str(work))
-    assert command([model, chunked, str(out), *how, *MAPPING]) == 0
+    main([model, chunked, str(out), *how, *MAPPING])
     require_equal(out, local)
     assert not list(work.iterdir())
 
@@ -261,7 +262,10 @@ def test_a_damaged_chunk_is_one_line_wherever_it_is_met(
         os.truncate(chunk, chunk.stat().st_size // 2)
     out = tmp_path / "map"
     how = ("--actors", "2") if where == "ray" else ("--dask", processes.scheduler.address)
-    assert command([model, str(damaged), str(out), *how, *MAPPING]) == 1
+    assert (
+        run_command(lambda: main([model, str(damaged), str(out), *how, *MAPPING]), verbose=True)
+        == 1
+    )
     last = [line for line in capsys.readouterr().err.splitlines() if "error: " in line]
     assert len(last) == 1
     assert "damaged" in last[0]
@@ -280,7 +284,7 @@ def test_what_is_wrong_is_said_before_any_cluster_is_joined(
     monkeypatch.setattr("sweeps.map.ray_cluster", joined)
     monkeypatch.setattr("sweeps.map.dask_client", joined)
     out = tmp_path / "map"
-    assert command(["nowhere", chunked, str(out), *where]) == 1
+    assert run_command(lambda: main(["nowhere", chunked, str(out), *where]), verbose=True) == 1
     (line,) = [line for line in capsys.readouterr().err.splitlines() if "error: " in line]
     assert f"no trained model at {Path.cwd()}/nowhere" in line
     assert not out.exists()
@@ -293,6 +297,15 @@ def test_what_is_wrong_is_said_before_any_cluster_is_joined(
         (("--actors", "2", "--dask", "tcp://127.0.0.1:1"), "give either --actors or --dask"),
         (("--actors", "0"), "--actors is at least 1"),
         (("--actors", "2", "--dask-workers", "1", "8"), "--dask-workers goes with --dask"),
+        *(
+            (("--dask", "tcp://127.0.0.1:1", option, value), f"{option} goes with --actors")
+            for option, value in (
+                ("--address", "127.0.0.1:1"),
+                ("--gpus-per-actor", "0"),
+                ("--accelerator", "V100"),
+                ("--cpus-per-actor", "1"),
+            )
+        ),
     ],
 )
 def test_options_that_cannot_be_are_one_line(
@@ -352,7 +365,7 @@ def test_actors_are_asked_for_with_an_accelerator_and_so_a_gpu(
 
     monkeypatch.setattr("sweeps.map.RayActors", seen)
     how = ("--actors", "3", "--accelerator", "V100")
-    assert command(["model", "cube.zarr", "out", *how]) == 0
+    main(["model", "cube.zarr", "out", *how])
     assert asked == [(3, 1, "V100")]
 
 
@@ -367,7 +380,7 @@ def test_actors_begin_held_to_the_gpus_that_they_are_given(
     fractions: list[float] = []
 
     @contextmanager
-    def here(actors: int, resources: Any, begin: Any = bool) -> Iterator[None]:
+    def here(actors: int, resources: Any, begin: Any) -> Iterator[None]:
         begin()
         yield
 
@@ -376,7 +389,9 @@ def test_actors_begin_held_to_the_gpus_that_they_are_given(
     monkeypatch.setattr("torch.cuda.mem_get_info", lambda: (4e9, 10e9))
     monkeypatch.setattr("torch.cuda.set_per_process_memory_fraction", fractions.append)
     how = ("--actors", "1", "--gpus-per-actor", share)
-    assert command(["model", "cube.zarr", "out", *how]) == int(said is not None)
+    assert run_command(lambda: main(["model", "cube.zarr", "out", *how]), verbose=True) == int(
+        said is not None
+    )
     assert (said or "") in capsys.readouterr().err
     assert fractions == ([0.4] if share == "0.5" else [])
 
@@ -398,5 +413,5 @@ def test_workers_that_may_come_are_given_work_for(
     monkeypatch.setattr("sweeps.map.dask_client", dask)
     monkeypatch.setattr("sweeps.map.predict_scene", predict)
     how = ("--dask", "kubernetes:a/b", "--dask-workers", "1", "8")
-    assert command(["model", "cube.zarr", "out", *how]) == 0
-    assert seen == {"cluster": ("kubernetes:a/b", [1, 8]), "at once": 16}
+    main(["model", "cube.zarr", "out", *how])
+    assert seen == {"cluster": ("kubernetes:a/b", [1, 8]), "at once": 32}

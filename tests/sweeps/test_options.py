@@ -91,6 +91,17 @@ def test_what_trials_cannot_write_to_is_one_line_before_anything_is_read(
         sweep.require_writable()
 
 
+@pytest.mark.parametrize("told", ["option", "environment"])
+def test_no_scheduler_at_an_address_is_known_before_anything_is_read(
+    told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = "tcp://scheduler"  # without a port
+    line = ["no-such-cube.zarr", *(["--dask", address] if told == "option" else [])]
+    monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", address if told == "environment" else "")
+    with pytest.raises(ValueError, match=r"^'tcp://scheduler' is no address of a Dask scheduler: "):
+        plan_sweep(options(line))
+
+
 def test_a_seed_that_a_row_cannot_hold_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert options(["cube.zarr", "--seeds", str(2**31 - 1)]).seeds == [2**31 - 1]
     with pytest.raises(SystemExit):

@@ -9,6 +9,7 @@ import torch
 
 from landslide import results_table
 from landslide.chips.sizes import Room
+from landslide.command import run_command
 from landslide.results.labels import AS_LONG
 from landslide.results.summary import report
 from sweeps import pretraining
@@ -106,7 +107,10 @@ def test_a_scene_that_does_not_fit_is_one_line_before_it_is_read(
 ) -> None:  # fmt: skip
     monkeypatch.setattr(pretraining, "room_for_chips", lambda: Room(1e9, 1e6))
     table = str(tmp_path / "table")
-    assert pretraining.command([cube, "--inputs", "vv", "--table", table, *QUICK]) == 1
+    assert (
+        run_command(lambda: main([cube, "--inputs", "vv", "--table", table, *QUICK]), verbose=True)
+        == 1
+    )
     said = capsys.readouterr()
     last = said.err.splitlines()[-1]
     assert last.startswith("error: the scene's chips, ")

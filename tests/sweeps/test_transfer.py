@@ -11,10 +11,11 @@ import pytest
 from landslide import results_table, simulate_cube
 from landslide.chips.optimize import optimize_cube
 from landslide.chips.sizes import Room, chip_bytes
+from landslide.command import run_command
 from landslide.results.labels import AS_LONG
 from sweeps import transfer
 from sweeps.planning import plan_sweep
-from sweeps.transfer import command, main, names_of, options
+from sweeps.transfer import main, names_of, options
 
 QUICK = ["--preset", "quick", "--chip-size", "64", "--epochs", "2", "--timesteps", "1"]
 
@@ -116,7 +117,13 @@ def test_what_cannot_be_is_one_line_before_anything_is_read(
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     named = [cube if each == "CUBE" else each for each in arguments]
-    assert command([kaikoura, *QUICK, "--table", str(tmp_path / "table"), *named]) == 1
+    assert (
+        run_command(
+            lambda: main([kaikoura, *QUICK, "--table", str(tmp_path / "table"), *named]),
+            verbose=True,
+        )
+        == 1
+    )
     assert said in capsys.readouterr().err.strip().splitlines()[-1]
     assert not list(tmp_path.iterdir())
 
@@ -158,7 +165,12 @@ def test_the_targets_own_cube_is_no_source_under_whatever_name_and_in_whatever_l
         shutil.copytree(kaikoura, copy)
     else:
         optimize_cube(kaikoura, copy)
-    assert command([kaikoura, "--from", copy, *QUICK, "--table", str(table)]) == 1
+    assert (
+        run_command(
+            lambda: main([kaikoura, "--from", copy, *QUICK, "--table", str(table)]), verbose=True
+        )
+        == 1
+    )
     last = capsys.readouterr().err.splitlines()[-1]
     assert last.startswith(f"error: {copy} has the labels of {kaikoura}, ")
     assert not table.exists()
@@ -173,7 +185,7 @@ def test_cubes_that_do_not_fit_together_are_one_line_before_any_is_read(
     size = sum(chip_bytes(sweep.stream) for sweep in sweeps)
     # For the cubes, for what is trained on together, for those that share it, and for a trial.
     monkeypatch.setattr(transfer, "room_for_chips", lambda: Room(4 * size - 1))
-    assert command(line) == 1
+    assert run_command(lambda: main(line), verbose=True) == 1
     said = capsys.readouterr()
     assert said.err.splitlines()[-1].startswith("error: the chips of 2 cubes, ")
     assert "Dask dashboard" not in said.out
