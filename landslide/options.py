@@ -97,7 +97,12 @@ def add_experiment_options(parser: argparse.ArgumentParser) -> None:
         help="paper: chips with landslides, divided at random; blocked: all chips, by blocks",
     )
     chips.add_argument("--chip-size", type=int, default=128, help="pixels on a side")
-    chips.add_argument("--overlap", type=int, default=0, help="pixels that neighbours share")
+    chips.add_argument(
+        "--overlap",
+        type=int,
+        default=0,
+        help="blocked: pixels that neighbours share, and that are scored with each",
+    )
     chips.add_argument(
         "--min-landslide-pixels", type=int, help="a chip needs as many; default: the protocol's"
     )

@@ -13,6 +13,7 @@ import xarray as xr
 
 from landslide import open_cube, results_table, simulate_cube
 from landslide.cli import main
+from landslide.command import run_command
 
 QUICK = ("--preset", "quick", "--epochs", "1", "--chip-size", "64")
 PAPER = (*QUICK, "--protocol", "paper", "--inputs", "vv", "--timesteps", "1")
@@ -93,7 +94,7 @@ def refused(
         from sweeps import ablation
 
         monkeypatch.setattr(ablation, "ray_cluster", started)
-        return ablation.command(arguments)
+        return run_command(lambda: ablation.main(arguments), verbose=True)
 
     def refuse(cube: str, *options: str, table: str = "table") -> str:
         code = run([cube, *options, "--table", str(tmp_path / table)])
@@ -261,10 +262,15 @@ def test_backscatter_without_timesteps(timesteps: str, refused: Refused, cube: s
         (("--block-size", "0"), "chip size and block size are at least 1"),
         (("--overlap", "64"), "overlap of 64 pixels does not fit chips of 64: give less"),
         (("--overlap", "-1"), "overlap are at least 0"),
+        (("--overlap", "16"), "leave out --overlap, take --protocol blocked, or give another"),
+        (("--network", "Unet/resnet18", "--batch-size", "1", "--chip-size", "32"), "a single chip"),
         (("--min-landslide-pixels", "5000"), "5000 or more landslide pixels"),
         (("--min-landslide-pixels", "0"), "at least 1 landslide pixel"),
+        (("--block-size", str(2**63)), "and buffer are below 2147483648 pixels"),
+        (("--block-offset", str(-(2**63) - 1)), "and buffer are below 2147483648 pixels"),
         (("--epochs", "0"), "epochs, batch size and threads are at least 1"),
         (("--batch-size", "0"), "epochs, batch size and threads are at least 1"),
+        (("--batch-size", str(2**31)), "epochs, batch size and threads are at least 1 and below"),
         (("--network", "u-net"), "unknown network 'u-net': choose paper, quick, or "),
         (("--network", "Unet/resnet1"), "cannot build network 'Unet/resnet1'"),
         (("--encoder-weights", "elsewhere/weights.pt"), "no encoder weights at elsewhere/"),

@@ -111,15 +111,15 @@ def select_images(
     return _nearest(images, timesteps)
 
 
-def most_images(cube: xr.Dataset, event: Event, most: int, orbit: str | None = None) -> Images:
+def most_images(cube: xr.Dataset, event: Event, most: int) -> Images:
     """Choose as `select_images` does as many images on each side as there are, up to `most`.
 
     Raises
     ------
     ValueError
-        Where there is none of the orbit asked for.
+        Where there is none of the orbit that the event names.
     """
-    images, _ = _of_one_geometry(cube, event, orbit)
+    images, _ = _of_one_geometry(cube, event, None)
     return _nearest(images, min(most, len(images.before), len(images.after)))
 
 
@@ -246,17 +246,16 @@ def coherence_pairs(
     foreign = _of_another_geometry(cube, orbit)
     before, across = before & ~foreign, across & ~foreign
     if not before.any() or not across.any():
-        raise ValueError(
+        said = (
             f"coherence needs a pair before event {event.name!r} and one across it, "
             f"there are {before.sum()} and {across.sum()}"
-            + (
-                f" of orbit {orbit}, and {foreign.sum()} of others: choose"
-                if foreign.any()
-                else ":"
-            )
-            + (" their --orbit, or" if foreign.any() else " choose")
-            + " inputs without coherence"
         )
+        if foreign.any():
+            raise ValueError(
+                f"{said} of orbit {orbit}, and {foreign.sum()} of others: choose their --orbit, or "
+                "inputs without coherence"
+            )
+        raise ValueError(f"{said}: choose inputs without coherence")
     return before, across
 
 

@@ -167,6 +167,8 @@ def _problems(
 def _reading(cube: xr.Dataset, event: Event, corners: np.ndarray) -> Iterator[str]:
     """Say how chips lie in the chunks, and what one pass for the paper's sweep reads."""
     variables = [v for v in parse_inputs(PAPER_INPUTS[-1]).variables if v in cube]
+    if not variables:
+        return
     images = _images_read(cube, event)
     decoded, stored, known = 0.0, 0.0, True
     for name in variables:
@@ -182,25 +184,19 @@ def _reading(cube: xr.Dataset, event: Event, corners: np.ndarray) -> Iterator[st
         size = _stored_bytes(cube, name)
         known &= size is not None
         stored += share * (size or 0)
-    grid = stored_grid(cube[variables[0]]) if variables else ((1,), (1,))
-    edges = [np.cumsum(sizes) for sizes in grid]
-    crossing = (
-        sum(
-            any(
-                np.searchsorted(along, start, "right")
-                != np.searchsorted(along, start + CHIP - 1, "right")
-                for along, start in zip(edges, corner, strict=True)
+    crossing = np.zeros(len(corners), np.bool_)
+    for grid in {stored_grid(cube[name]) for name in variables}:
+        for sizes, starts in zip(grid, corners.T, strict=True):
+            first, last = (
+                np.searchsorted(np.cumsum(sizes), pixel, "right")
+                for pixel in (starts, starts + CHIP - 1)
             )
-            for corner in corners.tolist()
-        )
-        if variables
-        else 0
-    )
+            crossing |= first != last
     yield (
-        "alignment   every chip lies in one chunk of the store"
-        if not crossing
-        else f"alignment   {crossing} of {len(corners)} chips cross the store's chunks, which are "
+        f"alignment   {crossing.sum()} of {len(corners)} chips cross the store's chunks, which are "
         "read once all the same"
+        if crossing.any()
+        else "alignment   every chip lies in one chunk of the store"
     )
     on_disk = f"about {stored / 1e6:,.0f} MB stored, " if known else ""
     yield f"reading     a sweep's one pass reads {on_disk}{decoded / 1e6:,.0f} MB decoded"

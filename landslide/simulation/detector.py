@@ -93,9 +93,9 @@ def _log_normal(values: Change, covariance: Change) -> NDArray[np.float64]:
     return -0.5 * (distance + determinant)
 
 
-def terrain_kinds(susceptibility: NDArray[np.float32], bins: int = 40) -> NDArray[np.intp]:
-    """Return which of equally large classes of susceptibility each pixel (n) is of."""
-    edges = np.quantile(susceptibility, np.linspace(0, 1, bins + 1)[1:-1])
+def terrain_kinds(susceptibility: NDArray[np.float32]) -> NDArray[np.intp]:
+    """Return which of 40 equally large classes of susceptibility each pixel (n) is of."""
+    edges = np.quantile(susceptibility, np.linspace(0, 1, 41)[1:-1])
     return np.searchsorted(edges, susceptibility)
 
 

@@ -131,8 +131,8 @@ class Scene:
             raise ValueError(f"landslide_chips is {self.landslide_chips}: give at least 1")
         if not 0 < self.coherence_scale < np.inf:
             raise ValueError(f"coherence_scale is {self.coherence_scale}: give more than 0")
-        if min(self.vv.looks, self.vh.looks) < 1:
-            raise ValueError("looks are at least 1: raise the looks of vv and vh")
+        if not all(1 <= looks < np.inf for looks in (self.vv.looks, self.vh.looks)):
+            raise ValueError("looks are finite numbers from 1 on: change the looks of vv and vh")
         pairs = (self.descending[0] - 1, self.descending[1] - 1)
         if self.timepairs[0] > pairs[0] or self.timepairs[1] > pairs[1] or min(self.timepairs) < 0:
             raise ValueError(

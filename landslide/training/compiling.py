@@ -39,13 +39,15 @@ def compiled_for(
     if not config.compile or not sizes:
         return network
     samples = (
-        torch.zeros(
-            size, channels, *chips.labels.shape[1:], device=chips.labels.device, dtype=chips.dtype
-        )
+        torch.empty(
+            (size, channels, *chips.labels.shape[1:]),
+            device=chips.labels.device,
+            dtype=chips.dtype,
+            memory_format=torch.channels_last,
+        ).zero_()
         for size in sorted(sizes, reverse=True)
     )
-    whole = (each.contiguous(memory_format=torch.channels_last) for each in samples)
-    return compiled(network, whole, precision)
+    return compiled(network, samples, precision)
 
 
 def compiled(
@@ -70,8 +72,8 @@ def compiled(
     device = next(network.parameters()).device
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         try:
-            # Of the same code only so much is kept compiled, and trials share their process: what
-            # came later would silently not be.
+            # Of one function only so many versions are kept compiled in a process, which trials
+            # share: later ones would silently not be.
             torch.compiler.reset()
             tried = torch.compile(copy.deepcopy(network).train(), dynamic=False)
             for sample in samples:

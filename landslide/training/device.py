@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 
 FAILURES = (
+    "DefaultCPUAllocator",
     "CUDA error",
     "CUDA out of memory",  # in the compiler's error
     "CUDACachingAllocator",  # it had no memory, and could not say so
@@ -215,7 +216,7 @@ def fastest_convolutions() -> Iterator[None]:
 
     Each thread tries anew, which takes as long as some steps: it pays where shapes are few, and
     each comes often. What was chosen for a shape before is not looked for again, so that whatever
-    meets such a shape first is to be inside.
+    meets such a shape first is to be inside. One thread at a time: the setting is the process's.
     """
     before = torch.backends.cudnn.benchmark
     torch.backends.cudnn.benchmark = True

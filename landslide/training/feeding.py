@@ -71,7 +71,7 @@ class Resident:
 class Stored:
     """Chips read from a store, or taken from host memory, as they are wanted.
 
-    No more than (ahead + 1) x batch_size are held.
+    No more than (ahead + 2) x batch_size are held.
 
     A chunk is one chip, so any order is read as fast as any other, and every epoch's order is
     that of chips in memory, however many there are.

@@ -1,6 +1,6 @@
 """Channels standardised by the statistics of the training chips, and of nothing else."""
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +10,9 @@ from landslide.chips.inputs import Inputs
 from landslide.chips.moments import chip_moments, combine_moments
 from landslide.chips.split import TRAIN
 from landslide.cube.labels import NO_DATA
+
+AT_ONCE = 16  # chips
+EVERY = slice(None)
 
 
 @dataclass(frozen=True)
@@ -24,38 +27,60 @@ class Normalization:
     """One for each channel, never zero."""
 
 
-def select_channels(chips: xr.Dataset, inputs: Inputs, timesteps: int) -> np.ndarray:
+def select_channels(
+    chips: xr.Dataset, inputs: Inputs, timesteps: int, chosen: np.ndarray | slice = EVERY
+) -> np.ndarray:
     """Copy what one configuration sees out of the chips: (chip, channel, y, x) float32.
+
+    Of some chips only, where their positions are given.
 
     Raises
     ------
     ValueError
         Where the chips lack a channel or the timestep count.
     """
-    return _select(chips, "sar", "static", inputs, timesteps)
+    return _select(chips, "sar", "static", inputs, timesteps, chosen)
 
 
 def _select(
-    chips: xr.Dataset, of_sar: str, of_static: str, inputs: Inputs, timesteps: int
+    chips: xr.Dataset,
+    of_sar: str,
+    of_static: str,
+    inputs: Inputs,
+    timesteps: int,
+    chosen: np.ndarray | slice = EVERY,
 ) -> np.ndarray:
     """Copy a configuration's channels (chip, channel, ...) out of two variables."""
-    have = {*chips["sar_channel"].to_numpy().tolist(), *chips["static_channel"].to_numpy().tolist()}
-    missing = [name for name in inputs.channels if name not in have]
+    sar_names, static_names, counts = (
+        chips[name].to_numpy().tolist() for name in ("sar_channel", "static_channel", "timesteps")
+    )
+    missing = [name for name in inputs.channels if name not in {*sar_names, *static_names}]
     if missing:
         raise ValueError(f"the chips lack {', '.join(missing)}: stream them with {inputs.name!r}")
-    static = chips[of_static].sel(static_channel=list(inputs.static)).to_numpy()
+    # By positions, and all at once: each step by itself would copy what the next leaves out.
+    static = chips[of_static].isel(
+        chip=chosen, static_channel=[static_names.index(name) for name in inputs.static]
+    )
     if not inputs.polarisations:
         return np.array(static)
-    if timesteps not in chips["timesteps"]:
-        raise ValueError(
-            f"the chips hold {chips['timesteps'].to_numpy().tolist()} timesteps, not {timesteps}: "
-            "stream them with it"
-        )
-    sar = chips[of_sar].sel(timesteps=timesteps, sar_channel=list(inputs.sar_channels)).to_numpy()
-    return np.concatenate([sar, static], axis=1)
+    if timesteps not in counts:
+        raise ValueError(f"the chips hold {counts} timesteps, not {timesteps}: stream them with it")
+    sar = chips[of_sar].isel(
+        chip=chosen,
+        timesteps=counts.index(timesteps),
+        sar_channel=[sar_names.index(name) for name in inputs.sar_channels],
+    )
+    return np.concatenate([sar.to_numpy(), static.to_numpy()], axis=1)
 
 
-def fit_normalization(chips: xr.Dataset, inputs: Inputs, planes: np.ndarray) -> Normalization:
+def few_at_a_time(chosen: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
+    """Divide positions of chips, and say where each few of them lie: of all no copy is made."""
+    for start in range(0, len(chosen), AT_ONCE):
+        few = slice(start, start + AT_ONCE)
+        yield few, chosen[few]
+
+
+def fit_normalization(chips: xr.Dataset, inputs: Inputs, timesteps: int) -> Normalization:
     """Measure mean and standard deviation over the valid pixels of the training chips.
 
     Parameters
@@ -63,18 +88,19 @@ def fit_normalization(chips: xr.Dataset, inputs: Inputs, planes: np.ndarray) -> 
     chips : Dataset
         With `label` and `part`, as `load_chips` gives them.
     inputs : Inputs
-    planes : float32 (chip, channel, y, x)
-        As `select_channels` gives them.
+    timesteps : int
 
     Raises
     ------
     ValueError
-        Where the training part has no valid pixel.
+        Where the chips lack what the configuration needs, or the training part has no valid pixel.
     """
-    train = np.flatnonzero(chips["part"].to_numpy() == TRAIN)
-    label = chips["label"].to_numpy()
-    moments = [chip_moments(planes[i : i + 1], label[i : i + 1]) for i in train.tolist()]
-    return _normalization(inputs, moments, label[train])
+    train, label = np.flatnonzero(chips["part"].to_numpy() == TRAIN), chips["label"].to_numpy()
+    moments = [
+        chip_moments(select_channels(chips, inputs, timesteps, few), label[few])
+        for _, few in few_at_a_time(train)
+    ]
+    return _normalization(inputs, np.concatenate(moments), label[train])
 
 
 def known_normalization(chips: xr.Dataset, inputs: Inputs, timesteps: int) -> Normalization:
@@ -94,16 +120,14 @@ def known_normalization(chips: xr.Dataset, inputs: Inputs, timesteps: int) -> No
     """
     train = np.flatnonzero(chips["part"].to_numpy() == TRAIN)
     moments = _select(chips, "sar_moments", "static_moments", inputs, timesteps)
-    return _normalization(inputs, moments[train, None], chips["label"].to_numpy()[train])
+    return _normalization(inputs, moments[train], chips["label"].to_numpy()[train])
 
 
-def _normalization(
-    inputs: Inputs, moments: Iterable[np.ndarray], label: np.ndarray
-) -> Normalization:
-    """Combine the training chips' moments, each (1, channel, moment), in their order."""
+def _normalization(inputs: Inputs, moments: np.ndarray, label: np.ndarray) -> Normalization:
+    """Combine the training chips' moments (chip, channel, moment) in their order."""
     if not (label != NO_DATA).any():
         raise ValueError("the training part has no pixel with data: choose another split")
-    count, mean, squares = np.moveaxis(combine_moments(np.concatenate(list(moments))), -1, 0)
+    count, mean, squares = np.moveaxis(combine_moments(moments), -1, 0)
     std = np.sqrt(squares / np.maximum(count, 1))
     std[std == 0] = 1
     return Normalization(inputs.channels, tuple(mean.tolist()), tuple(std.tolist()))

@@ -59,7 +59,9 @@ def host_batch(planes: NDArray[np.float32]) -> torch.Tensor:
     NumPy moves the values: torch would start threads of its own in every thread that reads.
     """
     last = np.ascontiguousarray(planes.transpose(0, 2, 3, 1))
-    return pinned(torch.from_numpy(last).permute(0, 3, 1, 2))
+    # Of a single channel NumPy and torch lay out the same bytes by other strides.
+    x = torch.from_numpy(last).permute(0, 3, 1, 2).to(memory_format=torch.channels_last)
+    return pinned(x)
 
 
 def pinned(x: torch.Tensor) -> torch.Tensor:

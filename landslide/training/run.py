@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from landslide.retries import patiently
 from landslide.storage import read_bytes, write_whole
 from landslide.training.compiling import Forward
 from landslide.training.config import TrainingConfig, determining
-from landslide.training.device import whole_float32
+from landslide.training.device import of_device, whole_float32
 from landslide.training.feeding import Feed
 from landslide.training.metrics import average_precision
 from landslide.training.start import start_digest
@@ -216,7 +217,7 @@ class Run:
         write_whole(address, buffer.getvalue())
 
     def resume(self, address: str) -> None:
-        """Take up the state that an address holds, if there is one of this version.
+        """Take up the state that an address holds, if there is a whole one of this version.
 
         Raises
         ------
@@ -228,7 +229,15 @@ class Run:
         except FileNotFoundError:
             return
         device = next(self.network.parameters()).device
-        state: dict[str, Any] = torch.load(io.BytesIO(data), map_location=device, weights_only=True)
+        try:
+            state: dict[str, Any] = torch.load(
+                io.BytesIO(data), map_location=device, weights_only=True
+            )
+        except (RuntimeError, EOFError, UnpicklingError) as error:
+            if of_device(error):
+                raise
+            log.warning("%s is no whole checkpoint: training begins anew", address)
+            return
         if "determined" not in state:
             log.warning("%s is a checkpoint of an earlier version: training begins anew", address)
             return

@@ -19,6 +19,7 @@ from landslide.training.feeding import Feed, Resident, Stored, Streamed
 from landslide.training.labelled import training_chips
 from landslide.training.normalization import (
     Normalization,
+    few_at_a_time,
     fit_normalization,
     known_normalization,
     normalize,
@@ -61,18 +62,28 @@ def feed_parts(
     labels = {p: label.to(device) for p, label in labels.items()}
     size, side = config.batch_size, known.sizes["y"] * known.sizes["x"]
     if isinstance(chips, xr.Dataset) and not is_stored(chips):
-        planes = select_channels(chips, inputs, config.timesteps)
-        normalization = fit_normalization(chips, inputs, planes)
-        normalize(planes, normalization)
-        if planes.size * precision.itemsize > room_on(device):
-            log.info("%.2f GB of chips stay in host memory", planes.nbytes / 1e9)
-            return normalization, {
-                p: Stored(_taker(planes, c), labels[p], size) for p, c in chosen.items()
-            }
-        return normalization, {
-            p: Resident(_resident(planes[c], device, precision), labels[p], size)
-            for p, c in chosen.items()
-        }
+        normalization = fit_normalization(chips, inputs, config.timesteps)
+        values = sum(map(len, chosen.values())) * len(inputs.channels) * side
+        resident = values * precision.itemsize <= room_on(device)
+        if not resident:
+            log.info("%.2f GB of chips stay in host memory", 4 * values / 1e9)
+        feeds: dict[str, Feed] = {}
+        for part, c in chosen.items():
+            # Laid out here: the device would hold them twice meanwhile.
+            x = torch.empty(
+                (len(c), len(inputs.channels), *known["label"].shape[1:]),
+                dtype=precision if resident else torch.float32,
+                memory_format=torch.channels_last,
+            )
+            for rows, few in few_at_a_time(c):
+                planes = select_channels(chips, inputs, config.timesteps, few)
+                x[rows] = torch.from_numpy(normalize(planes, normalization))
+            feeds[part] = (
+                Resident(x.to(device), labels[part], size)
+                if resident
+                else Stored(_taker(x.numpy()), labels[part], size)
+            )
+        return normalization, feeds
     normalization = known_normalization(known, inputs, config.timesteps)
     planes_of = functools.partial(_planes, inputs, config.timesteps, normalization)
     if isinstance(chips, xr.Dataset):
@@ -99,19 +110,13 @@ def room_on(device: torch.device) -> float:
     return DEVICE_SHARE * min(free + cached, allowed - allocated)
 
 
-def _taker(planes: Planes, chosen: NDArray[np.int64]) -> Callable[[torch.Tensor], torch.Tensor]:
+def _taker(planes: Planes) -> Callable[[torch.Tensor], torch.Tensor]:
     """Return what takes a part's chips out of host memory."""
 
     def take(rows: torch.Tensor) -> torch.Tensor:
-        return host_batch(planes[chosen[rows.numpy()]])
+        return host_batch(planes[rows.numpy()])
 
     return take
-
-
-def _resident(planes: Planes, device: torch.device, precision: torch.dtype) -> torch.Tensor:
-    # Laid out here: the device would hold them twice meanwhile.
-    laid_out = torch.from_numpy(planes).to(precision, memory_format=torch.channels_last)
-    return laid_out.to(device)
 
 
 def _planes(

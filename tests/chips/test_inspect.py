@@ -38,6 +38,7 @@ def inspected(scene: xr.Dataset, tmp_path: Path) -> Callable[..., Inspection]:
         change: Callable[[xr.Dataset], xr.Dataset] = lambda cube: cube,
         *,
         chunk: int = 128,
+        dem_chunk: int | None = None,
         dates: int = 1,
         event: str | None = None,
     ) -> Inspection:
@@ -48,6 +49,8 @@ def inspected(scene: xr.Dataset, tmp_path: Path) -> Callable[..., Inspection]:
             for name, variable in cube.data_vars.items()
             if {"y", "x"} <= set(variable.dims)
         }
+        if dem_chunk is not None:
+            encoding["dem"] = {"chunks": (dem_chunk, dem_chunk)}
         uri = str(tmp_path / "cube.zarr")
         cube.to_zarr(uri, zarr_format=2, encoding=encoding)
         return inspect_cube(open_cube(uri, block_pixels=chunk), event)
@@ -140,6 +143,13 @@ def test_chips_that_cross_blocks_are_counted(inspected: Callable[..., Inspection
     # Blocks of 200 pixels: the chips from row 0 and column 0 or 256 each lie in one.
     said = line(inspected(one_orbit, chunk=200), "alignment")
     assert said.startswith("alignment 3 of 5 chips cross the store's chunks")
+
+
+def test_chips_that_cross_the_chunks_of_any_variable_are_counted(
+    inspected: Callable[..., Inspection],
+) -> None:
+    found = inspected(one_orbit, dem_chunk=200)
+    assert line(found, "alignment").startswith("alignment 3 of 5 chips cross the store's chunks")
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import special
@@ -68,6 +70,8 @@ def test_the_first_descending_image_is_of_the_events_own_day_and_after_it():
         ({"descending": (0, 5)}, "at least 1 descending"),
         ({"descending": (2, 2)}, "timepairs"),
         ({"landslide_chips": 0}, "landslide_chips is 0"),
+        ({"vv": replace(SCENE.vv, looks=np.nan)}, "looks are finite numbers from 1 on"),
+        ({"vh": replace(SCENE.vh, looks=np.inf)}, "looks are finite numbers from 1 on"),
     ],
 )
 def test_an_impossible_scene_is_an_error_of_one_line(change, message):

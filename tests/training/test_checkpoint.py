@@ -210,6 +210,21 @@ def test_beside_a_checkpoint_of_an_earlier_version_training_begins_anew(
     assert f"{checkpoint} is a checkpoint of an earlier version" in caplog.text
 
 
+@pytest.mark.parametrize("left", [b"", b"nothing of torch's", 1000], ids=["empty", "other", "half"])
+def test_beside_half_a_checkpoint_training_begins_anew(
+    left: bytes | int,
+    checkpoint: str,
+    make_chips: MakeChips,
+    small: Small,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    trained = train(make_chips(), small(epochs=2), checkpoint=checkpoint)
+    whole = Path(checkpoint).read_bytes()
+    Path(checkpoint).write_bytes(whole[:left] if isinstance(left, int) else left)
+    assert_same(train(make_chips(), small(epochs=2), checkpoint=checkpoint), trained)
+    assert f"{checkpoint} is no whole checkpoint: training begins anew" in caplog.text
+
+
 @pytest.mark.parametrize("setting", ["encoder_weights", "start"])
 def test_a_run_goes_on_with_the_same_weights_from_another_place(
     setting: str, tmp_path: Path, checkpoint: str, make_chips: MakeChips, small: Small

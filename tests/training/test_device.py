@@ -25,6 +25,7 @@ FAILURES = [
     RuntimeError("CUDA driver error: uncorrectable ECC error encountered"),
     RuntimeError("OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB"),
     RuntimeError('NVML_SUCCESS == r INTERNAL ASSERT FAILED at "CUDACachingAllocator.cpp":1016'),
+    RuntimeError("[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: can't allocate memory"),
     RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
 ]
 

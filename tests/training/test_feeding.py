@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,17 +20,13 @@ from landslide.chips.split import TEST, TRAIN, UNUSED, VALIDATION, Chipping
 from landslide.chips.stream import plan_stream
 from landslide.chips.survey import Chips, survey
 from landslide.cube.events import Event
-from landslide.training import sources
+from landslide.training import compiling, normalization, sources
 from landslide.training import train as training
 from landslide.training.bundle import load_bundle, save_bundle
 from landslide.training.config import TrainingConfig
 from landslide.training.feeding import Feed, Resident, Stored, Streamed
 from landslide.training.metrics import change_baselines
-from landslide.training.normalization import (
-    fit_normalization,
-    known_normalization,
-    select_channels,
-)
+from landslide.training.normalization import fit_normalization, known_normalization
 from landslide.training.sources import feed_parts
 from landslide.training.train import Trained, train
 
@@ -148,8 +145,7 @@ def test_the_statistics_are_known_to_the_bit_without_the_chips(
     assert isinstance(known, xr.Dataset)
     for name, timesteps in (("vv+vh+dem", 1), ("vh", 2), ("dem", 0)):
         inputs = parse_inputs(name)
-        planes = select_channels(chips, inputs, timesteps)
-        fitted = fit_normalization(chips, inputs, planes)
+        fitted = fit_normalization(chips, inputs, timesteps)
         assert known_normalization(known, inputs, timesteps) == fitted
 
 
@@ -242,6 +238,40 @@ def test_chips_of_half_the_bytes_find_room_where_those_of_float32_do_not(
     for precision, kind in ((torch.bfloat16, Resident), (torch.float32, Stored)):
         _, feeds = feed_parts(chips, config, CPU, precision)
         assert {type(feed) for feed in feeds.values()} == {kind}
+
+
+def test_of_chips_in_memory_few_are_copied_at_a_time_and_unused_ones_never(
+    stream: ChipStream, small: Small, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[list[int]] = []
+    select = normalization.select_channels
+
+    def watched(chips: xr.Dataset, inputs: Any, timesteps: int, few: Any) -> Any:
+        seen.append(few.tolist())
+        return select(chips, inputs, timesteps, few)
+
+    monkeypatch.setattr(normalization, "AT_ONCE", 2)
+    for module in (normalization, sources):
+        monkeypatch.setattr(module, "select_channels", watched)
+    chips = load_chips(stream)
+    feed_parts(chips, small(timesteps=1), CPU)
+    assert max(map(len, seen)) == 2
+    used = np.flatnonzero(chips["part"] != UNUSED).tolist()
+    assert sorted({place for few in seen for place in few}) == used
+
+
+@pytest.mark.parametrize("inputs", ["elevation", "vv"])
+@pytest.mark.parametrize("way", ["memory", "store"])
+def test_a_compiled_step_meets_the_layout_that_it_was_tried_with(
+    inputs: str, way: str, ways: dict[str, Chips], small: Small, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compiling, "compiled", lambda _, samples, __: list(samples))
+    config = small(inputs=inputs, timesteps=1, batch_size=3, compile=True)
+    _, feeds = feed_parts(ways[way], config, CPU)
+    tried: Any = compiling.compiled_for(feeds[TRAIN], torch.nn.Identity(), config, torch.float32)
+    known = {(each.shape, each.stride()) for each in tried}
+    met = {(x.shape, x.stride()) for x, _ in feeds[TRAIN].shuffled(torch.Generator())}
+    assert met == known
 
 
 def test_a_stream_is_shuffled_in_a_window_of_so_many_bytes(

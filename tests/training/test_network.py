@@ -6,7 +6,13 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from landslide.training.network import build_network, count_parameters, require_fit
+from landslide.training.config import training_config
+from landslide.training.network import (
+    build_network,
+    count_parameters,
+    require_fit,
+    require_network,
+)
 
 TIMM = "Unet/tu-resnet10t"
 
@@ -115,6 +121,31 @@ def test_a_file_that_holds_no_weights_is_refused(
     path = tmp_path / f"encoder{suffix}"
     path.write_bytes(content)
     assert str(path) in refused(ValueError, "quick", 2, str(path))
+
+
+def test_weights_of_a_file_have_to_fit_the_channels_of_all_inputs(tmp_path: Path) -> None:
+    path = tmp_path / "encoder.safetensors"
+    save_file(encoder_state(build_network(TIMM, 2)), path)
+    config = training_config("quick", network=TIMM, encoder_weights=str(path))
+    require_network(config, ["vv", "vh"], 32, 10)
+    for inputs in (["vv", "vv+dem"], ["vv", "elevation"]):
+        with pytest.raises(ValueError, match="do not fit this network"):
+            require_network(config, inputs, 32, 10)
+
+
+@pytest.mark.parametrize(
+    ("chips", "batch_size", "fits"), [(9, 4, False), (3, 1, False), (8, 4, True)]
+)
+def test_a_batch_of_one_chip_has_to_be_one_that_the_network_can_normalise(
+    chips: int, batch_size: int, fits: bool
+) -> None:
+    config = training_config("quick", network="Unet/resnet18", batch_size=batch_size)
+    require_network(config, ["vv"], 64, chips)
+    if fits:
+        require_network(config, ["vv"], 32, chips)
+        return
+    with pytest.raises(ValueError, match="another --batch-size, for one of its batches has a si"):
+        require_network(config, ["vv"], 32, chips)
 
 
 def test_chips_that_do_not_pass_through_a_network_are_told_which_would() -> None:

@@ -21,8 +21,7 @@ EVERYTHING = parse_inputs("vv+vh+dem")
 
 
 def fit(chips: xr.Dataset, timesteps: int = 3) -> Normalization:
-    planes = select_channels(chips, EVERYTHING, timesteps)
-    return fit_normalization(chips, EVERYTHING, planes)
+    return fit_normalization(chips, EVERYTHING, timesteps)
 
 
 @pytest.mark.parametrize("timesteps", [1, 3])
@@ -73,7 +72,7 @@ def test_standardised_training_pixels_have_mean_zero_and_deviation_one(
 ) -> None:
     chips = make_chips()
     planes = select_channels(chips, EVERYTHING, 3)
-    normalize(planes, fit_normalization(chips, EVERYTHING, planes))
+    normalize(planes, fit_normalization(chips, EVERYTHING, 3))
     counted = (chips["part"].values == TRAIN)[:, None, None] & (chips["label"].values != NO_DATA)
     for channel, name in enumerate(EVERYTHING.channels):
         values = planes[:, channel][counted].astype(np.float64)
@@ -98,7 +97,7 @@ def test_what_has_no_data_becomes_the_mean(make_chips: MakeChips) -> None:
     missing = ~np.isfinite(planes)
     assert missing[:, 6, :4].all()  # flat ground has no aspect
     assert missing[0, 1, 5, 6:8].all()
-    normalization = fit_normalization(chips, EVERYTHING, planes)
+    normalization = fit_normalization(chips, EVERYTHING, 3)
     assert np.isfinite([normalization.mean, normalization.std]).all()
     normalize(planes, normalization)
     assert np.isfinite(planes).all()
@@ -109,7 +108,7 @@ def test_a_constant_channel_becomes_zero(make_chips: MakeChips) -> None:
     chips = make_chips()
     chips["static"][:, 0] = np.float32(0.1)
     planes = select_channels(chips, EVERYTHING, 3)
-    normalization = fit_normalization(chips, EVERYTHING, planes)
+    normalization = fit_normalization(chips, EVERYTHING, 3)
     assert normalization.std[4] == 1
     assert (normalize(planes, normalization)[:, 4] == 0).all()
 
@@ -118,7 +117,7 @@ def test_a_channel_without_any_value_becomes_zero(make_chips: MakeChips) -> None
     chips = make_chips()
     chips["static"][:, 2] = np.nan  # a plain without any aspect
     planes = select_channels(chips, EVERYTHING, 3)
-    normalization = fit_normalization(chips, EVERYTHING, planes)
+    normalization = fit_normalization(chips, EVERYTHING, 3)
     assert (normalization.mean[6], normalization.std[6]) == (0, 1)
     assert (normalize(planes, normalization)[:, 6] == 0).all()
 
@@ -151,7 +150,7 @@ def test_shared_chips_stay_as_they_are(
 ) -> None:
     inputs, chips = parse_inputs(name), read_only(make_chips())
     planes = select_channels(chips, inputs, 3)
-    normalize(planes, fit_normalization(chips, inputs, planes))
+    normalize(planes, fit_normalization(chips, inputs, 3))
     xr.testing.assert_identical(chips, make_chips())
 
 
