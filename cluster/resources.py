@@ -218,6 +218,11 @@ def trials_at_once(resources: Resources) -> int:
     return sum(_fitting(resources, node) for node in _running())
 
 
+def trials_on_a_node(resources: Resources) -> int:
+    """Return how many trials the node has room for that has room for most; 1 where none runs."""
+    return max(1, *(_fitting(resources, node) for node in _running()))
+
+
 def _fitting(resources: Resources, node: dict[str, float]) -> int:
     """Return how many trials fit on a node.
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from cluster import goes_with_job, in_job
-from cluster.resources import Resources, smallest_node_bytes, usual_gpus
+from cluster.resources import Resources, smallest_node_bytes, trials_on_a_node, usual_gpus
 from landslide.chips.inputs import PAPER_INPUTS, PAPER_TIMESTEPS
 from landslide.chips.passing import ChipStream
 from landslide.chips.sizes import Room, memory_bytes
@@ -208,10 +208,10 @@ def plan_sweep(args: argparse.Namespace) -> Sweep:
     )
 
 
-def room_for_chips() -> Room:
+def room_for_chips(resources: Resources) -> Room:
     """Return what this process and the smallest node of the Ray cluster have for chips."""
     memory, shared = smallest_node_bytes()
-    return Room(min(memory_bytes(), memory), shared)
+    return Room(min(memory_bytes(), memory), shared, trials_on_a_node(resources))
 
 
 def resources_of(args: argparse.Namespace, base: TrainingConfig) -> Resources:

@@ -10,6 +10,7 @@ from random weights for as many optimiser steps more as that took.
 
 import argparse
 import sys
+from dataclasses import replace
 from typing import Any
 
 import xarray as xr
@@ -20,7 +21,7 @@ from cluster.resources import Resources, await_node, node_coming
 from landslide.chips.gathering import gather_chips
 from landslide.chips.loading import load_chips
 from landslide.chips.passing import ChipStream
-from landslide.chips.sizes import COPIES, Room, chip_bytes
+from landslide.chips.sizes import Room, chip_bytes
 from landslide.chips.survey import Chips, known_of
 from landslide.command import run_command
 from landslide.experiment.rows import failed_row
@@ -79,7 +80,8 @@ def main(arguments: list[str] | None = None) -> int:
         wanted = lacking(weights)
         if wanted or sweep.lacking(keyed, force=args.force):
             with node_coming(resources):  # it may come while the chips are read
-                chips, unlabelled = load(args, sweep, scene[1] if wanted else None)
+                room = room_for_chips(resources)
+                chips, unlabelled = load(args, sweep, scene[1] if wanted else None, room)
             failed = pretrained(args, wanted, unlabelled, resources)
             del unlabelled  # the trials have its room
             configs = configs_of(args, sweep, scene, weights, known_of(chips))
@@ -125,7 +127,7 @@ def train(
 
 
 def load(
-    args: argparse.Namespace, sweep: Sweep, scene: ChipStream | None
+    args: argparse.Namespace, sweep: Sweep, scene: ChipStream | None, room: Room
 ) -> tuple[Chips, xr.Dataset | None]:
     """Read the sweep's chips, and into memory those of a scene to pretrain on, if there is any.
 
@@ -134,11 +136,11 @@ def load(
     ValueError
         Where those do not fit.
     """
-    room, size = room_for_chips(), chip_bytes(scene) if scene else 0
+    size = chip_bytes(scene) if scene else 0
     if not room.holds(size):
         raise ValueError(
             f"the scene's chips, {size / 1e9:.3g} GB in all, are pretrained on from memory, "
-            f"{COPIES} copies at a time: the smallest node has {room.memory / 1e9:.3g} GB, "
+            f"{room.copies} copies at a time: the smallest node has {room.memory / 1e9:.3g} GB, "
             f"{room.shared / 1e9:.3g} GB of it for Ray's object store; ask for fewer inputs or "
             "timesteps, or take larger nodes"
         )
@@ -149,7 +151,7 @@ def load(
             args.chips,
             f"{sweep.runs}/{sweep.experiment.chip_store}",
             *executor,
-            room=Room(room.memory - COPIES * size, room.shared - size),
+            room=replace(room, memory=room.memory - room.copies * size, shared=room.shared - size),
         )
         return chips, load_chips(scene, *executor, progress=True) if scene else None
 

@@ -16,6 +16,7 @@ are: `--protocol blocked` takes all.
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 
 import xarray as xr
 
@@ -23,7 +24,7 @@ from cluster.dask import dask_client, executor_of
 from cluster.ray import ray_cluster
 from cluster.resources import Resources, node_coming
 from landslide.chips.gathering import gather_chips
-from landslide.chips.sizes import COPIES, MEMORY, Room, chip_bytes
+from landslide.chips.sizes import MEMORY, Room, chip_bytes
 from landslide.chips.survey import known_of
 from landslide.command import run_command
 from landslide.options import Parser, count, positive
@@ -91,9 +92,10 @@ def main(arguments: list[str] | None = None) -> int:
         trained = [chips_trained(sweep.stream.chips) for sweep in sweeps]
         cubes: list[xr.Dataset] = []
         if any(waiting(args, stage, target, resources)[1] for stage in stages_of(*known, trained)):
-            require_room(sweeps)
+            room = room_for_chips(resources)
+            require_room(sweeps, room)
             with node_coming(resources):  # it may come while the chips are read
-                cubes = [load(args, sweep) for sweep in sweeps]
+                cubes = [load(args, sweep, room) for sweep in sweeps]
             trained = [chips_trained(chips) for chips in cubes]
         keys, failures = [], 0
         for stage in stages_of(*known, trained):
@@ -138,22 +140,22 @@ def names_of(sweeps: Sequence[Sweep]) -> list[str]:
     return next(names for names in (events, short, cubes) if len(set(names)) == len(names))
 
 
-def require_room(sweeps: Sequence[Sweep]) -> None:
+def require_room(sweeps: Sequence[Sweep], room: Room) -> None:
     """Raise a ValueError where the chips of all cubes do not fit: each is kept till the end.
 
     What is trained on together is a copy more.
     """
-    size, room = sum(chip_bytes(sweep.stream) for sweep in sweeps), room_for_chips()
-    if not Room(room.memory - size, room.shared).holds(size):
+    size = sum(chip_bytes(sweep.stream) for sweep in sweeps)
+    if not replace(room, memory=room.memory - size).holds(size):
         raise ValueError(
             f"the chips of {len(sweeps)} cubes, {size / 1e9:.3g} GB in all, are trained on from "
-            f"memory, {COPIES + 1} copies at a time: the smallest node has {room.memory / 1e9:.3g} "
-            f"GB, {room.shared / 1e9:.3g} GB of it for Ray's object store; name fewer sources, "
-            "inputs or timesteps, or take larger nodes"
+            f"memory, {room.copies + 1} copies at a time: the smallest node has "
+            f"{room.memory / 1e9:.3g} GB, {room.shared / 1e9:.3g} GB of it for Ray's object store; "
+            "name fewer sources, inputs or timesteps, or take larger nodes"
         )
 
 
-def load(args: argparse.Namespace, sweep: Sweep) -> xr.Dataset:
+def load(args: argparse.Namespace, sweep: Sweep, room: Room) -> xr.Dataset:
     """Read the chips of one cube into memory."""
     with dask_client(args.dask, adapt=args.dask_workers, deadline=args.deadline) as client:
         chips = gather_chips(
@@ -161,7 +163,7 @@ def load(args: argparse.Namespace, sweep: Sweep) -> xr.Dataset:
             MEMORY,
             "",
             *executor_of(client, most_workers(args)),
-            room=room_for_chips(),
+            room=room,
         )
     return known_of(chips)  # chips in memory are all there is to know
 

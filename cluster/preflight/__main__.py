@@ -207,7 +207,7 @@ def estimates(
     threads: int,
 ) -> Iterator[Check]:
     """Say what the sweep will hold, read and take."""
-    room = room_for_chips()
+    room = room_for_chips(resources)
     yield Check("sweep", *fit(sweep.stream, args.chips, room, sweep.runs))
     in_memory = choose_chips(args.chips, chip_bytes(sweep.stream), room) == MEMORY
     if step is not None and math.isfinite(step.room) and in_memory:

@@ -3,7 +3,7 @@
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -17,8 +17,6 @@ WAYS: Mapping[str, str] = MappingProxyType(
         STREAM: "straight from the cube, which every epoch reads again",
     }
 )
-COPIES = 3
-"""Of all chips: one as they are read, one that the trials share, one that is being normalised."""
 
 
 @dataclass(frozen=True)
@@ -29,10 +27,17 @@ class Room:
     """In all."""
     shared: float = math.inf
     """Of it, what processes may share, such as Ray's object store: one copy lies there."""
+    trials: int = 1
+    """That a machine has room for at once; each normalises its channels for itself."""
+
+    @property
+    def copies(self) -> int:
+        """Of all chips, at most: as they are read, as trials share them, and one for each trial."""
+        return 2 + self.trials
 
     def holds(self, chip_bytes: int) -> bool:
         """Return whether all copies of the chips fit, with nothing else on the machine."""
-        return COPIES * chip_bytes <= self.memory and chip_bytes <= self.shared
+        return self.copies * chip_bytes <= self.memory and chip_bytes <= self.shared
 
 
 CGROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
@@ -50,10 +55,10 @@ def choose_chips(wanted: str, chip_bytes: int, room: Room) -> str:
 
     Chips in memory are fastest, and there are up to three copies of them at a time: as they are
     read, as Ray's object store or the caller keeps them, and the channels of a configuration on
-    their way to the device. All else on the machine gets half of the memory. What does not fit is
-    written to a chip store once, and read at the speed of the disk. Training straight from the cube
-    decodes it anew in each epoch and composes every chip again: it needs no disk, but is never
-    the faster, and so is only ever asked for.
+    their way to the device, of which each trial on the machine has its own. All else there gets
+    half of the memory. What does not fit is written to a chip store once, and read at the speed of
+    the disk. Training straight from the cube decodes it anew in each epoch and composes every chip
+    again: it needs no disk, but is never faster, so `auto` never chooses it.
 
     Parameters
     ----------
@@ -72,7 +77,7 @@ def choose_chips(wanted: str, chip_bytes: int, room: Room) -> str:
         return wanted
     if wanted != AUTO:
         raise ValueError(f"no way to hold chips {wanted!r}: choose auto, {', '.join(WAYS)}")
-    half = Room(room.memory / 2, room.shared)
+    half = replace(room, memory=room.memory / 2)
     return MEMORY if half.holds(chip_bytes) else STORE
 
 

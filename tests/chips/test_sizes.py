@@ -22,6 +22,8 @@ def test_what_is_wanted_is_chosen(wanted: str) -> None:
 def test_by_default_chips_lie_in_memory_where_three_copies_take_half_of_it() -> None:
     assert choose_chips("auto", 100, Room(600)) == "memory"
     assert choose_chips("auto", 101, Room(600)) == "store"
+    assert choose_chips("auto", 100, Room(1200, trials=4)) == "memory"
+    assert choose_chips("auto", 100, Room(1200, trials=5)) == "store"
     assert choose_chips("auto", 100, Room(600, shared=99)) == "store"
 
 

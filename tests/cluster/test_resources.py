@@ -12,6 +12,7 @@ from cluster.resources import (
     node_coming,
     smallest_node_bytes,
     trials_at_once,
+    trials_on_a_node,
     usual_gpus,
 )
 
@@ -54,6 +55,13 @@ def test_the_smallest_node_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     ]
     monkeypatch.setattr(cluster, "_running", lambda: nodes)
     assert smallest_node_bytes() == (100e6, 30e6)
+
+
+def test_the_node_with_room_for_most_trials_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    nodes = [{"CPU": 4.0}, {"CPU": 16.0, "GPU": 2.0}]
+    monkeypatch.setattr(cluster, "_running", lambda: nodes)
+    found = [trials_on_a_node(Resources(2, gpus)) for gpus in (0, 0.25, 1, 4)]
+    assert found == [8, 8, 2, 1]
 
 
 GPU_NODE = [{"CPU": 2.0, "GPU": 1.0}]
