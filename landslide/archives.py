@@ -1,12 +1,30 @@
 """Zip archives from elsewhere: unpacked whole or not at all, and nowhere but in their folder."""
 
-import shutil
+import contextlib
 import stat
+import tempfile
 import zipfile
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 
 from tqdm import tqdm
+
+
+@contextlib.contextmanager
+def opened_zip(path: Path) -> Iterator[zipfile.ZipFile]:
+    """Open a zip archive to read.
+
+    Raises
+    ------
+    zipfile.BadZipFile
+        Where it is damaged, or packed or locked in a way that is not known here.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            yield archive
+    except (zlib.error, EOFError, RuntimeError) as error:
+        raise zipfile.BadZipFile(str(error)) from error
 
 
 def refuse_unsafe(archive: zipfile.ZipFile, name: str) -> None:
@@ -31,26 +49,27 @@ def unpack_zip(
     archive, target
     wanted
         Is given the folder that all of it was unpacked to, beside `target`, and returns that or
-        the one in it that is wanted.
+        the one in it that is wanted. What another process put at `target` meanwhile stays.
     progress
         Whether to show a bar on standard error.
 
     Raises
     ------
     zipfile.BadZipFile
-        Where it is damaged.
+        As `opened_zip` does.
     ValueError
         Where it would write outside its folder.
     """
-    unfinished = target.with_name(f".{target.name}.unpacking")
-    shutil.rmtree(unfinished, ignore_errors=True)
     name = archive.name.lstrip(".")
-    try:
-        with zipfile.ZipFile(archive) as opened:
+    with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as private:
+        unpacked = Path(private) / "unpacked"  # which others may read, as they may not the private
+        with opened_zip(archive) as opened:
             refuse_unsafe(opened, name)
             members = opened.infolist()
             for member in tqdm(members, desc=f"unpacking {name}", disable=not progress):
-                opened.extract(member, unfinished)
-        wanted(unfinished).replace(target)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+                opened.extract(member, unpacked)
+        try:
+            wanted(unpacked).replace(target)
+        except OSError:
+            if not target.is_dir():
+                raise

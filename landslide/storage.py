@@ -102,7 +102,7 @@ def _write_whole(uri: str, data: bytes) -> None:
     unfinished = f"{folder}/.{name}.{uuid.uuid4().hex}"
     try:
         filesystem.pipe_file(unfinished, data)
-        filesystem.mv(unfinished, path)
+        os.replace(unfinished, path)  # noqa: PTH105 - `mv` would put it into a folder of that name
     except BaseException:
         if filesystem.exists(unfinished):
             filesystem.rm_file(unfinished)

@@ -125,11 +125,18 @@ def test_a_write_that_fails_leaves_the_old_object_and_nothing_else(
     def fail(*_: object, **__: object) -> None:
         raise OSError("no space")
 
-    monkeypatch.setattr("fsspec.implementations.local.LocalFileSystem.mv", fail)
+    monkeypatch.setattr("os.replace", fail)
     with pytest.raises(OSError, match="no space"):
         write_whole(str(target), b"new")
     assert [path.name for path in tmp_path.iterdir()] == ["row"]
     assert target.read_bytes() == b"old"
+
+
+def test_a_folder_is_no_object_to_replace(tmp_path: Path) -> None:
+    (tmp_path / "row").mkdir()
+    with pytest.raises(IsADirectoryError):
+        write_whole(str(tmp_path / "row"), b"one")
+    assert list(tmp_path.rglob("*")) == [tmp_path / "row"]
 
 
 def test_what_is_removed_is_no_pattern_for_its_neighbours(folder: str) -> None:

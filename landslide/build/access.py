@@ -5,6 +5,7 @@ these, so that the same thing going wrong is always said in the same words.
 """
 
 import functools
+import logging
 import re
 import tempfile
 import threading
@@ -18,6 +19,9 @@ from rasterio.errors import RasterioError
 
 from landslide.build.signing import Signer, unsigned
 from landslide.storage import text_without_secrets, without_secrets
+
+# What GDAL says on the way is raised where it matters, and named there.
+logging.getLogger("rasterio._env").setLevel(logging.CRITICAL)
 
 REMOTE = ("http://", "https://", "/vsicurl", "s3://", "gs://", "az://")
 REMOTE_OPTIONS = {
@@ -165,6 +169,27 @@ def require_place(
             "file again"
         )
     return declared
+
+
+def require_whole(image: DatasetReader, path: str, what: str = "") -> None:
+    """Refuse a GeoTIFF on a disk that ends before its last block does.
+
+    Raises
+    ------
+    ValueError
+        Where it does; `what` it is ("DEM") is said, too, where it is given.
+    """
+    size = Path(path).stat().st_size
+    for (row, column), _ in image.block_windows(1):
+        place = f"{column}_{row}"
+        start, length = (
+            int(image.get_tag_item(f"BLOCK_{key}_{place}", "TIFF", bidx=1) or 0)
+            for key in ("OFFSET", "SIZE")
+        )
+        if start + length > size:
+            raise damaged(
+                called(path, what), f"it ends at byte {size}, a block at {start + length}"
+            )
 
 
 def _begins(address: str) -> str:

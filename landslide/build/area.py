@@ -88,11 +88,11 @@ def _of_geojson(document: Any, where: str) -> BaseGeometry:
             found = [shape(feature["geometry"]) for feature in document["features"]]
         else:
             found = [shape(document["geometry"] if kind == "Feature" else document)]
+        area = shapely.union_all(shapely.make_valid(found))
     except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
         raise ValueError(f"{where} is not GeoJSON ({error!r}): export it again") from error
     except shapely.errors.ShapelyError as error:
         raise ValueError(f"{where} holds no geometry that is understood: {error}") from error
-    area = shapely.make_valid(shapely.union_all(found))
     if area.is_empty or area.area == 0:
         raise ValueError(f"{where} holds no polygon: an area is one or more polygons")
     return area

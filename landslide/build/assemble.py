@@ -228,8 +228,7 @@ def on_grid(layer: xr.Dataset, grid: GeoBox, name: str) -> xr.Dataset:
         given = layer[axis].to_numpy() if axis in layer.coords else np.empty(0)
         if given.shape != coords[axis].shape or not np.array_equal(given, coords[axis]):
             raise ValueError(f"the layer {name} does not lie on the cube's grid along {axis}")
-    extra = [one for one in layer.coords if one == "band"]
-    house = house_schema(layer.drop_vars(extra).assign_coords(coords))
+    house = house_schema(layer.assign_coords(coords))
     for variable in house.data_vars:
         if variable in VARIABLES:
             house[variable].attrs["grid_mapping"] = "spatial_ref"

@@ -59,9 +59,7 @@ def plane(
 ) -> xr.DataArray:
     """Return `data (..., y, x)` as an array on `geobox`: coordinates y, x and `spatial_ref`."""
     coords = xr_coords(geobox, dims=("y", "x"))
-    array = xr.DataArray(data, coords=coords, dims=dims, name=name, attrs=attrs)
-    array.encoding["grid_mapping"] = "spatial_ref"
-    return array
+    return xr.DataArray(data, coords=coords, dims=dims, name=name, attrs=attrs)
 
 
 def metric_grid(geobox: GeoBox) -> GeoBox:

@@ -65,8 +65,11 @@ def cube_item(plan: BuildPlan, target: Target, cube: xr.Dataset) -> pystac.Item:
     href = target.address if "://" in target.address else "./" + target.address.rpartition("/")[2]
     item.add_asset("cube", pystac.Asset(href, media_type=ZARR, roles=["data"]))
     projection = ProjectionExtension.ext(item, add_if_missing=True)
+    crs = CRS.from_user_input(str(plan.grid.crs))
+    epsg = crs.to_epsg()
     projection.apply(
-        code=str(plan.grid.crs),
+        code=f"EPSG:{epsg}" if epsg else None,
+        wkt2=None if epsg else crs.to_wkt(),
         shape=list(plan.grid.shape),
         transform=[float(number) for number in list(plan.grid.affine)[:6]],
     )

@@ -165,11 +165,11 @@ def _resampled(piece: Raster, onto: GeoBox, resampling: Resampling) -> NDArray[n
     out = np.full(onto.shape, np.nan, np.float32)
     with piece.open("DEM") as source:
         for window, around in windows_over(piece.geobox, onto, KERNEL):
-            samples = source.read(1, window=window)
+            stored = source.read(piece.band, window=window)
+            samples = piece.physical(stored).astype(np.float32)
             void = (samples < LOWEST) | (samples > HIGHEST)
             if piece.nodata is not None:
-                void |= samples == piece.nodata
-            samples = samples.astype(np.float32)
+                void |= stored == piece.nodata
             samples[void] = np.nan
             values = resample(samples, onto, resampling, source=around)
             out = np.where(np.isnan(out), values, out)

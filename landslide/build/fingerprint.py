@@ -24,8 +24,7 @@ def fingerprint(address: str, *, ask: bool = False) -> list[Any]:
     of the archive that a file lies in. What lies elsewhere has its address, and at https://, where
     we `ask` for it, what its server says of its version; an archive's files have a name for each.
     """
-    packed = re.fullmatch(r"zip://(.+)!/.+", address)
-    path = Path(packed[1] if packed else address)
+    path = _on_disk(address)
     if not path.exists():
         return [without_secrets(address), *(_version(address) if ask else ())]
     if path.is_dir():
@@ -34,6 +33,15 @@ def fingerprint(address: str, *, ask: bool = False) -> list[Any]:
         beside = [path.with_suffix(end) for end in (*PARTS, *map(str.upper, PARTS))]
         files = [path, *(one for one in beside if one.is_file() and one != path)]
     return sorted([one.name, one.stat().st_size, one.stat().st_mtime_ns] for one in files)
+
+
+def _on_disk(address: str) -> Path:
+    """Return the path that an address means on a disk; of what is packed, its archive's."""
+    packed = re.fullmatch(r"(?:zip://|/vsi\w+/)+(.+)", address)
+    if packed is None:
+        return Path(address)
+    path = Path(packed[1].rpartition("!")[0] or packed[1])
+    return next((one for one in (path, *path.parents) if one.is_file()), path)
 
 
 def as_recorded(files: list[Any], recorded: list[Any]) -> list[Any]:

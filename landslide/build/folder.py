@@ -1,5 +1,6 @@
 """A folder of RTC GeoTIFFs, with OPERA's or ASF's names, as scenes like any archive's."""
 
+import contextlib
 import fnmatch
 import math
 import re
@@ -18,12 +19,12 @@ from rasterio.features import shapes
 from rasterio.windows import Window
 from shapely.geometry.base import BaseGeometry
 
-from landslide.archives import refuse_unsafe
+from landslide.archives import opened_zip, refuse_unsafe
 from landslide.build.access import raster_errors
 from landslide.build.grid import LONGITUDE_LATITUDE, project
-from landslide.build.headers import Header, read_header
 from landslide.build.names import ProductName, granule_track, orbit_state_at, read_name
 from landslide.build.outlines import one_piece, one_turn, outline
+from landslide.build.rasters import describe_raster
 from landslide.build.scenes import Scene
 from landslide.cube.schema import POLARISATIONS
 
@@ -109,18 +110,24 @@ def archive_members(path: Path) -> list[str]:
     ValueError
         Where it is no whole archive, or holds what an archive that is to be trusted does not.
     """
+    with _archive(path) as archive:
+        refuse_unsafe(archive, str(path))
+        return sorted(one for one in archive.namelist() if not one.endswith("/"))
+
+
+@contextlib.contextmanager
+def _archive(path: Path) -> Iterator[zipfile.ZipFile]:
     try:
-        with zipfile.ZipFile(path) as archive:
-            refuse_unsafe(archive, str(path))
-            return sorted(one for one in archive.namelist() if not one.endswith("/"))
+        with opened_zip(path) as archive:
+            yield archive
     except zipfile.BadZipFile as error:
         raise ValueError(f"{path} is not a whole zip archive: fetch it again") from error
 
 
 def _scene(files: dict[str, File]) -> Scene:
-    headers = {name: read_header(file.address) for name, file in sorted(files.items())}
-    file, first = files[min(files)], headers[min(files)]
-    around, name = _outline(first), file.name
+    rasters = [describe_raster(files[name].address) for name in sorted(files)]
+    file, first = files[min(files)], rasters[0]
+    around, name = outline(first.geobox, LONGITUDE_LATITUDE), file.name
     if around.is_empty:
         raise ValueError(f"{file.address} lies nowhere on the Earth: see its reference system")
     stem = PurePosixPath(file.address).name.rpartition(".")[0]
@@ -135,9 +142,9 @@ def _scene(files: dict[str, File]) -> Scene:
         orbit_state=orbit_state_at(name.start, around.centroid.x),
         footprint=one_turn(around),
         addresses={key: one.address for key, one in sorted(files.items())},
-        pixel_m=first.pixel_m,
+        pixel_m=_pixel_m(first.geobox),
         nodata=first.nodata,
-        bytes=_sizes(headers),
+        bytes=_sizes(files),
     )
 
 
@@ -151,7 +158,7 @@ def filled_part(scene: Scene, area: BaseGeometry) -> BaseGeometry:
     Raises
     ------
     ValueError, OSError
-        As `read_header` does.
+        As `landslide.build.access.reason` says.
     """
     parts = [_filled(address, scene.footprint, area) for address in scene.addresses.values()]
     return shapely.intersection_all(parts)
@@ -186,15 +193,19 @@ def _whole(offset: float, length: float, most: int) -> tuple[int, int]:
     return min(max(0, math.floor(offset)), most), min(max(0, math.ceil(offset + length)), most)
 
 
-def _sizes(headers: dict[str, Header]) -> dict[str, int] | None:
-    sizes = {key: one.bytes for key, one in headers.items() if one.bytes is not None}
-    return sizes if len(sizes) == len(headers) else None
+def _pixel_m(image: GeoBox) -> float:
+    """Return the side of a pixel [m], at the middle latitude where it is in degrees."""
+    crs, box = pyproj.CRS(str(image.crs)), image.boundingbox
+    if crs.is_geographic:
+        return abs(image.affine.a) * 111_320 * math.cos(math.radians((box.bottom + box.top) / 2))
+    return abs(image.affine.a) * float(crs.axis_info[0].unit_conversion_factor)
 
 
-def _outline(header: Header) -> BaseGeometry:
-    """Return an image's outline in longitude, beyond 180 too, and latitude [degrees]."""
-    image = GeoBox.from_bbox(header.bounds, header.crs, shape=(1, 1), tight=True)
-    return outline(image, LONGITUDE_LATITUDE)
+def _sizes(files: dict[str, File]) -> dict[str, int] | None:
+    """Return the size of each file; None where one is packed with others."""
+    paths = {key: Path(one.address) for key, one in sorted(files.items())}
+    whole = all(path.is_file() for path in paths.values())
+    return {key: path.stat().st_size for key, path in paths.items()} if whole else None
 
 
 def _in_degrees(cells: BaseGeometry, crs: str) -> BaseGeometry:
@@ -209,7 +220,7 @@ def _track_beside(beside: Path, product: str) -> int | None:
     A folder may hold other products' texts, too, unless it has this one's name.
     """
     if beside.suffix.lower() == ".zip":
-        with zipfile.ZipFile(beside) as archive:
+        with _archive(beside) as archive:
             texts = [archive.read(one) for one in archive.namelist() if README.search(one)]
     else:
         own = "" if beside.name.startswith(product) else product

@@ -187,6 +187,6 @@ def wet(
     for piece in pieces:
         if touches(piece, block):
             with piece.open("water raster") as source:
-                found = resample(rasterio.band(source, 1), block, how, nodata=piece.nodata)
-            water |= np.isin(found, values) if values is not None else found > above
+                found = resample(rasterio.band(source, piece.band), block, how, nodata=piece.nodata)
+            water |= np.isin(found, values) if values is not None else piece.physical(found) > above
     return water

@@ -158,6 +158,12 @@ def _origin(declared: str | None, given: str | None, what: str, name: str, keys:
 def _repaired(geometries: Polygons, what: str, name: str) -> Polygons:
     """Return the areas, flat and valid; what encloses none goes."""
     flat = shapely.force_2d(geometries)
+    corners, of = shapely.get_coordinates(flat, return_index=True)
+    if lost := np.unique(of[~np.isfinite(corners).all(axis=1)]).size:
+        raise ValueError(
+            f"{lost} of the {flat.size} polygons of the {what} {name} have corners that are no "
+            "numbers: mend those, or leave them out"
+        )
     wrong = ~shapely.is_valid(flat)
     if wrong.any():
         first = shapely.is_valid_reason(flat[wrong][0])

@@ -21,8 +21,13 @@ from rasterio.windows import Window
 from shapely.affinity import translate
 from shapely.geometry.base import BaseGeometry
 
-from landslide.build.access import gdal_options, raster_errors, require_place, signed
-from landslide.build.headers import require_whole
+from landslide.build.access import (
+    gdal_options,
+    raster_errors,
+    require_place,
+    require_whole,
+    signed,
+)
 from landslide.build.outlines import TURN, all_turns, outline
 from landslide.build.signing import Signer, unsigned
 
@@ -39,9 +44,12 @@ class Raster:
     geobox: GeoBox
     """Its grid, CRS included."""
     nodata: float | None
-    """The value that stands for no data in band 1, where it declares one."""
-    dtype: str
-    """Of band 1."""
+    """The value, as stored, that stands for no data in the band, where it declares one."""
+    band: int = 1
+    """Which of its bands is meant."""
+    scale: float = 1.0
+    """What a value of the band is times this, and plus the next, is what it means."""
+    offset: float = 0.0
     tags: tuple[tuple[str, str], ...] = ()
     """What its maker wrote into it, by name."""
     sign: Signer = unsigned
@@ -50,6 +58,11 @@ class Raster:
     def open(self, what: str) -> contextlib.AbstractContextManager[Any]:
         """Open it, as `open_raster` does."""
         return open_raster(self.address, what, self.sign)
+
+    def physical(self, stored: NDArray[Any]) -> NDArray[Any]:
+        """Return what stored values mean, by the scale and the offset that it declares."""
+        plain = (self.scale, self.offset) == (1, 0)
+        return stored if plain else stored * self.scale + self.offset
 
 
 @contextlib.contextmanager
@@ -70,9 +83,14 @@ def open_raster(address: str, what: str = "", sign: Signer = unsigned) -> Iterat
 
 
 def describe_raster(
-    address: str, what: str = "", crs: str | None = None, *, sign: Signer = unsigned
+    address: str,
+    what: str = "",
+    crs: str | None = None,
+    *,
+    band: int = 1,
+    sign: Signer = unsigned,
 ) -> Raster:
-    """Return what a raster declares; `what` names it in errors ("DEM", "coherence").
+    """Return what a raster declares of a band; `what` names it in errors ("DEM", "coherence").
 
     `crs` is what files of its kind are in where they declare none.
 
@@ -91,8 +109,10 @@ def describe_raster(
             address=address,
             sign=sign,
             geobox=GeoBox(source.shape, source.transform, declared),
-            nodata=source.nodata,
-            dtype=source.dtypes[0],
+            nodata=source.nodatavals[band - 1],
+            band=band,
+            scale=source.scales[band - 1],
+            offset=source.offsets[band - 1],
             tags=tuple(sorted(source.tags().items())),
         )
 

@@ -14,6 +14,7 @@ from landslide.build.reading import SigningDriver
 from landslide.build.signing import Signer, unsigned
 from landslide.cube.coordinates import ORBIT_STATE, RELATIVE_ORBIT
 from landslide.cube.schema import VARIABLES
+from landslide.storage import without_secrets
 
 COARSER = 1.5
 """A grid this many times coarser than a scene averages its pixels; else they are interpolated."""
@@ -31,13 +32,18 @@ def open_images(
     ------
     ValueError, OSError
         Of the first that cannot be used: it is not there or refused, no GeoTIFF, cut off within its
-        header, or without a reference system.
+        header, without a reference system, or of values that are scaled.
     """
     scenes = (scene for one in passes for scene in one.scenes)
     files = [scene.addresses[name] for scene in scenes for name in polarisations]
     with ThreadPoolExecutor(HEADERS) as readers:
-        for _ in readers.map(lambda file: describe_raster(file, sign=sign), files):
-            pass
+        for raster in readers.map(lambda file: describe_raster(file, sign=sign), files):
+            if (raster.scale, raster.offset) != (1, 0):
+                raise ValueError(
+                    f"{without_secrets(raster.address)} holds backscatter by a scale of "
+                    f"{raster.scale:g} and an offset of {raster.offset:g}, which are not applied: "
+                    "make it linear power (gdal_translate -unscale -ot Float32)"
+                )
 
 
 def load_backscatter(

@@ -56,8 +56,4 @@ def sign_azure(address: str, refused: bool) -> str:
 
 
 SIGNERS: dict[str, Signer] = {"planetary-computer": sign_azure, "none": unsigned}
-
-
-def signer(name: str) -> Signer:
-    """Return one of `landslide.build.sources.SIGNING`."""
-    return SIGNERS[name]
+"""By the names that an event file has for them."""

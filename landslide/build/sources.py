@@ -1,21 +1,30 @@
 """Where each layer of a cube comes from: the tables under `[build]` of an event file."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
 
+from landslide.build.signing import SIGNERS
 from landslide.build.viewing import FLATTEST, STEEPEST
 from landslide.cube.schema import POLARISATIONS
 from landslide.storage import without_secrets
 
 PLANETARY_COMPUTER = "https://planetarycomputer.microsoft.com/api/stac/v1"
-SIGNING = ("planetary-computer", "none")
 PROCESSORS = ("hyp3", "isce2")
 ORBITS = ("ascending", "descending")
 RESAMPLINGS = ("auto", "nearest", "bilinear", "cubic", "average")
 
 
 def _require_signer(name: str) -> None:
-    if name not in SIGNING:
-        raise ValueError(f"`signing` is {name!r}: give one of {', '.join(SIGNING)}")
+    if name not in SIGNERS:
+        raise ValueError(f"`signing` is {name!r}: give one of {', '.join(SIGNERS)}")
+
+
+def _refuse_idle(source: Any, keys: Sequence[str], of: str, way_out: str) -> None:
+    """Refuse keys that are given and would do nothing."""
+    for one in fields(source):
+        if one.name in keys and getattr(source, one.name) != one.default:
+            raise ValueError(f"`{one.name}` is of no {of}: {way_out}, or leave it out")
 
 
 @dataclass(frozen=True)
@@ -25,7 +34,7 @@ class SarSource:
     Raises
     ------
     ValueError
-        Where a value is none that is understood.
+        Where a value is none that is understood, or would do nothing.
     """
 
     source: str = PLANETARY_COMPUTER
@@ -54,6 +63,10 @@ class SarSource:
                 f"`source` is {without_secrets(self.source)}: give a STAC API's https:// address, "
                 "or a folder on a disk, to which the files are fetched first"
             )
+        if "://" in self.source:
+            _refuse_idle(self, ("pattern",), "folder", "give one as `source`")
+        else:
+            _refuse_idle(self, ("collection",), "STAC API", "give one as `source`")
         if not 0 <= self.min_coverage <= 1:
             raise ValueError(f"`min_coverage` is {self.min_coverage}: give 0 to 1")
         chosen = self.polarisations
@@ -77,7 +90,7 @@ class TerrainSource:
     Raises
     ------
     ValueError
-        Where a value is none that is understood.
+        Where a value is none that is understood, or would do nothing.
     """
 
     source: str | tuple[str, ...] = PLANETARY_COMPUTER
@@ -92,9 +105,16 @@ class TerrainSource:
     """Part of the grid that the DEM must cover; Copernicus has no pieces over open sea."""
 
     def __post_init__(self) -> None:
+        if not self.of_archive:
+            _refuse_idle(self, ("collection", "asset"), "STAC API", "give one as `source`")
         if not 0 <= self.min_coverage <= 1:
             raise ValueError(f"`min_coverage` is {self.min_coverage}: give 0 to 1")
         _require_signer(self.signing)
+
+    @property
+    def of_archive(self) -> bool:
+        """Whether it is looked for in a STAC API; else its files are named."""
+        return isinstance(self.source, str) and "://" in self.source
 
 
 @dataclass(frozen=True)
@@ -104,7 +124,7 @@ class ObservedSource:
     Raises
     ------
     ValueError
-        Where a value is none that is understood.
+        Where a value is none that is understood, or would do nothing.
     """
 
     incidence_degrees: float | None = None
@@ -126,6 +146,10 @@ class ObservedSource:
         _require_signer(self.signing)
         if not self.angles and self.water is None:
             raise ValueError("give `incidence_degrees`, for layover and shadow, or `water`")
+        if self.water is None:
+            _refuse_idle(self, ("water_values", "water_above"), "raster", "give `water`, too")
+        if self.water_values is not None and self.water_above is not None:
+            raise ValueError("water is told by `water_values` or by `water_above`: give one")
         for key in ("incidence_degrees", *(f"{one}_incidence_degrees" for one in ORBITS)):
             degrees = getattr(self, key)
             if degrees is not None and not FLATTEST <= degrees <= STEEPEST:
@@ -171,7 +195,8 @@ class InsarSource:
     Raises
     ------
     ValueError
-        Where a processor has no folder to work in.
+        Where a processor has no folder to work in, or something is said of a processor that is
+        not given.
     """
 
     source: str
@@ -184,6 +209,9 @@ class InsarSource:
     def __post_init__(self) -> None:
         if self.source in PROCESSORS and self.folder is None:
             raise ValueError(f"`folder` is missing: say where the products of {self.source} go")
+        if self.source not in PROCESSORS:
+            way_out = f"give {' or '.join(PROCESSORS)} as `source`"
+            _refuse_idle(self, ("folder", "relative_orbit"), "processor", way_out)
 
 
 @dataclass(frozen=True)
@@ -212,6 +240,5 @@ class LabelSource:
     """Which of several layers of the mapped area's file."""
 
     def __post_init__(self) -> None:
-        for key in ("mapped_crs", "mapped_layer"):
-            if getattr(self, key) is not None and self.mapped is None:
-                raise ValueError(f"`{key}` is of no file: give `mapped`, too, or leave it out")
+        if self.mapped is None:
+            _refuse_idle(self, ("mapped_crs", "mapped_layer"), "file", "give `mapped`, too")

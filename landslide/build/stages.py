@@ -24,7 +24,7 @@ from landslide.build.processing import processed
 from landslide.build.recipe import SECTIONS
 from landslide.build.rtc import load_backscatter, open_images
 from landslide.build.search import search_elevation
-from landslide.build.signing import signer
+from landslide.build.signing import SIGNERS
 from landslide.build.sources import PROCESSORS, TerrainSource
 from landslide.build.terrain import terrain_layers
 from landslide.build.viewing import View, sentinel1_look
@@ -96,7 +96,7 @@ def _sar(plan: BuildPlan, block_pixels: int) -> Stage:
     }
 
     def load() -> xr.Dataset:
-        sign = signer(source.signing)
+        sign = SIGNERS[source.signing]
         open_images(choice.passes, choice.polarisations, sign)
         return load_backscatter(
             choice.passes,
@@ -114,7 +114,7 @@ def _terrain(plan: BuildPlan, block_pixels: int) -> Stage:
     source = plan.recipe.terrain
     assert source is not None
     items, addresses, licence = _elevation(source, plan.grid)
-    ask = not _of_archive(source)
+    ask = not source.of_archive
     about = {"items": items, "files": [fingerprint(address, ask=ask) for address in addresses]}
     told = {
         "source": [without_secrets(one) for one in _several(source.source)],
@@ -127,23 +127,18 @@ def _terrain(plan: BuildPlan, block_pixels: int) -> Stage:
             plan.grid,
             block_pixels=block_pixels,
             least_cover=source.min_coverage,
-            sign=signer(source.signing),
+            sign=SIGNERS[source.signing],
         )
 
     return Stage(TERRAIN, about, told, load)
 
 
 def _elevation(source: TerrainSource, grid: GeoBox) -> tuple[list[str], list[str], str]:
-    if isinstance(source.source, str) and _of_archive(source):
+    if isinstance(source.source, str) and source.of_archive:
         area = outline(grid, LONGITUDE_LATITUDE).buffer(MARGIN_DEGREES)
         return search_elevation(source.source, source.collection, area, source.asset)
     files = _several(source.source)
     return [Path(file).name for file in files], list(files), ""
-
-
-def _of_archive(source: TerrainSource) -> bool:
-    """Return whether a DEM is looked for in a STAC API; else its files are named."""
-    return isinstance(source.source, str) and "://" in source.source
 
 
 def _several(source: str | tuple[str, ...]) -> tuple[str, ...]:
@@ -182,7 +177,7 @@ def _observed(plan: BuildPlan, block_pixels: int) -> Stage:
         states = sorted({one.orbit_state for one in plan.choice.passes})
         incidence = {state: source.incidence_of(state) for state in states}
     water = [source.water] if isinstance(source.water, str) else list(source.water or ())
-    ask = terrain is not None and not _of_archive(terrain)
+    ask = terrain is not None and not terrain.of_archive
     about = {
         "incidence_degrees": incidence,
         "water_values": source.water_values,
@@ -212,8 +207,8 @@ def _observed(plan: BuildPlan, block_pixels: int) -> Stage:
             water_above=source.water_above,
             block_pixels=block_pixels,
             least_cover=1.0 if terrain is None else terrain.min_coverage,
-            sign=signer("none" if terrain is None else terrain.signing),
-            sign_water=signer(source.signing),
+            sign=SIGNERS["none" if terrain is None else terrain.signing],
+            sign_water=SIGNERS[source.signing],
         )
 
     return Stage(OBSERVED, about, told, load)

@@ -5,9 +5,12 @@ Credentials and endpoints come from fsspec's own configuration and from the envi
 """
 
 import errno
+import gzip
+import lzma
 import posixpath
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -24,7 +27,12 @@ from landslide.storage import StoreError, absolute
 
 GROUP_FILES = (".zgroup", "zarr.json")
 METADATA_FILES = (*GROUP_FILES, ".zarray", ".zattrs", ".zmetadata")
-UNLISTED = ("http", "https")
+UNLISTED = ("http://", "https://")
+UNDECODED = (
+    *(RuntimeError, ValueError, TypeError, LookupError, EOFError),
+    *(zlib.error, lzma.LZMAError, gzip.BadGzipFile, zipfile.BadZipFile),
+)
+"""What libraries raise of bytes in a store that are not what they should be."""
 _DENIED = re.compile(r"Credential|Permission|Forbidden|Unauthorized|\b401\b|\b403\b|AccessDenied")
 _AWAY = re.compile(r"Connection|Timeout|ParamValidation")  # the last: S3 knows no such bucket name
 _PLACE = re.compile(r"\w+://\S+|\S+:\d+")  # a port or a key may look like a status
@@ -192,6 +200,15 @@ def plain_write_errors(uri: str) -> Iterator[None]:
             ) from error
 
 
+def unreadable(uri: str, error: Exception) -> ValueError:
+    """Return the error of a cube whose metadata or coordinates a library cannot make sense of."""
+    said = " ".join(f"{type(error).__name__}: {error}".split()).partition(". ")[0]
+    hint = "mend that, or write or fetch the cube again"
+    if "determine variable dimensions" in said:
+        hint = "its arrays do not name their dimensions; write it with xarray, which does"
+    return ValueError(f"{uri} is not a cube that can be read ({said[:200]}): {hint}")
+
+
 def open_group(uri: str) -> zarr.Group:
     """Open the Zarr group of a cube for reading, with consolidated metadata where it has them.
 
@@ -202,7 +219,7 @@ def open_group(uri: str) -> zarr.Group:
     PermissionError, ConnectionError
         Where the address cannot be read.
     ValueError
-        Where something else than a Zarr group lies there.
+        Where something else than a Zarr group lies there, or a damaged one.
     """
     with plain_errors(uri):
         store: Any = _store(uri)
@@ -215,3 +232,5 @@ def open_group(uri: str) -> zarr.Group:
                 f"{uri} is not a cube: no Zarr group lies there; give the folder that ends in "
                 ".zarr, or the .zip around it"
             ) from error
+        except UNDECODED as error:
+            raise unreadable(uri, error) from error

@@ -18,6 +18,7 @@ from zarr.core.buffer import default_buffer_prototype
 from landslide.cube.address import METADATA_FILES, UNLISTED, filesystem_of, open_group, plain_errors
 from landslide.cube.labels import label_bands
 from landslide.cube.opening import AS_NO_DATA
+from landslide.retries import patiently
 
 
 def _metadata(node: zarr.Group | zarr.Array[Any]) -> dict[str, Any]:
@@ -50,7 +51,8 @@ def _chunk_tags(uri: str, arrays: list[str]) -> dict[str, str]:
     filesystem.invalidate_cache()
     prefix = f"{root}/" if root else ""
     tags = {}
-    for path, details in filesystem.find(root, detail=True).items():
+    found = patiently(lambda: filesystem.find(root, detail=True))
+    for path, details in found.items():
         key = path.removeprefix(prefix)
         of_array = any(key.startswith(f"{array}/") for array in arrays)
         if of_array and posixpath.basename(key) not in METADATA_FILES:

@@ -143,7 +143,7 @@ def event_to_attribute(event: Event) -> str:
     return json.dumps({key: value for key, value in keys.items() if value is not None})
 
 
-def event_from_attribute(text: str, where: str = "the cube's `event` attribute") -> Event:
+def event_from_attribute(text: str) -> Event:
     """Return the event of a cube's `event` attribute.
 
     Raises
@@ -151,6 +151,7 @@ def event_from_attribute(text: str, where: str = "the cube's `event` attribute")
     ValueError
         Where the text is not the JSON that `event_to_attribute` writes.
     """
+    where = "the cube's `event` attribute"
     try:
         keys = json.loads(text)
     except (TypeError, ValueError) as error:

@@ -113,9 +113,9 @@ def _download(
             answer.close()
 
 
-def _published_file(name: str, api: str, record: str) -> PublishedFile:
+def _published_file(name: str, api: str) -> PublishedFile:
     """Return what the record's JSON says of the file `name`."""
-    url = f"{api.rstrip('/')}/records/{record}"
+    url = f"{api.rstrip('/')}/records/{RECORD}"
     answer = io.BytesIO()
     _download(url, answer)
     try:
@@ -131,7 +131,7 @@ def _published_file(name: str, api: str, record: str) -> PublishedFile:
     if name not in found:
         raise ValueError(
             f"{url} holds no {name} but {', '.join(sorted(found)) or 'nothing'}: "
-            "give another record"
+            "look for a later version of the record on Zenodo, and give the path of its zip"
         )
     return found[name]
 
@@ -160,7 +160,6 @@ def fetch_cube(
     folder: str | Path,
     *,
     api: str = ZENODO_API,
-    record: str = RECORD,
     progress: bool = True,
 ) -> Path:
     """Download a published cube into `folder` and return the path of its `.zarr`.
@@ -174,8 +173,8 @@ def fetch_cube(
         hokkaido, kaikoura, puerto_rico or talakmau.
     folder
         Where the cube goes; it is made where it is missing.
-    api, record
-        Zenodo's API and the number of the record.
+    api
+        Address of Zenodo's API.
     progress
         Whether to show bars on standard error.
 
@@ -198,11 +197,11 @@ def fetch_cube(
     folder.mkdir(parents=True, exist_ok=True)
     partial = folder / f".{stem}.zip.part"
     by_hand = (
-        f"download {stem}.zip by hand from https://zenodo.org/records/{record} and give the "
+        f"download {stem}.zip by hand from https://zenodo.org/records/{RECORD} and give the "
         "path of the zip as the cube"
     )
     try:
-        file = _published_file(f"{stem}.zip", api, record)
+        file = _published_file(f"{stem}.zip", api)
         archive = pooch.retrieve(
             file.url,
             known_hash=file.checksum,
@@ -225,5 +224,5 @@ def fetch_cube(
             "run again"
         ) from error
     unpack_cube(Path(archive), cube, progress=progress)
-    Path(archive).unlink()
+    Path(archive).unlink(missing_ok=True)  # by another that fetches the same
     return cube

@@ -170,8 +170,12 @@ def _refuse_rotated(cube: xr.Dataset) -> None:
         if variable.ndim or "GeoTransform" not in variable.attrs:
             continue
         transform = variable.attrs["GeoTransform"]
-        numbers = transform.split() if isinstance(transform, str) else list(transform)
-        if len(numbers) == 6 and any(float(numbers[place]) for place in (2, 4)):
+        try:
+            numbers = transform.split() if isinstance(transform, str) else list(transform)
+            rotated = len(numbers) == 6 and any(float(numbers[place]) for place in (2, 4))
+        except (TypeError, ValueError):  # no transform: the coordinates say where pixels lie
+            continue
+        if rotated:
             raise ValueError(
                 f"the cube {_source(cube)} lies on a rotated grid: resample it onto one whose rows "
                 "run along x"

@@ -1,7 +1,9 @@
 """Labels: 0 is no landslide, 1 a landslide, 255 ground that nobody mapped."""
 
+import functools
 from collections.abc import Callable, Iterator
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -26,20 +28,29 @@ def decode_label_values(values: NDArray[np.generic]) -> NDArray[np.uint8]:
         known |= np.isnan(values)
         values = np.where(np.isnan(values), 0, values)
     if not known.all():
-        wrong = np.unique(values[~known])
-        shown = ", ".join(f"{value:g}" for value in wrong[:5]) + (", ..." if wrong.size > 5 else "")
         raise ValueError(
-            f"the cube's landslides hold {shown}: a label is 0 (none), 1 (landslide) or "
-            "255 (no data); correct the values and write the variable again"
+            f"the cube's landslides hold {_shown(values[~known])}: a label is 0 (none), 1 "
+            "(landslide) or 255 (no data); correct the values and write the variable again"
         )
     return values.astype(np.uint8)
 
 
-def _decode_mask(values: NDArray[np.generic]) -> NDArray[np.bool_]:
-    """Return a mask as bool; NaN is False."""
+def _shown(wrong: NDArray[np.generic]) -> str:
+    wrong = np.unique(wrong)
+    return ", ".join(f"{value:g}" for value in wrong[:5]) + (", ..." if wrong.size > 5 else "")
+
+
+def _decode_mask(values: NDArray[np.generic], name: str, fill: Any) -> NDArray[np.bool_]:
+    """Return a mask as bool; no data, which NaN, 255 and its own fill value mean, is False."""
+    known = (values == 0) | (values == 1) | (values == NO_DATA) | np.isin(values, fill)
     if values.dtype.kind == "f":
-        values = np.where(np.isnan(values), 0, values)
-    return values.astype(bool)
+        known |= np.isnan(values)
+    if not known.all():
+        raise ValueError(
+            f"the cube's {name} holds {_shown(values[~known])}: a mask is 1 (yes), 0 (no) or 255 "
+            "(no data); correct the values, or its _FillValue, and write the variable again"
+        )
+    return np.asarray(values == 1)
 
 
 def _lazily(
@@ -55,8 +66,10 @@ def _lazily(
 
 
 def decode_mask(array: xr.DataArray) -> xr.DataArray:
-    """Return the mask `array (y, x)` as bool, lazily."""
-    return _lazily(_decode_mask, array, np.bool_)
+    """Return the mask `array (y, x)` as bool, lazily; reading another value is a ValueError."""
+    fill = array.attrs.get("_FillValue", NO_DATA)
+    decode = functools.partial(_decode_mask, name=str(array.name), fill=fill)
+    return _lazily(decode, array, np.bool_)
 
 
 def decode_labels(labels: xr.DataArray, masks: list[xr.DataArray]) -> xr.DataArray:

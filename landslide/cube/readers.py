@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import fsspec
 import zarr
@@ -53,7 +53,7 @@ def fits(reader: str, uri: str) -> str | None:
     if reader == TENSORSTORE and is_remote(uri):
         if not uri.startswith(UNLISTED):
             return "it does not take fsspec's credentials"
-        if any(fsspec.config.conf.get(scheme) for scheme in UNLISTED):
+        if any(fsspec.config.conf.get(scheme) for scheme in ("http", "https")):
             return "it does not take fsspec's settings for http"
     return None
 
@@ -95,7 +95,7 @@ def tensorstore_spec(uri: str, path: str, zarr_format: int) -> dict[str, Any]:
     if is_remote(uri):
         server = urlsplit(uri.rstrip("/"))
         kvstore = {"driver": "http", "base_url": f"{server.scheme}://{server.netloc}"}
-        kvstore["path"] = f"{server.path}/{path}/"
+        kvstore["path"] = f"{unquote(server.path)}/{path}/"  # which TensorStore encodes itself
     return {
         "driver": "zarr" if zarr_format == 2 else "zarr3",
         "kvstore": kvstore,

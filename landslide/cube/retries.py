@@ -55,6 +55,15 @@ class RetryingStore(WrapperStore[Any]):
         """Say whether there is such an object."""
         return await self._asked(lambda: self._store.exists(key))
 
+    async def list_dir(self, prefix: str) -> AsyncIterator[str]:
+        """List what lies directly under a prefix."""
+
+        async def listed() -> list[str]:
+            return [name async for name in self._store.list_dir(prefix)]
+
+        for name in await self._asked(listed):
+            yield name
+
     @staticmethod
     async def _asked[Answer](request: Callable[[], Awaitable[Answer]]) -> Answer:
         try:

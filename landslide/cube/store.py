@@ -10,7 +10,7 @@ from typing import Any, cast
 import dask.array as da
 import xarray as xr
 
-from landslide.cube.address import UNLISTED, open_group, plain_errors
+from landslide.cube.address import UNDECODED, UNLISTED, open_group, plain_errors, unreadable
 from landslide.cube.layering import house_order, layered_names, make_layer
 from landslide.cube.layers import LAYER, Layer, run_sizes
 from landslide.cube.opening import AS_NO_DATA, DAMAGE, MISSING
@@ -129,37 +129,40 @@ def open_cube(
     if missing not in MISSING:
         raise ValueError(f"missing chunks are {' or '.join(MISSING)}, not {missing!r}")
     uri = os.fspath(uri)
+    # A fresh name: what lies at the address may have changed since it was last opened.
+    token = uuid.uuid4().hex
     with warnings.catch_warnings():
         # What Zarr warns of (consolidated metadata and string types in version 3, double fill
         # values) is the writer's business, and nothing that a reader can change.
         warnings.simplefilter("ignore")
         group = open_group(uri)
         with plain_errors(uri):
-            names = layered_names(dict.fromkeys(group.array_keys()))
-            dataset = xr.open_dataset(
-                cast("Any", group.store),  # xarray takes a Zarr store, and does not say so
-                engine="zarr",
-                cache=False,
-                zarr_format=group.metadata.zarr_format,
-                consolidated=group.metadata.consolidated_metadata is not None,
-                mask_and_scale=dict.fromkeys((*LABEL_NAMES, *names), False),
-                decode_timedelta=False,
-            )
+            try:
+                names = layered_names(dict.fromkeys(group.array_keys()))
+                dataset = xr.open_dataset(
+                    cast("Any", group.store),  # xarray takes a Zarr store, and does not say so
+                    engine="zarr",
+                    cache=False,
+                    zarr_format=group.metadata.zarr_format,
+                    consolidated=group.metadata.consolidated_metadata is not None,
+                    mask_and_scale=dict.fromkeys((*LABEL_NAMES, *names), False),
+                    decode_timedelta=False,
+                )
+                dataset = dataset.reset_coords([name for name in names if name in dataset.coords])
+                planes = {name: dataset[name].variable for name in names}
+                rest = {
+                    name: _in_blocks(variable, block_pixels, f"{name}-{token}")
+                    for name, variable in dataset.variables.items()
+                    if name not in dataset.xindexes and name not in planes
+                }
+            except UNDECODED as error:
+                raise unreadable(uri, error) from error
     if not dataset.variables and uri.startswith(UNLISTED):
         raise ValueError(
             f"{uri}: the server lists no variables; run zarr.consolidate_metadata on the cube "
             "before it is served"
         )
-    # A fresh name: what lies at the address may have changed since it was last opened.
-    token = uuid.uuid4().hex
     chosen = choose_reader(uri, reader)
-    dataset = dataset.reset_coords([name for name in names if name in dataset.coords])
-    planes = {name: dataset[name].variable for name in names}
-    rest = {
-        name: _in_blocks(variable, block_pixels, f"{name}-{token}")
-        for name, variable in dataset.variables.items()
-        if name not in dataset.xindexes and name not in planes
-    }
     coordinates = [name for name in rest if name in dataset.coords]
     dataset = dataset.drop_vars(list(planes)).assign(rest).set_coords(coordinates)
     dataset, positions = house_order(dataset)

@@ -1,9 +1,6 @@
 """One array of a Zarr store, read region by region with the reader that was chosen for it."""
 
 import functools
-import gzip
-import lzma
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,7 +11,7 @@ from numpy.typing import NDArray
 from zarr.abc.store import RangeByteRequest
 from zarr.core.sync import sync
 
-from landslide.cube.address import filesystem_of, is_remote, plain_errors
+from landslide.cube.address import UNDECODED, filesystem_of, is_remote, plain_errors
 from landslide.cube.opening import (
     AS_NO_DATA,
     DAMAGE,
@@ -31,11 +28,6 @@ from landslide.cube.selections import Along, Selection, chunks_of, positions_of
 
 Pending = Callable[[], NDArray[Any]]
 """Gives what was asked for; waits until it is there."""
-
-_UNDECODED = (
-    *(RuntimeError, ValueError, TypeError, IndexError, EOFError),
-    *(zlib.error, lzma.LZMAError, gzip.BadGzipFile),
-)
 
 
 class DamagedChunkError(ValueError):
@@ -165,7 +157,7 @@ class StoredArray:
         """Say whether an error is of a chunk that is missing or cannot be decoded."""
         # Some codecs raise a bare OSError; one of the disk has a number.
         codec = type(error) is OSError and error.errno is None and not is_remote(self.uri)
-        return codec or isinstance(error, (*_UNDECODED, KeyError, zarr.errors.ChunkNotFoundError))
+        return codec or isinstance(error, UNDECODED)
 
     def key(self, position: tuple[int, ...]) -> str:
         """Return the key of the object at a position of the grid."""

@@ -116,6 +116,15 @@ def test_its_stac_item_lies_beside_it(event: Path, tmp_path: Path) -> None:
     pystac.Item.from_dict(bare).validate()  # the core's schema comes with pystac
 
 
+def test_its_stac_item_names_a_crs_without_a_code_in_full(event: Path, tmp_path: Path) -> None:
+    crs = "+proj=tmerc +lon_0=142 +datum=WGS84 +units=m"
+    event.write_text(event.read_text().replace("EPSG:32654", crs))
+    build(event, tmp_path / "quake.zarr", until="sar")
+    about = json.loads((tmp_path / "quake.stac.json").read_text())["properties"]
+    assert about["proj:code"] is None
+    assert CRS(about["proj:wkt2"]) == CRS(crs)
+
+
 def test_a_wrong_last_source_is_told_before_the_first_is_read(event: Path, tmp_path: Path) -> None:
     point = {"type": "Point", "coordinates": [141.985, 42.891]}
     (tmp_path / "slides.geojson").write_text(json.dumps(point))

@@ -150,7 +150,13 @@ def test_what_lies_beside_a_source_is_none_of_it(event: Path, tmp_path: Path) ->
 
 
 def test_an_archive_and_a_part_of_a_shapefile_that_change_are_noticed(tmp_path: Path) -> None:
-    for file, changed in (("zip://{}/a.zip!/x/y.tif", "a.zip"), ("{}/b.shp", "b.dbf")):
+    for file, changed in (
+        ("zip://{}/a.zip!/x/y.tif", "a.zip"),
+        ("zip://{}/a.zip!y.geojson", "a.zip"),
+        ("/vsizip/{}/a.zip", "a.zip"),
+        ("/vsizip/{}/a.zip/x/y.shp", "a.zip"),
+        ("{}/b.shp", "b.dbf"),
+    ):
         (tmp_path / "b.shp").write_bytes(b"")
         (tmp_path / changed).write_bytes(b"1")
         before = fingerprint(file.format(tmp_path))

@@ -104,6 +104,19 @@ def test_a_broken_archive_is_named(tmp_path: Path) -> None:
         folder_scenes(str(tmp_path))
 
 
+def test_a_readme_that_is_damaged_in_its_archive_is_told(tmp_path: Path, write_tif: Any) -> None:
+    stem = "S1A_IW_20200103T233556_DVP_RTC10_G_gpuned_12AB"
+    image = write_tif(tmp_path / f"{stem}_VV.tif", VALUES, nodata=0)
+    packed = tmp_path / "packed" / f"{stem}.zip"
+    packed.parent.mkdir()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.write(image, f"{stem}/{image.name}")
+        archive.writestr(f"{stem}/{stem}.README.md.txt", "what this is")
+    packed.write_bytes(packed.read_bytes().replace(b"what this is", b"what that is"))
+    with pytest.raises(ValueError, match=rf"^{packed} is not a whole zip archive: fetch it again"):
+        folder_scenes(str(packed.parent))
+
+
 def test_two_files_of_one_burst_and_polarisation_are_told_apart_by_a_pattern(burst: Path) -> None:
     other = burst.with_name(burst.name.replace("_VV.tif", "_VV_despeckled.tif"))
     other.write_bytes(burst.read_bytes())

@@ -253,7 +253,13 @@ def test_an_archive_with_a_path_outside_its_folder_is_refused(
     with pytest.raises(ValueError, match=r"holds '\.\./\.\./escaped\.txt'.*not unpacked"):
         fetch(client, jobs, tmp_path / "a" / "b", ask_seconds=0.01)
     assert not list(tmp_path.rglob("escaped.txt"))
-    service.archives[name] = b"<html>busy</html>"
-    with pytest.raises(ValueError, match="not a whole zip and was deleted"):
-        fetch(client, jobs, tmp_path / "a" / "b", ask_seconds=0.01)
-    assert not list((tmp_path / "a" / "b").iterdir())
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as out:
+        out.writestr("a.txt", "inside")
+    spoilt = bytearray(packed.getvalue())
+    spoilt[35] = 255  # where the compressed bytes begin
+    for content in (b"<html>busy</html>", bytes(spoilt)):
+        service.archives[name] = content
+        with pytest.raises(ValueError, match="not a whole zip and was deleted"):
+            fetch(client, jobs, tmp_path / "a" / "b", ask_seconds=0.01)
+        assert not list((tmp_path / "a" / "b").iterdir())

@@ -124,6 +124,31 @@ def test_no_data_stays_no_data_and_does_not_bleed(tmp_path: Path) -> None:
     np.testing.assert_allclose(valid, 0.6, atol=1e-5)  # neither 0 nor -9999 mixed in
 
 
+def test_values_are_what_the_bands_scale_makes_of_them(tmp_path: Path) -> None:
+    coherence = np.full(HERE.shape, 200, "u1")
+    coherence[3, 4] = 0
+    coherence[5, 6] = 255
+    phase = np.full(HERE.shape, 12_000, "i2")
+    for name, values, scale, nodata in (("coh", coherence, 0.004, 255), ("unw", phase, 1e-4, None)):
+        path = write(tmp_path / f"a_20200101-20200113_{name}.tif", values, nodata=nodata)
+        with rasterio.open(path, "r+") as out:
+            out.scales, out.offsets = (scale,), (0.1 if name == "unw" else 0,)
+    layers = insar_layers(find_pairs(tmp_path), HERE, block_pixels=16).compute()
+    nothing = np.isin(coherence, (0, 255))
+    found = layers["coherence"].to_numpy()[0]
+    np.testing.assert_allclose(found, np.where(nothing, np.nan, 0.8), rtol=1e-6)
+    np.testing.assert_allclose(np.angle(layers["interferogram"]), 1.3, rtol=1e-5)
+
+
+def test_a_coherence_of_bytes_without_a_scale_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "a_20200101-20200113_coh.tif", np.full(HERE.shape, 200, "u1"))
+    said = rf"^{path} holds 200: coherence is 0 to 1; divide it, a byte by 255, or set the band's"
+    with pytest.raises(ValueError, match=said):
+        insar_layers(find_pairs(tmp_path), HERE).compute()
+    write(path, np.full(HERE.shape, 1.001, "f4"))  # as rounding and resampling leave it
+    assert (insar_layers(find_pairs(tmp_path), HERE)["coherence"] > 1).all()
+
+
 def test_a_raster_smaller_than_the_grid_leaves_the_rest_without_data(tmp_path: Path) -> None:
     part = HERE[:, :20]
     write(tmp_path / "a_20200101-20200113_coh.tif", np.full(part.shape, 0.5, "f4"), part)

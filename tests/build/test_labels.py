@@ -240,6 +240,11 @@ def test_each_bad_inventory_is_one_line(tmp_path: Path) -> None:
     absent = str(tmp_path / "absent.shp")
     assert refusal(OSError, absent) == f"no inventory at {absent}: check its name"
 
+    endless = Polygon([(LEFT, TOP), (np.inf, TOP), (LEFT, TOP - 100)])
+    endless = save(tmp_path / "endless.gpkg", endless, at(2, 2, 6, 6), endless)
+    said = refusal(ValueError, endless)
+    assert f"2 of the 3 polygons of the inventory {endless} have corners that are no numb" in said
+
     two = save(tmp_path / "two.gpkg", at(2, 2, 6, 6))
     gpd.GeoDataFrame(geometry=[at(9, 9, 10, 10)], crs=UTM).to_file(two, layer="fresh")
     said = refusal(ValueError, two)

@@ -118,4 +118,4 @@ def test_a_raster_of_the_world_has_coherence_on_both_sides(tmp_path: Path, write
     )  # fmt: skip
     here = GeoBox((40, 56), Affine(1e3, 0, 723_000, 0, -1e3, 4_651_000), "EPSG:32660")
     raster = describe_raster(str(tmp_path / "coh.tif"))
-    assert (read_coherence(here, raster, 1) == 0.5).all()
+    assert (read_coherence(here, raster) == 0.5).all()

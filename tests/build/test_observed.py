@@ -234,6 +234,12 @@ def test_water_is_not_observed(tmp_path: Path) -> None:
     raster = write(tmp_path / "occurrence.tif", occurrence, HERE, nodata=255)
     seen = observed_layers(HERE, water=raster, water_above=50)["observed"]
     np.testing.assert_array_equal(seen, cover != 80)
+    with rasterio.open(raster, "r+") as out:
+        out.scales = (0.01,)
+    seen = observed_layers(HERE, water=raster, water_above=0.5)["observed"]
+    np.testing.assert_array_equal(seen, cover != 80)
+    seen = observed_layers(HERE, water=raster, water_values=[90])["observed"]  # kinds, as stored
+    np.testing.assert_array_equal(seen, cover != 80)
 
     lake = box(500_070, 4_700_000 - 90, 500_200, 4_700_000 - 50)
     vector = tmp_path / "lake.geojson"

@@ -29,6 +29,12 @@ def test_an_area_is_enough(event_file: EventFile) -> None:
     assert recipe.event == load_event(event_file(AREA))
 
 
+def usable(text: str) -> str:
+    """Return the example with all its options as one that may be used: some exclude each other."""
+    without = re.sub(r"(?m)^water_above.*$", "", text)
+    return without.replace('source = "pairs"', 'source = "hyp3"')
+
+
 def test_the_example_names_every_key_and_all_of_it_may_be_used(tmp_path: Path) -> None:
     text = re.sub(r"(?m)^# (?=\[build\.|[a-z_]+ = )", "", EXAMPLE.read_text())
     build = tomllib.loads(text)["build"]
@@ -36,7 +42,7 @@ def test_the_example_names_every_key_and_all_of_it_may_be_used(tmp_path: Path) -
     for name, source in SECTIONS.items():
         assert build[name].keys() == {each.name for each in fields(source)}
     used = tmp_path / "used.toml"
-    used.write_text(text)
+    used.write_text(usable(text))
     assert load_recipe(used).insar is not None
     assert load_recipe(EXAMPLE).insar is None
 
@@ -161,6 +167,24 @@ def test_an_area_is_geojson_in_a_file(
     assert recipe.area.bounds == (141.9, 42.7, 142.0, 42.8)
 
 
+def bow(west: float, south: float) -> list[list[list[float]]]:
+    """Return a ring of a tenth of a degree that crosses itself."""
+    east, north = west + 0.1, south + 0.1
+    return [[[west, south], [east, north], [east, south], [west, north], [west, south]]]
+
+
+def test_an_area_of_rings_that_cross_themselves_is_repaired(
+    event_file: EventFile, tmp_path: Path
+) -> None:
+    bows = [{"type": "Polygon", "coordinates": bow(141.9 + x, 42.7 + x)} for x in (0, 0.03)]
+    features = [{"type": "Feature", "properties": {}, "geometry": one} for one in bows]
+    document = {"type": "FeatureCollection", "features": features}
+    (tmp_path / "area.geojson").write_text(json.dumps(document))
+    area = load_recipe(event_file('area = "area.geojson"')).area
+    assert area.is_valid
+    assert area.bounds == pytest.approx((141.9, 42.7, 142.03, 42.83))
+
+
 def test_an_area_is_geojson_in_the_table(event_file: EventFile) -> None:
     ring = json.dumps(SQUARE["coordinates"])
     recipe = load_recipe(event_file(f'area = {{type = "Polygon", coordinates = {ring}}}'))
@@ -199,6 +223,37 @@ def test_an_area_is_geojson_in_the_table(event_file: EventFile) -> None:
         (
             f'{AREA}\n[build.labels]\ninventory = "a.gpkg"\nmapped_crs = "EPSG:4326"',
             r"\[build\.labels\]: `mapped_crs` is of no file: give `mapped`, too, or leave it out",
+        ),
+        (
+            f'{AREA}\n[build.sar]\npattern = "*_VV.tif"',
+            r"\[build\.sar\]: `pattern` is of no folder: give one as `source`, or leave it out",
+        ),
+        (
+            f'{AREA}\n[build.sar]\nsource = "rtc"\ncollection = "rtc"',
+            "`collection` is of no STAC API: give one as `source`, or leave it out",
+        ),
+        *(
+            (f'{AREA}\n[build.terrain]\nsource = {source}\n{key} = "dem"', f"`{key}` is of no STAC")
+            for source in ('"dem.tif"', '["a.tif", "b.tif"]')
+            for key in ("collection", "asset")
+        ),
+        *(
+            (
+                f"{AREA}\nobserved = {{incidence_degrees = 36, {key} = {value}}}",
+                f"`{key}` is of no raster: give `water`, too, or leave it out",
+            )
+            for key, value in (("water_values", [80]), ("water_above", 50))
+        ),
+        (
+            f'{AREA}\nobserved = {{water = "a.tif", water_values = [80], water_above = 50}}',
+            "water is told by `water_values` or by `water_above`: give one",
+        ),
+        *(
+            (
+                f'{AREA}\n[build.insar]\nsource = "pairs"\n{key} = {value}',
+                f"`{key}` is of no processor: give hyp3 or isce2 as `source`, or leave it out",
+            )
+            for key, value in (("folder", '"processed"'), ("relative_orbit", 46))
         ),
         ("area = [141.9, 42.7, 142.0]", "west, south, east, north"),
         ("area = [142.0, 42.7, 141.9, 42.8]", "west must be less than east"),
@@ -264,7 +319,7 @@ def test_the_example_is_one_and_its_comments_are_more_of_it(tmp_path: Path) -> N
     whole = [
         line.removeprefix("# ") if line.removeprefix("# ") in options else line for line in lines
     ]
-    (tmp_path / "whole.toml").write_text("\n".join(whole))
+    (tmp_path / "whole.toml").write_text(usable("\n".join(whole)))
     full = load_recipe(tmp_path / "whole.toml")
     assert len(kept) < len(lines)
     assert full.sar.images == 4

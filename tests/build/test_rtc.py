@@ -21,7 +21,7 @@ from landslide.build.folder import folder_scenes
 from landslide.build.grid import area_grid
 from landslide.build.passes import group_passes
 from landslide.build.rasters import describe_raster
-from landslide.build.rtc import load_backscatter
+from landslide.build.rtc import load_backscatter, open_images
 from landslide.build.search import search_scenes
 from landslide.build.signing import sign_azure, unsigned
 from landslide.build.terrain import terrain_layers
@@ -311,6 +311,16 @@ def test_an_image_that_lies_nowhere_is_named(served: Any, write_tif: Any) -> Non
         load_served(served, grid())["vv"].compute()
 
 
+def test_backscatter_that_is_scaled_is_refused(tmp_path: Path, write_scene: Any) -> None:
+    stem = write_scene(tmp_path, "20180901T204100", speckle((120, 140), 1))
+    with rasterio.open(f"{stem}_VH.tif", "r+") as image:
+        image.scales = (0.01,)
+    passes = tuple(group_passes(folder_scenes(str(tmp_path)), AREA, "EPSG:32654"))
+    open_images(passes, ("vv",))
+    with pytest.raises(ValueError, match=r"_VH\.tif holds backscatter by a scale of 0\.01 and an"):
+        open_images(passes, ("vv", "vh"))
+
+
 def test_only_azures_addresses_are_signed(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("asked for a token")
@@ -324,7 +334,8 @@ def test_only_azures_addresses_are_signed(monkeypatch: pytest.MonkeyPatch) -> No
     ("status", "error", "said"),
     [
         (401, PermissionError, r"does not sign it \(HTTP 401\): set PC_SDK_SUBSCRIPTION_KEY"),
-        (404, ConnectionError, "signatures cannot be had .* run again"),
+        (404, PermissionError, r'signs nothing there \(HTTP 404\): set `signing = "none"`'),
+        (400, ConnectionError, "signatures cannot be had .* run again"),
     ],
 )
 def test_an_archive_that_signs_nothing_for_us_says_how_it_would(

@@ -264,6 +264,18 @@ def test_a_gap_has_no_elevation_and_no_terrain_beside_it(
         assert np.isfinite(layers[name].to_numpy()[:, 13:]).mean() > 0.99
 
 
+def test_elevations_are_what_the_dems_scale_makes_of_them(tmp_path: Path) -> None:
+    here = grid(20, 30, 10.0)
+    stored = np.full(here.pad(2).shape, 12_345, "i2")
+    stored[10, 12] = -32768
+    dem = write(tmp_path / "d.tif", stored, here.pad(2), nodata=-32768)
+    with rasterio.open(dem, "r+") as out:
+        out.scales, out.offsets = (0.1,), (-100.0,)
+    expected = np.full(here.shape, 1134.5, "f4")
+    expected[8, 10] = np.nan
+    np.testing.assert_allclose(terrain_layers([dem], here)["dem"], expected, rtol=1e-6)
+
+
 @pytest.mark.parametrize("pixel", [2.0, 6.0, 10.0])
 @pytest.mark.parametrize("profile", [{}, {"nodata": -9999.0}])
 def test_a_void_is_none_of_the_mean_though_the_file_does_not_declare_it(
@@ -366,7 +378,7 @@ def test_the_share_under_pieces_of_any_crs_is_that_of_the_pixels(
         for turn in (-360, 0, 360) if piece.crs.geographic else (0,):
             inside = (x + turn > box.left) & (x + turn < box.right)
             under |= inside & (y > box.bottom) & (y < box.top)
-    rasters = [Raster(str(place), piece, None, "float32") for place, piece in enumerate(pieces)]
+    rasters = [Raster(str(place), piece, None) for place, piece in enumerate(pieces)]
     assert covered_share(rasters, here) == pytest.approx(under.mean(), abs=2e-3)
     assert any(touches(raster, here) for raster in rasters) == under.any()
 
@@ -418,16 +430,13 @@ def test_no_edge_of_a_dem_of_the_world_leaves_a_gap(tmp_path: Path, world: str, 
 
 def test_a_pixels_side_is_measured_where_the_grid_lies() -> None:
     here = grid(130, 250, 100.0)
-    sides = {
-        name: pixel_metres(Raster(name, each, None, "float32"), here)
-        for name, each in ANYWHERE.items()
-    }
+    sides = {name: pixel_metres(Raster(name, each, None), here) for name, each in ANYWHERE.items()}
     # At 42.3 degrees north a square of a degree is 111.1 by 82.5 km, and Mercator's metre 0.74 m.
     assert sides["the whole world"] == pytest.approx(95_700, rel=0.01)
     assert sides["a quarter of it"] == sides["the whole world"]
     assert sides["the world in Mercator"] == pytest.approx(1e5 * 0.74, rel=0.01)
     assert sides["the next zone"] == pytest.approx(1000, rel=0.01)
-    far = Raster("far", GeoBox((2, 2), Affine(9, 0, 5e5, 0, -9, 0), "EPSG:32618"), None, "f4")
+    far = Raster("far", GeoBox((2, 2), Affine(9, 0, 5e5, 0, -9, 0), "EPSG:32618"), None)
     assert pixel_metres(far, here) > 8
 
 

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -28,10 +29,16 @@ STORES: dict[str, dict[str, Any]] = {
     "zlib": {"zarr_format": 2, "compressors": [numcodecs.Zlib()]},
     "gzip": {"zarr_format": 3, "compressors": [zarr.codecs.GzipCodec()]},
     "bz2": {"zarr_format": 2, "compressors": [numcodecs.BZ2()]},
+    "zip": {"zarr_format": 2},
 }
 CHECKING = tuple(reader for reader in READERS if reader != "zarrs")
 """Readers of stores with checksums."""
-READ = [(s, r) for s in STORES for r in (CHECKING if s in ("v3", "sharded") else READERS)]
+FITTING = dict.fromkeys(STORES, READERS) | {
+    "v3": CHECKING,
+    "sharded": CHECKING,
+    "zip": ("fused", "plain"),
+}
+READ = [(store, reader) for store in STORES for reader in FITTING[store]]
 IMAGE = (slice(0, 1), slice(0, 40), slice(0, 56))
 
 
@@ -72,22 +79,39 @@ def flip(chunk: Path) -> None:
 Harm = Callable[[Path], None]
 
 
+def zip_folder(folder: Path) -> Path:
+    """Pack a folder into a zip beside it, uncompressed."""
+    packed = folder.with_suffix(".zip")
+    with zipfile.ZipFile(packed, "w") as archive:
+        for file in folder.rglob("*"):
+            archive.write(file, file.relative_to(folder))
+    return packed
+
+
 @pytest.fixture
 def harmed(whole: dict[str, Path], tmp_path: Path) -> Callable[[str, Harm], tuple[str, str]]:
     """Copy a store, and harm a chunk in the lower left of its first image."""
 
     def harm(store: str, how: Harm) -> tuple[str, str]:
-        shutil.copytree(whole[store], tmp_path / "cube.zarr")
+        folder = tmp_path / "cube.zarr"
+        shutil.copytree(whole[store], folder)
         key = "vv/0.1.0" if (whole[store] / "vv/.zarray").exists() else "vv/c/0/1/0"
-        how(tmp_path / "cube.zarr" / key)
-        return str(tmp_path / "cube.zarr"), key
+        stored = (folder / key).read_bytes()
+        if store == "zip" and how is not unlink:
+            archive = zip_folder(folder)
+            how(folder / key)
+            harmed = (folder / key).read_bytes().ljust(len(stored), b"\0")
+            archive.write_bytes(archive.read_bytes().replace(stored, harmed))
+            return str(archive), key
+        how(folder / key)
+        return str(zip_folder(folder) if store == "zip" else folder), key
 
     return harm
 
 
 HARMS = [
     *((store, harm) for store in STORES for harm in (unlink, truncate)),
-    *((store, flip) for store in ("v3", "sharded", "zlib", "gzip")),
+    *((store, flip) for store in ("v3", "sharded", "zlib", "gzip", "zip")),
     *((store, empty) for store in ("v2", "sharded", "gzip")),
 ]
 

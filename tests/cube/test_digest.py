@@ -9,8 +9,11 @@ from typing import Any
 import fsspec
 import numpy as np
 import pytest
+import tenacity
 import xarray as xr
+from fsspec.implementations.local import LocalFileSystem
 
+from landslide import retries
 from landslide.cube.digest import cube_digest, label_digest, opened_digests
 from landslide.cube.labels import label_bands, read_labels
 from landslide.cube.store import open_cube
@@ -41,6 +44,32 @@ def test_the_same_cube_has_the_same_digest_at_another_address(
     assert cube_digest(f"memory://digest/{layout}.zarr", LABELS) == digest
     zipped = shutil.make_archive(str(elsewhere), "zip", elsewhere.parent, elsewhere.name)
     assert cube_digest(zipped, LABELS) == digest
+
+
+def test_a_path_that_begins_like_a_web_address_is_a_path(
+    stored: dict[str, Path], copy: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = copy("v2")
+    monkeypatch.chdir(folder.parent)
+    folder.rename("https.zarr")
+    assert cube_digest("https.zarr") == cube_digest(str(stored["v2"]))
+
+
+def test_a_listing_that_fails_for_the_moment_is_made_again(
+    stored: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retries, "WAIT", tenacity.wait_none())
+    digest, find = cube_digest(str(stored["v2"])), LocalFileSystem.find
+    failures: list[Exception] = [TimeoutError("too late")]
+
+    def stumble(*args: Any, **how: Any) -> Any:
+        if failures:
+            raise failures.pop()
+        return find(*args, **how)
+
+    monkeypatch.setattr(LocalFileSystem, "find", stumble)
+    assert cube_digest(str(stored["v2"])) == digest
+    assert not failures
 
 
 @pytest.mark.parametrize("version", ["v2", "v3"])

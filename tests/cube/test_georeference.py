@@ -89,6 +89,12 @@ def test_coordinates_in_single_precision_are_as_even_as_that_allows() -> None:
     assert geobox_of(cube) == geobox_of(grid(crs=UTM))
 
 
+@pytest.mark.parametrize("transform", [5, "a b c d e f"])
+def test_a_transform_that_is_none_counts_as_none(transform: object) -> None:
+    cube = with_mapping(grid(), crs_wkt=wkt(UTM), GeoTransform=transform)
+    assert geobox_of(cube) == geobox_of(grid(crs=UTM))
+
+
 def test_a_cube_that_names_none_has_none() -> None:
     assert geobox_of(grid()) is None
     assert pixel_size(grid().drop_vars(["y", "x"])) is None

@@ -168,6 +168,16 @@ def test_a_server_that_ignores_byte_ranges_is_not_a_damaged_cube(
         chunk()
 
 
+@pytest.mark.parametrize("reader", ["tensorstore", "fused"])
+def test_an_address_may_be_percent_encoded(
+    reader: str, cube: xr.Dataset, stored: dict[str, Path], http_folder: tuple[str, Path]
+) -> None:
+    address, folder = http_folder
+    shutil.copytree(stored["v2"], folder / f"my%20{reader}")  # as it is asked for
+    opened = open_cube(f"{address}/my%20{reader}", reader=reader)
+    np.testing.assert_array_equal(opened["vv"].values, cube["vv"].values, strict=True)
+
+
 @pytest.mark.parametrize("reader", PIPELINES)
 def test_opening_leaves_zarrs_configuration_as_it_was(
     reader: str, cube: xr.Dataset, stored: dict[str, Path]

@@ -1,7 +1,7 @@
 """A request that fails for the moment is made again, and any other is not."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import aiohttp
@@ -86,6 +86,11 @@ class Stumbling(WrapperStore[Any]):
         self._stumble()
         return await self._store.exists(key)
 
+    async def list_dir(self, prefix: str) -> AsyncIterator[str]:
+        self._stumble()
+        async for name in self._store.list_dir(prefix):
+            yield name
+
 
 async def all_of_it(store: RetryingStore) -> bytes:
     found = await store.get("key", default_buffer_prototype())
@@ -120,7 +125,12 @@ async def written(store: RetryingStore) -> bytes:
     return found.to_bytes()
 
 
-REQUESTS = (all_of_it, parts_of_it, partial_values, exists, written)
+async def listed(store: RetryingStore) -> bytes:
+    assert [name async for name in store.list_dir("")] == ["key"]
+    return CONTENT
+
+
+REQUESTS = (all_of_it, parts_of_it, partial_values, exists, written, listed)
 Request = Callable[[RetryingStore], Any]
 
 

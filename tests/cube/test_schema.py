@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import dask
 import numpy as np
@@ -334,6 +334,41 @@ class TestLabels:
         assert cube[mask].dtype == np.bool_
         wanted = np.where(inside, images.landslides, 255)
         np.testing.assert_array_equal(read_labels(cube), wanted)
+
+    @pytest.mark.parametrize("mask", ["mapped", "observed"])
+    @pytest.mark.parametrize(
+        ("nothing", "dtype", "fill"),
+        [(255, "uint8", None), (255, "uint8", 255), (-1, "int8", -1), (-9999, "float32", -9999)],
+    )
+    @pytest.mark.parametrize("zarr_format", [2, 3])
+    def test_where_a_mask_has_no_data_nobody_looked(
+        self,
+        zarr_format: Literal[2, 3],
+        nothing: int,
+        dtype: str,
+        fill: int | None,
+        mask: str,
+        images: xr.Dataset,
+        tmp_path: Path,
+    ) -> None:
+        images["landslides"] = (PLANE, np.zeros((4, 6), np.uint8))
+        inside = np.arange(24).reshape(4, 6) % 5 > 1
+        images[mask] = (PLANE, np.where(inside, 1, nothing).astype(dtype))
+        encoding = {mask: {"_FillValue": fill}}
+        uri = tmp_path / "cube.zarr"
+        images.to_zarr(uri, zarr_format=zarr_format, consolidated=False, encoding=encoding)
+        np.testing.assert_array_equal(read_labels(open_cube(uri)), np.where(inside, 0, 255))
+
+    @pytest.mark.parametrize(("wrong", "dtype"), [(3, "uint8"), (-1, "int8"), (-9999, "float32")])
+    def test_another_value_of_a_mask_is_named_when_it_is_read(
+        self, wrong: int, dtype: str, images: xr.Dataset, write: Write
+    ) -> None:
+        images["landslides"] = (PLANE, np.zeros((4, 6), np.uint8))
+        images["observed"] = (PLANE, np.full((4, 6), wrong, dtype))
+        cube = open_cube(write(images))
+        with pytest.raises(ValueError, match=f"observed holds {wrong}: a mask is 1") as raised:
+            read_labels(cube)
+        assert "\n" not in str(raised.value)
 
     def test_where_a_mask_is_nan_nobody_looked(self, images: xr.Dataset) -> None:
         images["landslides"] = (PLANE, np.zeros((4, 6), np.uint8))

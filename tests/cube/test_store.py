@@ -1,11 +1,13 @@
 """A cube opens lazily, from any store and in any layout, or an error says why not."""
 
+import json
 import pickle
 import shutil
 import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import dask
 import fsspec
@@ -257,6 +259,64 @@ class TestBadAddresses:
         ):
             with pytest.raises(ValueError, match=r"is not a cube: no Zarr group lies there; give"):
                 open_cube(uri)
+
+    @pytest.mark.parametrize(
+        ("file", "content", "said"),
+        [
+            ("zarr.json", "[]", "TypeError: Expected a JSON object"),
+            ("zarr.json", "nonsense", "JSONDecodeError: Expecting value"),
+            ("dem/zarr.json", "nonsense", "JSONDecodeError: Expecting value"),
+            ("y/c/0", "nonsense", "RuntimeError: "),
+            (
+                "timestep/zarr.json",
+                {"attributes": {"units": "moons since 2018-08-25"}},
+                "unable to decode time",
+            ),
+            ("dem/zarr.json", {"dimension_names": ["timestep", "x"]}, "conflicting sizes"),
+        ],
+    )
+    def test_a_cube_that_a_library_does_not_understand_is_named(
+        self,
+        file: str,
+        content: str | dict[str, object],
+        said: str,
+        stored: dict[str, Path],
+        tmp_path: Path,
+    ) -> None:
+        uri = tmp_path / "cube.zarr"
+        shutil.copytree(stored["v3-plain"], uri)
+        if isinstance(content, dict):
+            content = json.dumps(json.loads((uri / file).read_text()) | content)
+        (uri / file).write_text(content)
+        with pytest.raises(ValueError, match=said) as raised:
+            open_cube(uri)
+        assert str(raised.value).startswith(f"{uri} is not a cube that can be read (")
+        assert str(raised.value).endswith("): mend that, or write or fetch the cube again")
+        assert "\n" not in str(raised.value)
+
+    @pytest.mark.parametrize("zarr_format", [2, 3])
+    def test_arrays_without_names_of_dimensions(
+        self, zarr_format: Literal[2, 3], tmp_path: Path
+    ) -> None:
+        uri = tmp_path / "plain.zarr"
+        group = zarr.open_group(uri, mode="w", zarr_format=zarr_format)
+        group.create_array("dem", data=np.ones((40, 56), np.float32))
+        said = f"^{uri} is not a cube that can be read .*: its arrays do not name their dimensions;"
+        with pytest.raises(ValueError, match=said):
+            open_cube(uri)
+
+    @pytest.mark.parametrize("packed", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+    def test_a_zip_whose_metadata_are_damaged(
+        self, packed: int, stored: dict[str, Path], tmp_path: Path
+    ) -> None:
+        uri = tmp_path / "cube.zip"
+        with zipfile.ZipFile(uri, "w", packed) as archive:
+            archive.write(stored["v3"] / "zarr.json", "zarr.json")
+        content = bytearray(uri.read_bytes())
+        content[60:100] = bytes(40)
+        uri.write_bytes(content)
+        with pytest.raises(ValueError, match=f"^{uri} is not a cube that can be read "):
+            open_cube(uri)
 
     @pytest.mark.parametrize("layout", ["v2", "v3"])
     def test_an_array_instead_of_a_group(self, layout: str, stored: dict[str, Path]) -> None:

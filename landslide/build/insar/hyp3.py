@@ -146,7 +146,7 @@ def _unpack(archive: Path, product: Path) -> None:
             f"the archive of {product.name} is not a whole zip and was deleted: run again"
         ) from problem
     finally:
-        archive.unlink()
+        archive.unlink(missing_ok=True)  # by another that fetches the same
 
 
 def _files(job: Job) -> list[dict[str, str]]:

@@ -18,6 +18,10 @@ from landslide.cube.schema import VARIABLES
 from landslide.storage import without_secrets
 
 DIMS = ("timepair", "y", "x")
+KINDS = (
+    ("coherence", read_coherence, np.float32),
+    ("interferogram", read_interferogram, np.complex64),
+)
 
 
 def insar_layers(
@@ -63,32 +67,13 @@ def insar_layers(
     described = dict(map(_described, pairs))
     groups = group_pairs(described)
     layers = {}
-    if any(coherence for coherence, _ in described.values()):
-        layers["coherence"] = da.stack(
-            [
-                _joined(
-                    [
-                        _layer(read_coherence, described[pair][0], grid, np.float32, block_pixels,
-                               band=pair.coherence_band)
-                        for pair in group
-                    ]
-                )
+    for place, (name, read, dtype) in enumerate(KINDS):
+        if any(rasters[place] for rasters in described.values()):
+            planes = [
+                [_layer(read, described[pair][place], grid, dtype, block_pixels) for pair in group]
                 for group in groups
             ]
-        )  # fmt: skip
-    if any(phase for _, phase in described.values()):
-        layers["interferogram"] = da.stack(
-            [
-                _joined(
-                    [
-                        _layer(read_interferogram, described[pair][1], grid, np.complex64,
-                               block_pixels)
-                        for pair in group
-                    ]
-                )
-                for group in groups
-            ]
-        )  # fmt: skip
+            layers[name] = da.stack(list(map(_joined, planes)))
     times = {
         name: ("timepair", np.array([getattr(group[0], name) for group in groups]))
         for name in ("reference_time", "secondary_time")
@@ -104,10 +89,10 @@ def insar_layers(
 def _described(pair: Pair) -> tuple[Pair, tuple[Raster | None, Raster | None]]:
     """Return a pair with its images' instants, and what its rasters declare."""
     coherence, phase = (
-        describe_raster(address, what, isce_crs(address)) if address else None
-        for address, what in (
-            (pair.coherence, "coherence"),
-            (pair.interferogram, "interferogram"),
+        describe_raster(address, what, isce_crs(address), band=band) if address else None
+        for address, what, band in (
+            (pair.coherence, "coherence", pair.coherence_band),
+            (pair.interferogram, "interferogram", 1),
         )
     )
     if coherence is None and phase is None:
@@ -132,7 +117,7 @@ def _joined(planes: Sequence[da.Array]) -> da.Array:
 
 
 def _layer(
-    read: Any, raster: Raster | None, grid: GeoBox, dtype: Any, block_pixels: int, **how: Any
+    read: Any, raster: Raster | None, grid: GeoBox, dtype: Any, block_pixels: int
 ) -> da.Array:
     """Return one pair's plane, of no data where the pair lacks it."""
     if raster is None:
@@ -142,6 +127,4 @@ def _layer(
             f"{without_secrets(raster.address)} shares no ground with the area: leave it out, or "
             "see its CRS"
         )
-    return by_block(
-        read, grid, dtype, name=read.__name__, block_pixels=block_pixels, raster=raster, **how
-    )
+    return by_block(read, grid, dtype, name=read.__name__, block_pixels=block_pixels, raster=raster)

@@ -8,19 +8,35 @@ from odc.geo.geobox import GeoBox
 from rasterio.enums import Resampling
 
 from landslide.build.rasters import Raster, resample, windows_over
+from landslide.storage import without_secrets
 
 KERNEL = 2  # samples beyond a block that bilinear interpolation may want
 NO_COHERENCE = 0.0
 """An estimated coherence is never exactly zero: that is ground outside the image."""
+MOST = 1.01
+"""More than 1 by rounding, or where it was resampled before, is no other measure yet."""
 
 
-def read_coherence(block: GeoBox, raster: Raster, band: int) -> NDArray[np.float32]:
-    """Return the coherence (y, x) on a block's grid, NaN without data."""
+def read_coherence(block: GeoBox, raster: Raster) -> NDArray[np.float32]:
+    """Return the coherence (y, x) on a block's grid, NaN without data.
+
+    Raises
+    ------
+    ValueError
+        Where values are not 0 to 1, as those of bytes without a scale.
+    """
     out = np.full(block.shape, np.nan, np.float32)
     for window, around in windows_over(raster.geobox, block, KERNEL):
         with raster.open("coherence") as source:
-            values = source.read(band, window=window).astype(np.float32)
-        values[_void(values, raster.nodata) | (values == NO_COHERENCE)] = np.nan
+            stored = source.read(raster.band, window=window)
+        values = raster.physical(stored).astype(np.float32)
+        values[_void(stored, raster.nodata) | (values == NO_COHERENCE)] = np.nan
+        highest = values.max(where=np.isfinite(values), initial=0)
+        if highest > MOST:
+            raise ValueError(
+                f"{without_secrets(raster.address)} holds {highest:g}: coherence is 0 to 1; divide "
+                "it, a byte by 255, or set the band's scale (gdal_edit.py -scale)"
+            )
         found = resample(values, block, Resampling.bilinear, source=around)
         out = np.where(np.isnan(out), found, out)
     return out
@@ -35,8 +51,8 @@ def read_interferogram(block: GeoBox, raster: Raster) -> NDArray[np.complex64]:
     out = np.full(block.shape, np.nan, np.complex64)
     for window, around in windows_over(raster.geobox, block, KERNEL):
         with raster.open("interferogram") as source:
-            values = source.read(1, window=window)
-        found = _waves(values, _void(values, raster.nodata), block, around)
+            stored = source.read(raster.band, window=window)
+        found = _waves(raster.physical(stored), _void(stored, raster.nodata), block, around)
         out = np.where(np.isnan(out), found, out)
     return out
 
