@@ -220,7 +220,7 @@ def trials_at_once(resources: Resources) -> int:
 
 def trials_on_a_node(resources: Resources) -> int:
     """Return how many trials the node has room for that has room for most; 1 where none runs."""
-    return max(1, *(_fitting(resources, node) for node in _running()))
+    return max((_fitting(resources, node) for node in _running()), default=0) or 1
 
 
 def _fitting(resources: Resources, node: dict[str, float]) -> int:

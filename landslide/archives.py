@@ -1,6 +1,8 @@
 """Zip archives from elsewhere: unpacked whole or not at all, and nowhere but in their folder."""
 
 import contextlib
+import errno
+import lzma
 import stat
 import tempfile
 import zipfile
@@ -23,8 +25,12 @@ def opened_zip(path: Path) -> Iterator[zipfile.ZipFile]:
     try:
         with zipfile.ZipFile(path) as archive:
             yield archive
-    except (zlib.error, EOFError, RuntimeError) as error:
+    except (zlib.error, lzma.LZMAError, EOFError, RuntimeError) as error:
         raise zipfile.BadZipFile(str(error)) from error
+    except OSError as error:
+        if error.errno in (None, errno.EINVAL):  # bzip2's, and of an offset before the file's start
+            raise zipfile.BadZipFile(str(error)) from error
+        raise
 
 
 def refuse_unsafe(archive: zipfile.ZipFile, name: str) -> None:

@@ -88,7 +88,7 @@ def run(args: argparse.Namespace, planned: Sweep | None = None) -> int:
                     args.chips,
                     f"{sweep.runs}/{experiment.chip_store}",
                     *executor_of(client, most_workers(args)),
-                    room=room_for_chips(resources),
+                    room=room_for_chips(resources, len(waiting)),
                 )
             failures = run_trials(
                 experiment,

@@ -208,10 +208,14 @@ def plan_sweep(args: argparse.Namespace) -> Sweep:
     )
 
 
-def room_for_chips(resources: Resources) -> Room:
-    """Return what this process and the smallest node of the Ray cluster have for chips."""
+def room_for_chips(resources: Resources, trials: int) -> Room:
+    """Return what this process and the smallest node of the Ray cluster have for chips.
+
+    At once at most so many trials run as a node has room for, or as there are.
+    """
     memory, shared = smallest_node_bytes()
-    return Room(min(memory_bytes(), memory), shared, trials_on_a_node(resources))
+    at_once = min(trials_on_a_node(resources), max(trials, 1))
+    return Room(min(memory_bytes(), memory), shared, at_once)
 
 
 def resources_of(args: argparse.Namespace, base: TrainingConfig) -> Resources:

@@ -77,10 +77,11 @@ def main(arguments: list[str] | None = None) -> int:
         # As planned: what turns out to be unused is left out once the chips are read.
         planned = configs_of(args, sweep, scene, weights, sweep.stream.chips)
         keyed, failures = sweep.keyed(resources, planned), 0
-        wanted = lacking(weights)
-        if wanted or sweep.lacking(keyed, force=args.force):
+        wanted, waiting = lacking(weights), sweep.lacking(keyed, force=args.force)
+        if wanted or waiting:
             with node_coming(resources):  # it may come while the chips are read
-                room = room_for_chips(resources)
+                # What is pretrained comes first, and leaves its room to the trials.
+                room = room_for_chips(resources, len(wanted or waiting))
                 chips, unlabelled = load(args, sweep, scene[1] if wanted else None, room)
             failed = pretrained(args, wanted, unlabelled, resources)
             del unlabelled  # the trials have its room

@@ -91,8 +91,10 @@ def main(arguments: list[str] | None = None) -> int:
         # As planned: those that turn out to be unused are left out once the chips are read.
         trained = [chips_trained(sweep.stream.chips) for sweep in sweeps]
         cubes: list[xr.Dataset] = []
-        if any(waiting(args, stage, target, resources)[1] for stage in stages_of(*known, trained)):
-            room = room_for_chips(resources)
+        stages = stages_of(*known, trained)
+        most = max(len(waiting(args, stage, target, resources)[1]) for stage in stages)
+        if most:
+            room = room_for_chips(resources, most)
             require_room(sweeps, room)
             with node_coming(resources):  # it may come while the chips are read
                 cubes = [load(args, sweep, room) for sweep in sweeps]

@@ -50,6 +50,19 @@ def test_of_two_that_unpack_at_once_each_finds_all_of_it(
     assert files(tmp_path) == ["cube.zip", "cube/a", "cube/b", "cube/deep/c"]
 
 
+@pytest.mark.parametrize("packing", ["ZIP_DEFLATED", "ZIP_BZIP2", "ZIP_LZMA"])
+def test_damage_is_of_one_kind_however_it_is_packed(packing: str, tmp_path: Path) -> None:
+    archive = tmp_path / "cube.zip"
+    with zipfile.ZipFile(archive, "w", getattr(zipfile, packing)) as out:
+        out.writestr("a", CONTENT)
+    whole = archive.read_bytes()
+    for byte in range(40, 80):
+        archive.write_bytes(whole[:byte] + bytes([whole[byte] ^ 0xFF]) + whole[byte + 1 :])
+        with pytest.raises(zipfile.BadZipFile):
+            unpack_zip(archive, tmp_path / "cube", lambda folder: folder)
+    assert files(tmp_path) == ["cube.zip"]
+
+
 def test_what_another_put_there_is_no_excuse_for_a_file_in_its_place(
     archive: Path, tmp_path: Path
 ) -> None:

@@ -207,7 +207,8 @@ def estimates(
     threads: int,
 ) -> Iterator[Check]:
     """Say what the sweep will hold, read and take."""
-    room = room_for_chips(resources)
+    configs = sweep.keyed(resources)
+    room = room_for_chips(resources, len(configs))
     yield Check("sweep", *fit(sweep.stream, args.chips, room, sweep.runs))
     in_memory = choose_chips(args.chips, chip_bytes(sweep.stream), room) == MEMORY
     if step is not None and math.isfinite(step.room) and in_memory:
@@ -221,7 +222,6 @@ def estimates(
             f"chunk{'s' if threads > 1 else ''} at a time"
         )
     yield Check("sweep", "reading", passed=True, said=said)
-    configs = sweep.keyed(resources)
     try:
         waiting = sweep.lacking(configs, force=args.force)
     except OSError:  # told of already, by every place

@@ -88,7 +88,9 @@ def _of_geojson(document: Any, where: str) -> BaseGeometry:
             found = [shape(feature["geometry"]) for feature in document["features"]]
         else:
             found = [shape(document["geometry"] if kind == "Feature" else document)]
-        area = shapely.union_all(shapely.make_valid(found))
+        # What encloses nothing goes: an area is as large as its polygons.
+        whole = shapely.make_valid(found, method="structure", keep_collapsed=False)
+        area = shapely.union_all(whole)
     except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
         raise ValueError(f"{where} is not GeoJSON ({error!r}): export it again") from error
     except shapely.errors.ShapelyError as error:

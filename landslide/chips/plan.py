@@ -10,6 +10,7 @@ from landslide.chips.split import (
     Chipping,
     blocked_split,
     paper_split,
+    pixels_between,
     split_from_json,
     split_to_json,
 )
@@ -103,11 +104,9 @@ def plan_unlabelled(shape: tuple[int, int], chips: xr.Dataset, chipping: Chippin
     """
     size = chipping.chip_size
     corners = chip_corners(shape, size, chipping.overlap, pad=chipping.protocol != "paper")
-    apart = np.ones(len(corners), dtype=np.bool_)
     test = chips.isel(chip=(chips["part"] == TEST).to_numpy())
     gap = 0 if chipping.protocol == "paper" else chipping.gap
-    for corner in corners_of(test):
-        apart &= np.abs(corners - corner).max(axis=1) >= size + gap
+    apart = pixels_between(corners, corners_of(test), size) >= gap
     if not apart.any():
         raise ValueError("no chip of the scene is apart from the test part: nothing to pretrain on")
     corners = corners[apart]

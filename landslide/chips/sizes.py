@@ -53,12 +53,12 @@ def chip_bytes(stream: ChipStream) -> int:
 def choose_chips(wanted: str, chip_bytes: int, room: Room) -> str:
     """Return the way that is wanted, or where that is `auto` the fastest that fits.
 
-    Chips in memory are fastest, and there are up to three copies of them at a time: as they are
-    read, as Ray's object store or the caller keeps them, and the channels of a configuration on
-    their way to the device, of which each trial on the machine has its own. All else there gets
-    half of the memory. What does not fit is written to a chip store once, and read at the speed of
-    the disk. Training straight from the cube decodes it anew in each epoch and composes every chip
-    again: it needs no disk, but is never faster, so `auto` never chooses it.
+    Chips in memory are fastest, and there are several copies of them at a time: as they are read,
+    as Ray's object store or the caller keeps them, and for each trial on the machine the channels
+    of its configuration on their way to the device. All else there gets half of the memory. What
+    does not fit is written to a chip store once, and read at the speed of the disk. Training
+    straight from the cube decodes it anew in each epoch and composes every chip again: it needs no
+    disk, but is never faster, so `auto` never chooses it.
 
     Parameters
     ----------

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from operator import index
 
 import numpy as np
+from scipy.spatial import KDTree
 
 TRAIN, VALIDATION, TEST, UNUSED = "train", "validation", "test", "unused"
 PARTS = (TRAIN, VALIDATION, TEST, UNUSED)
@@ -189,22 +190,32 @@ def _keep_apart(parts: np.ndarray, corners: np.ndarray, size: int, buffer: int) 
     """Mark as unused what overlaps, or lies nearer than the buffer to, a part held out from it."""
     parts = parts.copy()
     for held_out, others in ((TEST, (TRAIN, VALIDATION)), (VALIDATION, (TRAIN,))):
-        for y, x in corners[parts == held_out].tolist():
-            distance = np.abs(corners - (y, x)).max(axis=1) - size
-            near = (distance < buffer) & np.isin(parts, others)
-            parts[near] = UNUSED
+        near = pixels_between(corners, corners[parts == held_out], size) < buffer
+        parts[near & np.isin(parts, others)] = UNUSED
     return parts
 
 
+def pixels_between(corners: np.ndarray, others: np.ndarray, size: int) -> np.ndarray:
+    """Return how many pixels lie between each chip (chip) and the nearest other, along an axis.
+
+    Negative where they overlap; infinite where there is no other. Corners (chip, 2) are (y, x) and
+    the chips' size is in pixels.
+    """
+    if not len(others):
+        return np.full(len(corners), np.inf)
+    return np.asarray(KDTree(others).query(corners, p=np.inf)[0]) - size
+
+
 def require_apart(corners: np.ndarray, parts: np.ndarray, size: int) -> None:
-    """Raise a ValueError where chips that test or validate overlap what is trained on.
+    """Raise a ValueError where chips of one part overlap what another is held out from.
 
     Corners (chip, 2) are (y, x) and the chips' size is in pixels; parts (chip) are names.
     """
     if (_keep_apart(parts, corners, size, 0) != parts).any():
         raise ValueError(
-            "chips to test or validate on overlap chips to train on, so scores would be of what "
-            "was learned: leave out --overlap, take --protocol blocked, or give another --split"
+            "chips to train, validate or test on overlap those of another part, so scores would be "
+            "of what was learned or chosen by: leave out --overlap, take --protocol blocked, or "
+            "give another --split"
         )
 
 

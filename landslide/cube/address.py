@@ -33,6 +33,8 @@ UNDECODED = (
     *(zlib.error, lzma.LZMAError, gzip.BadGzipFile, zipfile.BadZipFile),
 )
 """What libraries raise of bytes in a store that are not what they should be."""
+UNOPENED = (*UNDECODED, AttributeError, ArithmeticError, SystemError)
+"""What they raise of metadata and coordinates that are not."""
 _DENIED = re.compile(r"Credential|Permission|Forbidden|Unauthorized|\b401\b|\b403\b|AccessDenied")
 _AWAY = re.compile(r"Connection|Timeout|ParamValidation")  # the last: S3 knows no such bucket name
 _PLACE = re.compile(r"\w+://\S+|\S+:\d+")  # a port or a key may look like a status
@@ -232,5 +234,5 @@ def open_group(uri: str) -> zarr.Group:
                 f"{uri} is not a cube: no Zarr group lies there; give the folder that ends in "
                 ".zarr, or the .zip around it"
             ) from error
-        except UNDECODED as error:
+        except UNOPENED as error:
             raise unreadable(uri, error) from error

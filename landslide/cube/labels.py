@@ -3,7 +3,6 @@
 import functools
 from collections.abc import Callable, Iterator
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -40,15 +39,17 @@ def _shown(wrong: NDArray[np.generic]) -> str:
     return ", ".join(f"{value:g}" for value in wrong[:5]) + (", ..." if wrong.size > 5 else "")
 
 
-def _decode_mask(values: NDArray[np.generic], name: str, fill: Any) -> NDArray[np.bool_]:
-    """Return a mask as bool; no data, which NaN, 255 and its own fill value mean, is False."""
-    known = (values == 0) | (values == 1) | (values == NO_DATA) | np.isin(values, fill)
+def _decode_mask(
+    values: NDArray[np.generic], name: str, fills: tuple[float, ...]
+) -> NDArray[np.bool_]:
+    """Return a mask as bool; no data, which NaN and its own fill values mean, is False."""
+    known = (values == 0) | (values == 1) | np.isin(values, fills)
     if values.dtype.kind == "f":
         known |= np.isnan(values)
     if not known.all():
         raise ValueError(
-            f"the cube's {name} holds {_shown(values[~known])}: a mask is 1 (yes), 0 (no) or 255 "
-            "(no data); correct the values, or its _FillValue, and write the variable again"
+            f"the cube's {name} holds {_shown(values[~known])}: a mask is 1 (yes), 0 (no) or what "
+            "its _FillValue says is no data; correct either, and write the variable again"
         )
     return np.asarray(values == 1)
 
@@ -67,8 +68,8 @@ def _lazily(
 
 def decode_mask(array: xr.DataArray) -> xr.DataArray:
     """Return the mask `array (y, x)` as bool, lazily; reading another value is a ValueError."""
-    fill = array.attrs.get("_FillValue", NO_DATA)
-    decode = functools.partial(_decode_mask, name=str(array.name), fill=fill)
+    fills = tuple(array.attrs[key] for key in ("_FillValue", "missing_value") if key in array.attrs)
+    decode = functools.partial(_decode_mask, name=str(array.name), fills=fills)
     return _lazily(decode, array, np.bool_)
 
 

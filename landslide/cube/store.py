@@ -10,7 +10,7 @@ from typing import Any, cast
 import dask.array as da
 import xarray as xr
 
-from landslide.cube.address import UNDECODED, UNLISTED, open_group, plain_errors, unreadable
+from landslide.cube.address import UNLISTED, UNOPENED, open_group, plain_errors, unreadable
 from landslide.cube.layering import house_order, layered_names, make_layer
 from landslide.cube.layers import LAYER, Layer, run_sizes
 from landslide.cube.opening import AS_NO_DATA, DAMAGE, MISSING
@@ -155,7 +155,7 @@ def open_cube(
                     for name, variable in dataset.variables.items()
                     if name not in dataset.xindexes and name not in planes
                 }
-            except UNDECODED as error:
+            except UNOPENED as error:
                 raise unreadable(uri, error) from error
     if not dataset.variables and uri.startswith(UNLISTED):
         raise ValueError(

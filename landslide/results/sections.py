@@ -11,6 +11,7 @@ from landslide.results.order import ROW_ORDER, SECTION, arithmetic, ordered
 type Identity = tuple[object, ...]
 
 _ONE = ["inputs", "timesteps", "seed"]
+_NAME = r"^.+ (?=[0-9a-f]{12}$)"
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +73,13 @@ def sections(table: pd.DataFrame) -> list[Section]:
 
 
 def _identities(table: pd.DataFrame) -> Iterator[Identity]:
-    classed = table.assign(precision=arithmetic(table["precision"]))
+    classed = table.assign(
+        precision=arithmetic(table["precision"]),
+        # An earlier version wrote a file's name before its digest.
+        encoder_weights=table["encoder_weights"]
+        .astype("string")
+        .str.replace(_NAME, "", regex=True),
+    )
     for values in classed[list(SECTION)].itertuples(index=False):
         yield tuple(None if pd.isna(value) else value for value in values)
 

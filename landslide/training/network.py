@@ -2,12 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import segmentation_models_pytorch as smp
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from landslide.chips.inputs import parse_inputs
@@ -145,9 +143,9 @@ def _load_encoder(network: torch.nn.Module, path: Path) -> None:
             else torch.load(path, map_location="cpu", weights_only=True)
         )
         encoder.load_state_dict(state)
-    except (RuntimeError, TypeError, EOFError, UnpicklingError, SafetensorError) as error:
+    except Exception as error:  # of what is cut off, torch raises errors of many kinds
         reason = " ".join(str(error).split())[:200]
-        raise ValueError(f"encoder weights {path} do not fit this network: {reason}") from None
+        raise ValueError(f"encoder weights {path} do not fit this network: {reason}") from error
 
 
 def require_fit(network: torch.nn.Module, name: str, shape: Sequence[int]) -> None:
@@ -173,7 +171,7 @@ def require_network(
     chip_size : int
         Of all chips [pixels].
     training_chips : int
-        How many there are: a last batch may have a single one.
+        How many are planned: a last batch may have a single one.
 
     Raises
     ------

@@ -95,12 +95,12 @@ def fit_normalization(chips: xr.Dataset, inputs: Inputs, timesteps: int) -> Norm
     ValueError
         Where the chips lack what the configuration needs, or the training part has no valid pixel.
     """
-    train, label = np.flatnonzero(chips["part"].to_numpy() == TRAIN), chips["label"].to_numpy()
+    train, label = _trained_on(chips)
     moments = [
         chip_moments(select_channels(chips, inputs, timesteps, few), label[few])
         for _, few in few_at_a_time(train)
     ]
-    return _normalization(inputs, np.concatenate(moments), label[train])
+    return _normalization(inputs, np.concatenate(moments))
 
 
 def known_normalization(chips: xr.Dataset, inputs: Inputs, timesteps: int) -> Normalization:
@@ -118,15 +118,21 @@ def known_normalization(chips: xr.Dataset, inputs: Inputs, timesteps: int) -> No
     ValueError
         Where the chips lack what the configuration needs, or the training part has no valid pixel.
     """
-    train = np.flatnonzero(chips["part"].to_numpy() == TRAIN)
+    train, _ = _trained_on(chips)
     moments = _select(chips, "sar_moments", "static_moments", inputs, timesteps)
-    return _normalization(inputs, moments[train], chips["label"].to_numpy()[train])
+    return _normalization(inputs, moments[train])
 
 
-def _normalization(inputs: Inputs, moments: np.ndarray, label: np.ndarray) -> Normalization:
-    """Combine the training chips' moments (chip, channel, moment) in their order."""
-    if not (label != NO_DATA).any():
+def _trained_on(chips: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
+    """Return where the training chips lie among all, and the labels (chip, y, x) of all."""
+    train, label = np.flatnonzero(chips["part"].to_numpy() == TRAIN), chips["label"].to_numpy()
+    if not (label[train] != NO_DATA).any():
         raise ValueError("the training part has no pixel with data: choose another split")
+    return train, label
+
+
+def _normalization(inputs: Inputs, moments: np.ndarray) -> Normalization:
+    """Combine the training chips' moments (chip, channel, moment) in their order."""
     count, mean, squares = np.moveaxis(combine_moments(moments), -1, 0)
     std = np.sqrt(squares / np.maximum(count, 1))
     std[std == 0] = 1

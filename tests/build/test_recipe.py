@@ -185,6 +185,16 @@ def test_an_area_of_rings_that_cross_themselves_is_repaired(
     assert area.bounds == pytest.approx((141.9, 42.7, 142.03, 42.83))
 
 
+def test_a_ring_that_encloses_nothing_makes_no_area_larger(
+    event_file: EventFile, tmp_path: Path
+) -> None:
+    flat = [[[141.0, 42.0], [141.2, 42.0], [141.4, 42.0], [141.0, 42.0]]]
+    both = {"type": "MultiPolygon", "coordinates": [SQUARE["coordinates"], flat]}
+    (tmp_path / "area.geojson").write_text(json.dumps(both))
+    area = load_recipe(event_file('area = "area.geojson"')).area
+    assert area.bounds == (141.9, 42.7, 142.0, 42.8)
+
+
 def test_an_area_is_geojson_in_the_table(event_file: EventFile) -> None:
     ring = json.dumps(SQUARE["coordinates"])
     recipe = load_recipe(event_file(f'area = {{type = "Polygon", coordinates = {ring}}}'))

@@ -267,11 +267,11 @@ def test_a_gap_has_no_elevation_and_no_terrain_beside_it(
 def test_elevations_are_what_the_dems_scale_makes_of_them(tmp_path: Path) -> None:
     here = grid(20, 30, 10.0)
     stored = np.full(here.pad(2).shape, 12_345, "i2")
-    stored[10, 12] = -32768
-    dem = write(tmp_path / "d.tif", stored, here.pad(2), nodata=-32768)
+    stored[10, 12] = 0
+    dem = write(tmp_path / "d.tif", stored, here.pad(2), nodata=0)
     with rasterio.open(dem, "r+") as out:
-        out.scales, out.offsets = (0.1,), (-100.0,)
-    expected = np.full(here.shape, 1134.5, "f4")
+        out.scales, out.offsets = (0.1,), (500.0,)
+    expected = np.full(here.shape, 1734.5, "f4")
     expected[8, 10] = np.nan
     np.testing.assert_allclose(terrain_layers([dem], here)["dem"], expected, rtol=1e-6)
 

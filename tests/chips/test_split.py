@@ -1,5 +1,6 @@
 """The paper's random split equals torch's; the blocked one keeps its parts apart."""
 
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from landslide.chips.split import (
     blocked_split,
     effective_blocks,
     paper_split,
+    require_apart,
     spatial_blocks,
 )
 from landslide.chips.windows import chip_corners
@@ -119,6 +121,20 @@ def test_parts_keep_the_buffer_apart_and_nothing_else_is_unused(
     assert (apart[~used][:, held_out] < buffer).any(axis=1).all()
     assert set(parts) <= set(PARTS)
     assert all(pixels[parts == part].sum() > 0 for part in SHARES)
+
+
+@given(st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40)), min_size=1, max_size=12))
+def test_parts_are_apart_as_a_plain_loop_has_it(places: list[tuple[int, int]]) -> None:
+    corners, size = np.array(places), 7
+    parts = np.array(["train", "test", "validation", "unused"])[np.arange(len(places)) % 4]
+    held = {"train": {"test", "validation"}, "validation": {"test"}}
+    meet = any(
+        max(abs(a[0] - b[0]), abs(a[1] - b[1])) < size and str(other) in held.get(str(part), ())
+        for a, part in zip(places, parts, strict=True)
+        for b, other in zip(places, parts, strict=True)
+    )
+    with pytest.raises(ValueError, match="another part") if meet else nullcontext():
+        require_apart(corners, parts, size)
 
 
 @pytest.mark.parametrize("overlap", [2, 4])

@@ -338,7 +338,12 @@ class TestLabels:
     @pytest.mark.parametrize("mask", ["mapped", "observed"])
     @pytest.mark.parametrize(
         ("nothing", "dtype", "fill"),
-        [(255, "uint8", None), (255, "uint8", 255), (-1, "int8", -1), (-9999, "float32", -9999)],
+        [
+            (np.nan, "float32", None),
+            (255, "uint8", 255),
+            (-1, "int8", -1),
+            (-9999, "float32", -9999),
+        ],
     )
     @pytest.mark.parametrize("zarr_format", [2, 3])
     def test_where_a_mask_has_no_data_nobody_looked(
@@ -359,7 +364,9 @@ class TestLabels:
         images.to_zarr(uri, zarr_format=zarr_format, consolidated=False, encoding=encoding)
         np.testing.assert_array_equal(read_labels(open_cube(uri)), np.where(inside, 0, 255))
 
-    @pytest.mark.parametrize(("wrong", "dtype"), [(3, "uint8"), (-1, "int8"), (-9999, "float32")])
+    @pytest.mark.parametrize(
+        ("wrong", "dtype"), [(3, "uint8"), (255, "uint8"), (-1, "int8"), (-9999, "float32")]
+    )
     def test_another_value_of_a_mask_is_named_when_it_is_read(
         self, wrong: int, dtype: str, images: xr.Dataset, write: Write
     ) -> None:
@@ -369,6 +376,13 @@ class TestLabels:
         with pytest.raises(ValueError, match=f"observed holds {wrong}: a mask is 1") as raised:
             read_labels(cube)
         assert "\n" not in str(raised.value)
+
+    def test_what_a_mask_is_missing_by_another_attribute_is_no_data(
+        self, images: xr.Dataset, write: Write
+    ) -> None:
+        images["landslides"] = (PLANE, np.zeros((4, 6), np.uint8))
+        images["mapped"] = (PLANE, np.full((4, 6), -1, np.int8), {"missing_value": np.int8(-1)})
+        assert (read_labels(open_cube(write(images))) == 255).all()
 
     def test_where_a_mask_is_nan_nobody_looked(self, images: xr.Dataset) -> None:
         images["landslides"] = (PLANE, np.zeros((4, 6), np.uint8))

@@ -136,6 +136,14 @@ def test_the_half_precisions_are_one_section_which_names_them(table_of, make_row
     assert ", precision float32," in text
 
 
+def test_weights_are_known_by_their_digest_and_not_by_the_name_that_an_earlier_version_wrote(
+    table_of, make_row
+):
+    digests = ("0123456789ab", "encoder.pt 0123456789ab", "0123456789ac", "none")
+    rows = [make_row(seed=n, encoder_weights=digest) for n, digest in enumerate(digests)]
+    assert sorted(section.seeds for section in sections(table_of(rows))) == [[0, 1], [2], [3]]
+
+
 def test_of_two_rows_of_one_seed_the_newest_counts(table_of, make_row):
     # The key, by which rows are read, says the other order.
     first = make_row(auprc=0.2, threads=1, key="ab", written_at=THEN)

@@ -211,7 +211,7 @@ def test_chips_that_are_not_in_memory_lie_on_no_gpu(
         keyed=lambda _: {},
         lacking=lambda *_, **__: {},
     )
-    monkeypatch.setattr(preflighting, "room_for_chips", lambda _: Room(1e12))
+    monkeypatch.setattr(preflighting, "room_for_chips", lambda *_: Room(1e12))
     monkeypatch.setattr(preflighting, "trials_at_once", lambda _: 1)
     step = Step("a GPU, simulated", "float16", seconds=0.1, room=8e9, itemsize=2)
     args = Namespace(chips=way, force=False)

@@ -105,7 +105,7 @@ def test_a_scene_that_does_not_fit_is_one_line_before_it_is_read(
     cube: str, ray: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(pretraining, "room_for_chips", lambda _: Room(1e9, 1e6))
+    monkeypatch.setattr(pretraining, "room_for_chips", lambda *_: Room(1e9, 1e6))
     table = str(tmp_path / "table")
     assert (
         run_command(lambda: main([cube, "--inputs", "vv", "--table", table, *QUICK]), verbose=True)

@@ -184,7 +184,7 @@ def test_cubes_that_do_not_fit_together_are_one_line_before_any_is_read(
     sweeps = [plan_sweep(options([address, *line[1:]])) for address in (kaikoura, cube)]
     size = sum(chip_bytes(sweep.stream) for sweep in sweeps)
     # For the cubes, for what is trained on together, for those that share it, and for a trial.
-    monkeypatch.setattr(transfer, "room_for_chips", lambda _: Room(4 * size - 1))
+    monkeypatch.setattr(transfer, "room_for_chips", lambda *_: Room(4 * size - 1))
     assert run_command(lambda: main(line), verbose=True) == 1
     said = capsys.readouterr()
     assert said.err.splitlines()[-1].startswith("error: the chips of 2 cubes, ")

@@ -210,7 +210,7 @@ def test_beside_a_checkpoint_of_an_earlier_version_training_begins_anew(
     assert f"{checkpoint} is a checkpoint of an earlier version" in caplog.text
 
 
-@pytest.mark.parametrize("left", [b"", b"nothing of torch's", 1000], ids=["empty", "other", "half"])
+@pytest.mark.parametrize("left", [b"", b"nothing of torch's", 1000, 5000, 1 << 16])
 def test_beside_half_a_checkpoint_training_begins_anew(
     left: bytes | int,
     checkpoint: str,

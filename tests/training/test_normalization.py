@@ -169,5 +169,6 @@ def test_a_training_part_without_data_is_an_error(make_chips: MakeChips) -> None
     chips = make_chips()
     chips["label"][chips["part"].values == TRAIN] = NO_DATA
     assert (chips["label"].values[chips["part"].values == TEST] != NO_DATA).any()
-    with pytest.raises(ValueError, match="training part has no pixel with data"):
-        fit(chips)
+    for none in (chips, chips.isel(chip=chips["part"].values != TRAIN)):
+        with pytest.raises(ValueError, match="training part has no pixel with data"):
+            fit(none)

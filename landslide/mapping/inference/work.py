@@ -106,13 +106,13 @@ class Work:
             Where it is gone.
         """
         record = self.record(piece)
-        with _unless_gone(f"{self.address}/{piece}"):
+        with _unless_gone(self.address, piece):
             if record is None:
                 raise FileNotFoundError
             place = f"{self.address}/{piece}/{record['run']}/{name}"
             array = zarr.open_array(writable_store(place), mode="r")
             assert isinstance(array, zarr.Array)
-        return Piece(array.with_config({"read_missing_chunks": False}), f"{self.address}/{piece}")
+        return Piece(array.with_config({"read_missing_chunks": False}), self.address, piece)
 
     def finish(self, piece: str, record: Mapping[str, Any]) -> None:
         """Say that a strip or a seam is done, once all that it wrote is there."""
@@ -161,13 +161,13 @@ class Work:
 
 
 @contextlib.contextmanager
-def _unless_gone(place: str) -> Iterator[None]:
+def _unless_gone(address: str, piece: str) -> Iterator[None]:
     try:
         yield
     except (FileNotFoundError, ChunkNotFoundError):
         raise FileNotFoundError(
-            f"{place} is gone, or part of it: where another run has finished this map, see its "
-            "OUT; else remove that folder, and run again"
+            f"{address}/{piece} is gone, or part of it: where another run has finished this map, "
+            f"see its OUT; else remove {address}, and run again"
         ) from None
 
 
@@ -176,7 +176,10 @@ class Piece:
     """An array of a strip or a seam that is done; what is missing of it is an error."""
 
     array: zarr.Array[Any]
-    place: str
+    address: str
+    """Of the work store."""
+    piece: str
+    """Name of the strip or the seam."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -201,7 +204,7 @@ class Piece:
         FileNotFoundError
             Where it is gone.
         """
-        with _unless_gone(self.place):
+        with _unless_gone(self.address, self.piece):
             return np.asarray(self.array[where])
 
 
