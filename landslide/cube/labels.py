@@ -8,6 +8,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from landslide.cube.attributes import fill_values
+
 NO_DATA = 255
 MASK_NAMES = ("mapped", "observed")
 """Planes that say which ground counts: outside either, a label is no data."""
@@ -40,7 +42,7 @@ def _shown(wrong: NDArray[np.generic]) -> str:
 
 
 def _decode_mask(
-    values: NDArray[np.generic], name: str, fills: tuple[float, ...]
+    values: NDArray[np.generic], name: str, fills: NDArray[np.generic]
 ) -> NDArray[np.bool_]:
     """Return a mask as bool; no data, which NaN and its own fill values mean, is False."""
     known = (values == 0) | (values == 1) | np.isin(values, fills)
@@ -68,8 +70,9 @@ def _lazily(
 
 def decode_mask(array: xr.DataArray) -> xr.DataArray:
     """Return the mask `array (y, x)` as bool, lazily; reading another value is a ValueError."""
-    fills = tuple(array.attrs[key] for key in ("_FillValue", "missing_value") if key in array.attrs)
-    decode = functools.partial(_decode_mask, name=str(array.name), fills=fills)
+    name = str(array.name)
+    fills = fill_values(array.attrs, name, array.dtype)
+    decode = functools.partial(_decode_mask, name=name, fills=fills)
     return _lazily(decode, array, np.bool_)
 
 

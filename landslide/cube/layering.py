@@ -8,14 +8,12 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from landslide.cube.attributes import FILLS, SCALING, fill_values, numbers
 from landslide.cube.coordinates import decode_orbits, order_axes, order_timesteps
 from landslide.cube.layers import Layer
 from landslide.cube.schema import ALIASES, LABEL_NAMES, VARIABLES, in_house_form
 from landslide.cube.stored import StoredArray
 from landslide.cube.units import POWER, as_is, conversion_to, power_from_logarithm
-
-SCALING = ("scale_factor", "add_offset")
-FILLS = ("_FillValue", "missing_value")
 
 
 def layered_names(names: Mapping[str, Any]) -> dict[str, str]:
@@ -73,8 +71,8 @@ def make_layer(
         variable.dtype == np.float32
         and conversion is as_is
         and name != "dem_aspect"  # a negative one means none
-        and not any(_numbers(key, attrs, name).size for key in SCALING)
-        and not _fill_values(attrs, name, variable.dtype).size
+        and not any(numbers(key, attrs, name).size for key in SCALING)
+        and not fill_values(attrs, name, variable.dtype).size
     )
     layer = Layer(
         name=f"{name}-{stored.token}",
@@ -87,30 +85,10 @@ def make_layer(
     return layer, sample
 
 
-def _numbers(key: str, attrs: Mapping[str, Any], name: str) -> NDArray[Any]:
-    """Return the numbers, one or several, of an attribute that changes values; none without it."""
-    value = attrs.get(key)
-    numbers = np.ravel([] if value is None else value)
-    if numbers.dtype.kind not in "biuf":
-        raise ValueError(
-            f"the cube's {name} has the {key} {value!r}, which is no number: correct the attribute"
-        )
-    return numbers
-
-
-def _fill_values(attrs: Mapping[str, Any], name: str, dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Return the values that mean no data, but for NaN, which says so itself."""
-    values = np.concatenate([_numbers(key, attrs, name) for key in FILLS])
-    if dtype.kind == "f":  # JSON's -9999.9 is no float32: as stored it is the nearest one
-        with np.errstate(over="ignore"):
-            values = values.astype(dtype)
-    return np.unique(values[~np.isnan(values)])
-
-
 def _decoded(name: str, variable: xr.Variable) -> xr.DataArray:
     for key in SCALING:
-        _numbers(key, variable.attrs, name)
-    fills = _fill_values(variable.attrs, name, variable.dtype)
+        numbers(key, variable.attrs, name)
+    fills = fill_values(variable.attrs, name, variable.dtype)
     attrs = {key: value for key, value in variable.attrs.items() if key not in FILLS}
     if fills.size:  # xarray takes one, and warns of several
         attrs[FILLS[0]] = fills[0]

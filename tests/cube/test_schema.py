@@ -342,16 +342,16 @@ class TestLabels:
             (np.nan, "float32", None),
             (255, "uint8", 255),
             (-1, "int8", -1),
-            (-9999, "float32", -9999),
+            (-9999.9, "float32", -9999.9),
         ],
     )
     @pytest.mark.parametrize("zarr_format", [2, 3])
     def test_where_a_mask_has_no_data_nobody_looked(
         self,
         zarr_format: Literal[2, 3],
-        nothing: int,
+        nothing: float,
         dtype: str,
-        fill: int | None,
+        fill: float | None,
         mask: str,
         images: xr.Dataset,
         tmp_path: Path,
