@@ -11,7 +11,7 @@ from landslide.chips.gathering import gather_chips
 from landslide.chips.images import select_images
 from landslide.chips.inputs import PAPER_INPUTS, PAPER_TIMESTEPS, parse_inputs
 from landslide.chips.sizes import AUTO, Room, memory_bytes
-from landslide.chips.split import TRAIN, Chipping
+from landslide.chips.split import Chipping
 from landslide.cube.events import Event, find_event
 from landslide.cube.georeference import pixel_size, unit_of
 from landslide.experiment.configurations import configurations, with_baseline
@@ -24,6 +24,7 @@ from landslide.storage import absolute, remove, require_writable
 from landslide.training.bundle import save_bundle
 from landslide.training.config import TrainingConfig
 from landslide.training.device import resolved_precision, telling_batch_size, this_device
+from landslide.training.labelled import chips_trained
 from landslide.training.network import require_network
 from landslide.training.train import Trained
 
@@ -89,8 +90,8 @@ def train_bundle(
         skip_damaged=skip_damaged,
     )
     stream = stream_of(cube, experiment)
-    training_chips = int((stream.chips["part"] == TRAIN).sum())
-    require_network(config, [config.inputs], chipping.chip_size, training_chips)
+    count = chips_trained(stream.chips)
+    require_network(config, [config.inputs], chipping.chip_size, count)
     if table is not None:
         table = absolute(table)
         check_writable(table)

@@ -20,14 +20,13 @@ from typing import Any
 from cluster import in_job
 from cluster.ray import ray_cluster
 from cluster.resources import Resources
-from landslide.chips.split import TRAIN
 from landslide.command import run_command
 from landslide.cube.address import METADATA_FILES
 from landslide.cube.events import published_name
 from landslide.cube.fetch import fetch_cube
 from landslide.options import Parser, cube_address
 from landslide.storage import exists
-from landslide.training.labelled import with_steps_of
+from landslide.training.labelled import chips_trained, with_steps_of
 from sweeps.ablation import run
 from sweeps.planning import Sweep, add_sweep_options, parsed, plan_sweep, resources_of, table_of
 from sweeps.showing import check_page, example_model, write_page
@@ -107,7 +106,8 @@ def plan_protocols(args: argparse.Namespace) -> dict[str, Sweep]:
     if "blocked" in planned:
         paper = planned.get("paper") or _paper_beside(args)
         blocked = planned["blocked"]
-        base = with_steps_of(blocked.base, _training(paper), _training(blocked))
+        counts = (chips_trained(each.stream.chips) for each in (paper, blocked))
+        base = with_steps_of(blocked.base, *counts)
         planned["blocked"] = replace(blocked, base=base)
     return planned
 
@@ -137,10 +137,6 @@ def _holds_cube(path: Path) -> bool:
 
 def _under(args: argparse.Namespace, protocol: str, **changes: Any) -> argparse.Namespace:
     return argparse.Namespace(**vars(args) | {"protocol": protocol} | changes)
-
-
-def _training(sweep: Sweep) -> int:
-    return int((sweep.stream.chips["part"] == TRAIN).sum())
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ from cluster.resources import Resources, smallest_node_bytes, trials_on_a_node, 
 from landslide.chips.inputs import PAPER_INPUTS, PAPER_TIMESTEPS
 from landslide.chips.passing import ChipStream
 from landslide.chips.sizes import Room, memory_bytes
-from landslide.chips.split import TRAIN
 from landslide.cube.events import find_event
 from landslide.experiment.configurations import configurations, with_baseline
 from landslide.experiment.keys import row_key
@@ -30,6 +29,7 @@ from landslide.retries import patiently
 from landslide.storage import absolute, require_writable
 from landslide.training.config import TrainingConfig
 from landslide.training.device import resolved_precision
+from landslide.training.labelled import chips_trained
 from landslide.training.network import require_network
 from landslide.training.start import start_digest
 from sweeps.workers import add_dask_options, add_ray_options, require_workers
@@ -193,8 +193,7 @@ def plan_sweep(args: argparse.Namespace) -> Sweep:
     )
     stream = stream_of(cube, experiment)
     base = config_of(args, threads=args.cpus_per_trial)
-    training_chips = int((stream.chips["part"] == TRAIN).sum())
-    require_network(base, inputs, chipping.chip_size, training_chips)
+    require_network(base, inputs, chipping.chip_size, chips_trained(stream.chips))
     return Sweep(
         experiment=experiment,
         stream=stream,

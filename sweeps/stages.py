@@ -8,7 +8,7 @@ import xarray as xr
 
 from cluster.resources import Resources
 from landslide.chips.joining import join_cubes
-from landslide.chips.split import TEST, TRAIN
+from landslide.chips.split import TEST
 from landslide.experiment.keys import origin_digest
 from landslide.experiment.plan import Experiment
 from landslide.results.labels import AS_LONG
@@ -110,11 +110,6 @@ def in_as_many_steps(
     That is as many as on the target's own.
     """
     return [replace(with_steps_of(config, *chips), origin=origin) for config in configs]
-
-
-def chips_trained(chips: xr.Dataset) -> int:
-    """Return how many chips of the training part there are."""
-    return int((chips["part"] == TRAIN).sum())
 
 
 def few_labels(

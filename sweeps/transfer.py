@@ -30,6 +30,7 @@ from landslide.command import run_command
 from landslide.options import Parser, count, positive
 from landslide.storage import exists
 from landslide.training.config import TrainingConfig
+from landslide.training.labelled import chips_trained
 from sweeps.curves import show_curves
 from sweeps.planning import (
     Sweep,
@@ -39,7 +40,7 @@ from sweeps.planning import (
     resources_of,
     room_for_chips,
 )
-from sweeps.stages import Stage, chips_trained, stages_of
+from sweeps.stages import Stage, stages_of
 from sweeps.trial import run_trials, weights_of
 from sweeps.workers import most_workers
 
@@ -92,6 +93,7 @@ def main(arguments: list[str] | None = None) -> int:
         trained = [chips_trained(sweep.stream.chips) for sweep in sweeps]
         cubes: list[xr.Dataset] = []
         stages = stages_of(*known, trained)
+        # What is to be tuned, on few chips, is not known before the weights that it begins with.
         most = max(len(waiting(args, stage, target, resources)[1]) for stage in stages)
         if most:
             room = room_for_chips(resources, most)

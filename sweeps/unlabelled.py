@@ -8,14 +8,13 @@ import xarray as xr
 from cluster.resources import Resources
 from landslide.chips.passing import ChipStream
 from landslide.chips.plan import plan_unlabelled
-from landslide.chips.split import TRAIN
 from landslide.experiment.keys import origin_digest, row_key
 from landslide.experiment.plan import Experiment, stream_of
 from landslide.options import opened_cube
 from landslide.results.labels import AS_LONG
 from landslide.storage import exists
 from landslide.training.config import TrainingConfig
-from landslide.training.labelled import with_labels, with_more_steps
+from landslide.training.labelled import chips_trained, with_labels, with_more_steps
 from sweeps.planning import Sweep
 
 ORIGIN = "pretrained without labels"
@@ -61,7 +60,7 @@ def configs_of(
 ) -> list[TrainingConfig]:
     """Return what is trained on few labels and on all of the training part of some chips."""
     experiment, stream = scene
-    own, unlabelled = int((chips["part"] == TRAIN).sum()), stream.chips.sizes["chip"]
+    own, unlabelled = chips_trained(chips), stream.chips.sizes["chip"]
     epochs = epochs_of(args, sweep)
     as_long = [
         replace(with_more_steps(config, epochs, unlabelled, own), origin=AS_LONG)

@@ -10,8 +10,7 @@ from itertools import groupby, pairwise
 
 import numpy as np
 
-type Window = tuple[tuple[int, int], tuple[int, int]]
-"""Rows and columns of a cube, each first and end."""
+from landslide.chips.windows import Window
 
 
 @dataclass(frozen=True)

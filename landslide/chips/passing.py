@@ -11,9 +11,9 @@ import numpy as np
 import xarray as xr
 from dask.system import CPU_COUNT
 
-from landslide.chips.blocks import Block, Window, blocks_with_chips
+from landslide.chips.blocks import Block, blocks_with_chips
 from landslide.chips.cutting import Cut, Reading, cut_block, join, stack
-from landslide.chips.windows import corners_of
+from landslide.chips.windows import Window, corners_of
 
 LOOK_AHEAD = 16  # blocks under way on an executor of unknown size
 BLOCKS_PER_THREAD = 4  # blocks under way in this process, where they hold few chips

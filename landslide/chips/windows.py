@@ -1,9 +1,12 @@
-"""Where the chips of a scene lie."""
+"""Where the chips of a scene lie, and parts of a scene."""
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 from xbatcher.generators import BatchSchema
+
+type Window = tuple[tuple[int, int], tuple[int, int]]
+"""Rows and columns of a cube, each first and end."""
 
 
 def chip_corners(

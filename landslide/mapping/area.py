@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
-from landslide.chips.blocks import Window
+from landslide.chips.windows import Window
 from landslide.cube.georeference import STEP_DEGREES, geobox_of, pixel_size, unit_of
 from landslide.training.bundle import Bundle
 

@@ -9,8 +9,8 @@ from typing import Any
 import xarray as xr
 from dask.base import tokenize
 
-from landslide.chips.blocks import Window
 from landslide.chips.inputs import parse_inputs
+from landslide.chips.windows import Window
 from landslide.cube.digest import opened_digests
 from landslide.cube.events import Event, event_to_attribute, find_event
 from landslide.mapping.area import area_of, grown, require_fit, said_of_fit

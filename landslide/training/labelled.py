@@ -11,6 +11,11 @@ from landslide.chips.split import TRAIN
 from landslide.training.config import TrainingConfig
 
 
+def chips_trained(chips: xr.Dataset) -> int:
+    """Return how many chips of the training part there are."""
+    return int((chips["part"] == TRAIN).sum())
+
+
 def training_chips(chips: xr.Dataset, config: TrainingConfig) -> NDArray[np.int64]:
     """Return the positions of the chips that a configuration trains on, ascending.
 

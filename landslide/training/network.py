@@ -185,13 +185,13 @@ def require_network(
         network = build_network(config.network, channels, config.encoder_weights)
         require_fit(network, config.network, (chip_size, chip_size))
         chip = torch.zeros(1, channels, chip_size, chip_size)
-        _try(network.eval(), chip, config.network, "another --network or --chip-size")
+        _require_passes(network.eval(), chip, config.network, "another --network or --chip-size")
     if training_chips % config.batch_size == 1 % config.batch_size:
         way_out = "another --batch-size, for one of its batches has a single chip, or --chip-size"
-        _try(network.train(), chip, config.network, way_out)
+        _require_passes(network.train(), chip, config.network, way_out)
 
 
-def _try(network: torch.nn.Module, chip: torch.Tensor, name: str, way_out: str) -> None:
+def _require_passes(network: torch.nn.Module, chip: torch.Tensor, name: str, way_out: str) -> None:
     try:
         with torch.no_grad():
             network(chip)

@@ -15,12 +15,11 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from landslide.chips.blocks import Window
 from landslide.chips.cutting import Reading
 from landslide.chips.inputs import Inputs, judged
 from landslide.chips.passing import ChipStream
 from landslide.chips.readings import plan_readings, require_variables
-from landslide.chips.windows import corner_coordinates
+from landslide.chips.windows import Window, corner_coordinates
 from landslide.cube.events import Event
 from landslide.mapping.inference.placing import Placing, place_chips
 
