@@ -10,6 +10,7 @@ from typing import Any
 import ray
 from ray.exceptions import RayError, RayTaskError
 
+from cluster.ray import last_line
 from cluster.resources import Resources
 
 AGAIN = 3
@@ -101,7 +102,7 @@ class RayActors(ThreadPoolExecutor):
                 ray.get(actor.run.remote(bool))
             except RayError as error:
                 if getattr(error, "actor_init_failed", False):
-                    reason = f"a Ray actor cannot begin: {_last_line(error)}"
+                    reason = f"a Ray actor cannot begin: {last_line(error)}"
                 self._replace(actor, error)  # elsewhere another may
             else:
                 return actor
@@ -112,7 +113,7 @@ class RayActors(ThreadPoolExecutor):
         with self._starting:
             if self._ended:
                 raise OSError("the Ray actors were ended before this task was done")
-            log.warning("a Ray actor died, another is asked for: %s", _last_line(error))
+            log.warning("a Ray actor died, another is asked for: %s", last_line(error))
             self._actors.discard(actor)
             ray.kill(actor)  # if it lives, it would keep its place
             self._start()
@@ -132,8 +133,3 @@ class _Worker:
 
     def run[Result](self, function: Callable[..., Result], /, *args: Any, **kwargs: Any) -> Result:
         return function(*args, **kwargs)
-
-
-def _last_line(error: RayError) -> str:
-    """Return what an error comes to: before that are its actor's particulars, or a traceback."""
-    return str(error).strip().splitlines()[-1]

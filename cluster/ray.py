@@ -54,7 +54,7 @@ def ray_cluster(address: str | None = None, cpus: int | None = None) -> Iterator
                 address=address or "auto", log_to_driver=False, logging_level=logging.WARNING
             )
     except (RayError, RuntimeError, OSError) as error:
-        reason = " ".join(str(error).split())[:200]
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise OSError(f"no Ray cluster at {address or 'this machine'}: {reason}") from None
     try:
         token = " (its token: `ray get-auth-token`)" if os.environ.get(AUTH) == "token" else ""
@@ -65,3 +65,8 @@ def ray_cluster(address: str | None = None, cpus: int | None = None) -> Iterator
         yield
     finally:
         ray.shutdown()
+
+
+def last_line(error: BaseException) -> str:
+    """Return what an error of Ray's comes to: before that are particulars, or a traceback."""
+    return (str(error).strip() or type(error).__name__).splitlines()[-1]

@@ -16,6 +16,7 @@ from landslide.cube.labels import keep_labels
 from landslide.cube.opening import DAMAGE, MISSING
 from landslide.cube.readers import AUTO, READERS
 from landslide.cube.store import open_cube
+from landslide.errors import one_line
 from landslide.storage import absolute, read_bytes
 from landslide.training.config import PRECISIONS, PRESETS, TrainingConfig, training_config
 
@@ -235,7 +236,6 @@ def split_text(args: argparse.Namespace) -> str | None:
     try:
         return read_bytes(address).decode()
     except (OSError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())
         raise ValueError(
-            f"cannot read the split {address} ({reason}): give the file that a sweep wrote"
+            f"cannot read the split {address} ({one_line(error)}): give the file that a sweep wrote"
         ) from error

@@ -14,6 +14,8 @@ from tenacity import (
     wait_exponential_jitter,
 )
 
+from landslide.errors import one_line
+
 log = logging.getLogger(__name__)
 
 PATIENCE = 300  # seconds
@@ -75,7 +77,6 @@ def patiently[Answer](call: Callable[[], Answer]) -> Answer:
 
 def _say(state: RetryCallState) -> None:
     error = state.outcome.exception() if state.outcome else None
-    reason = " ".join(str(error).split()) or type(error).__name__
     log.warning(
-        "a store does not answer (%s): asked again, for %d s in all", reason[:200], PATIENCE
+        "a store does not answer (%s): asked again, for %d s in all", one_line(error, 200), PATIENCE
     )

@@ -13,6 +13,7 @@ from pathlib import Path
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
+from landslide.errors import one_line
 from landslide.retries import patiently
 
 # What is before the @ of abfs:// alone is a container's name.
@@ -172,8 +173,7 @@ def require_writable(uri: str, what: str, way_out: str) -> None:
     try:
         probe_folder(uri)
     except OSError as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise OSError(f"cannot write {what}: {reason}; {way_out}") from error
+        raise OSError(f"cannot write {what}: {one_line(error)}; {way_out}") from error
 
 
 def remove(uri: str) -> None:

@@ -14,14 +14,13 @@ import logging
 import sys
 from collections.abc import Sequence
 
-from cluster.dask import dask_client, executor_of
 from cluster.ray import ray_cluster
 from cluster.resources import node_coming
 from landslide.chips.gathering import gather_chips
 from landslide.chips.inputs import PAPER_INPUTS
 from landslide.command import run_command
 from landslide.options import Parser
-from landslide.results.figures import figure4
+from landslide.results.ablation_figure import figure4
 from landslide.results.sections import sections
 from landslide.results.summary import report
 from landslide.results.table import results_table
@@ -36,7 +35,7 @@ from sweeps.planning import (
     room_for_chips,
 )
 from sweeps.trial import run_trials
-from sweeps.workers import most_workers
+from sweeps.workers import dask_executor
 
 log = logging.getLogger(__name__)
 
@@ -81,13 +80,13 @@ def run(args: argparse.Namespace, planned: Sweep | None = None) -> int:
         if waiting:
             with (
                 node_coming(resources),  # it may come while the chips are read
-                dask_client(args.dask, adapt=args.dask_workers, deadline=args.deadline) as client,
+                dask_executor(args) as executor,
             ):
                 chips = gather_chips(
                     sweep.stream,
                     args.chips,
                     f"{sweep.runs}/{experiment.chip_store}",
-                    *executor_of(client, most_workers(args)),
+                    *executor,
                     room=room_for_chips(resources, len(waiting)),
                 )
             failures = run_trials(

@@ -13,11 +13,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from cluster import goes_with_job
-from cluster.dask import dask_client, executor_of
 from landslide.build.options import add_build_options
 from landslide.command import run_command
 from landslide.options import Parser
-from sweeps.workers import add_dask_options, most_workers, require_workers
+from sweeps.workers import add_dask_options, dask_executor, require_workers
 
 
 def options(arguments: list[str] | None) -> argparse.Namespace:
@@ -50,8 +49,8 @@ def main(arguments: list[str] | None = None) -> None:
 @contextmanager
 def _blocks_at_once(args: argparse.Namespace) -> Iterator[int]:
     """Have Dask compute on a cluster, and give how many blocks keep it busy."""
-    with dask_client(args.dask, adapt=args.dask_workers, deadline=args.deadline) as client:
-        yield executor_of(client, most_workers(args))[1]
+    with dask_executor(args) as (_, blocks):
+        yield blocks
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 
 from collections.abc import Collection
 
-from landslide.results.figures import label_figure
 from landslide.results.labels import label_report
+from landslide.results.labels_figure import label_figure
 from sweeps.planning import Sweep
 
 

@@ -18,7 +18,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from cluster import goes_with_job
-from cluster.dask import ADDRESS, dask_client, executor_of
+from cluster.dask import ADDRESS
 from cluster.executors import RayActors
 from cluster.ray import ray_cluster
 from cluster.resources import Resources, await_node, usual_gpus
@@ -29,7 +29,7 @@ from landslide.mapping.plan import plan_map
 from landslide.mapping.run import predict_scene, write_map
 from landslide.options import Parser
 from landslide.training.device import hold_to_gpus
-from sweeps.workers import add_dask_options, add_ray_options, most_workers, require_workers
+from sweeps.workers import add_dask_options, add_ray_options, dask_executor, require_workers
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -85,10 +85,7 @@ def main(arguments: list[str] | None = None) -> None:
             executor = opened.enter_context(RayActors(args.actors, resources, begin))
             ahead = 2 * args.actors
         else:
-            client = opened.enter_context(
-                dask_client(args.dask, adapt=args.dask_workers, deadline=args.deadline)
-            )
-            executor, ahead = executor_of(client, most_workers(args))
+            executor, ahead = opened.enter_context(dask_executor(args))
         scene, facts = predict_scene(plan, executor, look_ahead=ahead, progress=True)
     written = write_map(plan, scene, facts)
     print("\n".join(written.values()))

@@ -15,8 +15,7 @@ from typing import Any
 
 import xarray as xr
 
-from cluster.dask import dask_client, executor_of
-from cluster.ray import ray_cluster
+from cluster.ray import last_line, ray_cluster
 from cluster.resources import Resources, await_node, node_coming
 from landslide.chips.gathering import gather_chips
 from landslide.chips.loading import load_chips
@@ -41,7 +40,7 @@ from sweeps.planning import (
 )
 from sweeps.trial import MAX_FAILURES, run_trials, write_failure
 from sweeps.unlabelled import configs_of, lacking, plan_scene, weights_to_begin_with
-from sweeps.workers import most_workers
+from sweeps.workers import dask_executor
 
 LABELLED = (2, 10, 50)
 
@@ -145,8 +144,7 @@ def load(
             f"{room.shared / 1e9:.3g} GB of it for Ray's object store; ask for fewer inputs or "
             "timesteps, or take larger nodes"
         )
-    with dask_client(args.dask, adapt=args.dask_workers, deadline=args.deadline) as client:
-        executor = executor_of(client, most_workers(args))
+    with dask_executor(args) as executor:
         chips = gather_chips(
             sweep.stream,
             args.chips,
@@ -189,7 +187,7 @@ def pretrained(
         try:
             said = f"error of hidden pixels {ray.get(ended):.3f} standard deviations"
         except ray.exceptions.RayError as error:  # whatever it is, the others go on
-            failed[address] = f"pretraining: {str(error).strip().splitlines()[-1]}"
+            failed[address] = f"pretraining: {last_line(error)}"
             said = f"FAILED, {failed[address]}"
         print(
             f"{config.inputs}, timesteps {config.timesteps}, seed {config.seed}: {said}",

@@ -10,17 +10,19 @@ import pandas as pd
 import torch
 import xarray as xr
 
+from cluster.ray import last_line
 from cluster.resources import Resources, await_node
 from landslide.bundling import train_bundle
 from landslide.chips.loading import load_chips
 from landslide.chips.split import PARTS, TEST, spatial_blocks
 from landslide.chips.windows import corners_of
 from landslide.cube.labels import NO_DATA, read_labels
-from landslide.mapping.predicted_chips import draw_chips, predict_chips
+from landslide.mapping.predicted_chips import predict_chips
 from landslide.options import opened_cube
-from landslide.results.figures import figure4
+from landslide.results.ablation_figure import figure4
 from landslide.results.histograms import class_histograms
 from landslide.results.page import results_page
+from landslide.results.prediction_figure import figure5
 from landslide.results.setting import Detector, Setting
 from landslide.simulation.scene import scene_from_attribute
 from landslide.simulation.single_pixels import detector_odds
@@ -95,8 +97,8 @@ def _best_model(
         try:
             ray.get(task.remote(args, sweep, config, folder, resources.gpus))
         except ray.exceptions.RayError as error:
-            reason = str(error).strip().splitlines()[-1]
-            print(f"no model for Figure 5, the page goes without: {reason}", file=sys.stderr)
+            said = f"no model for Figure 5, the page goes without: {last_line(error)}"
+            print(said, file=sys.stderr)
             return None
     return folder
 
@@ -149,12 +151,12 @@ def write_page(
     figures = {"Figure 4: AUPRC over timesteps; bars are standard deviations over seeds": ablation}
     if model is not None:
         chips = predict_chips(model, cube, event, skip_damaged=args.skip_damaged)
-        draw_chips(chips, f"{_folder(page)}/{predicted}")
+        figure5(chips, f"{_folder(page)}/{predicted}")
         figures[f"Figure 5: predicted above mapped ({chips.title})"] = predicted
     setting = Setting(
         command=command,
         shape=(cube.sizes["y"], cube.sizes["x"]),
-        images=cube.sizes["timestep"],
+        images=cube.sizes.get("timestep", 0),
         chips={name: _parts(sweep) for name, sweep in planned.items()},
         chipping={name: sweep.experiment.chipping for name, sweep in planned.items()},
         figures=figures,

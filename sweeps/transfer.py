@@ -20,12 +20,10 @@ from dataclasses import replace
 
 import xarray as xr
 
-from cluster.dask import dask_client, executor_of
 from cluster.ray import ray_cluster
 from cluster.resources import Resources, node_coming
-from landslide.chips.gathering import gather_chips
+from landslide.chips.loading import load_chips, require_landslides
 from landslide.chips.sizes import MEMORY, Room, chip_bytes
-from landslide.chips.survey import known_of
 from landslide.command import run_command
 from landslide.options import Parser, count, positive
 from landslide.storage import exists
@@ -42,7 +40,7 @@ from sweeps.planning import (
 )
 from sweeps.stages import Stage, stages_of
 from sweeps.trial import run_trials, weights_of
-from sweeps.workers import most_workers
+from sweeps.workers import dask_executor
 
 LABELLED = (1, 4, 16, 64)
 
@@ -99,7 +97,7 @@ def main(arguments: list[str] | None = None) -> int:
             room = room_for_chips(resources, most)
             require_room(sweeps, room)
             with node_coming(resources):  # it may come while the chips are read
-                cubes = [load(args, sweep, room) for sweep in sweeps]
+                cubes = load(args, sweeps)
             trained = [chips_trained(chips) for chips in cubes]
         keys, failures = [], 0
         for stage in stages_of(*known, trained):
@@ -159,17 +157,13 @@ def require_room(sweeps: Sequence[Sweep], room: Room) -> None:
         )
 
 
-def load(args: argparse.Namespace, sweep: Sweep, room: Room) -> xr.Dataset:
-    """Read the chips of one cube into memory."""
-    with dask_client(args.dask, adapt=args.dask_workers, deadline=args.deadline) as client:
-        chips = gather_chips(
-            sweep.stream,
-            MEMORY,
-            "",
-            *executor_of(client, most_workers(args)),
-            room=room,
-        )
-    return known_of(chips)  # chips in memory are all there is to know
+def load(args: argparse.Namespace, sweeps: Sequence[Sweep]) -> list[xr.Dataset]:
+    """Read the chips of each cube into memory."""
+    with dask_executor(args) as executor:
+        cubes = [load_chips(sweep.stream, *executor, progress=True) for sweep in sweeps]
+    for chips in cubes:
+        require_landslides(chips)
+    return cubes
 
 
 def waiting(

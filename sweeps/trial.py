@@ -16,6 +16,7 @@ from ray.tune.execution import class_cache
 from ray.tune.logger import JsonLoggerCallback
 from tqdm import tqdm
 
+from cluster.ray import last_line
 from cluster.resources import Resources, await_node
 from landslide.chips.survey import Chips
 from landslide.experiment.plan import Experiment
@@ -258,12 +259,9 @@ def run_trials(
             log.warning("rows and checkpoints stand: the same command goes on from them")
             raise
         ended = [results[i] for i in range(len(results))]
-    dead = [result for result in ended if result.error is not None]
-    for result in dead:
-        key = Path(result.path).name
-        said = str(result.error).strip() or type(result.error).__name__
-        reason = said.splitlines()[-1]
-        write_failure(table, failed_row(experiment, configs[key], key, reason))
+    dead = {Path(result.path).name: result.error for result in ended if result.error is not None}
+    for key, error in dead.items():
+        write_failure(table, failed_row(experiment, configs[key], key, last_line(error)))
     return len(dead) + sum("error" in (result.metrics or {}) for result in ended)
 
 

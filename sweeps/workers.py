@@ -2,10 +2,12 @@
 
 import argparse
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
+from contextlib import contextmanager
 from typing import Any
 
-from cluster.dask import DEADLINE, require_scheduler
+from cluster.dask import DEADLINE, dask_client, executor_of, require_scheduler
 from landslide.options import positive
 
 
@@ -63,6 +65,14 @@ def require_workers(address: str | None, workers: Sequence[int] | None) -> None:
     require_scheduler(address, workers)
 
 
-def most_workers(args: argparse.Namespace) -> int:
-    """Return how many workers may come; 0 where nobody says."""
-    return max(args.dask_workers or (0,))
+@contextmanager
+def dask_executor(args: argparse.Namespace) -> Iterator[tuple[Executor, int]]:
+    """Give an executor on the Dask cluster that the options name, and how many tasks keep it busy.
+
+    Raises
+    ------
+    OSError, ValueError, ImportError
+        As `dask_client` does.
+    """
+    with dask_client(args.dask, adapt=args.dask_workers, deadline=args.deadline) as client:
+        yield executor_of(client, max(args.dask_workers or (0,)))

@@ -94,6 +94,15 @@ class Archive:
     asked: list[tuple[str, str]] = field(default_factory=list)
     """Path and Range header of each request."""
 
+    def add_collection(self, name: str) -> None:
+        """Describe a collection of the whole world and of all time."""
+        self.collections[name] = {
+            "type": "Collection", "id": name, "stac_version": "1.0.0", "description": "",
+            "license": "CC-BY-4.0", "links": [],
+            "extent": {"spatial": {"bbox": [[-180, -90, 180, 90]]},
+                       "temporal": {"interval": [[None, None]]}},
+        }  # fmt: skip
+
     def matching(self, query: dict[str, Any]) -> list[dict[str, Any]]:
         """Return the items that a search means."""
         west, south, east, north = query.get("bbox") or (-180, -90, 180, 90)
@@ -130,13 +139,13 @@ class ArchiveHandler(QuietHandler):
         archive, (path, _, query) = self.archive, self.path.partition("?")
         archive.asked.append((self.path, self.headers.get("Range", "")))
         if status := archive.statuses.get(path):
-            self.fail(status)
+            self.send(status=status)
         elif archive.busy.get(path):
             archive.busy[path] -= 1
-            self.fail(503)
+            self.send(status=503)
         elif path.startswith("/files/"):
             if archive.signature and query != f"sig={archive.signature}":
-                self.fail(403)
+                self.send(status=403)
                 return
             file = archive.folder / path.removeprefix("/files/")
             self.answer(file.read_bytes() if file.is_file() else None)
@@ -157,7 +166,7 @@ class ArchiveHandler(QuietHandler):
         self.archive.asked.append((self.path, ""))
         query = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         if status := self.archive.statuses.get(self.path):
-            self.fail(status)
+            self.send(status=status)
             return
         found, start = self.archive.matching(query), int(query.get("token", 0))
         stop = start + min(self.archive.page, query.get("limit", 10))
@@ -188,18 +197,8 @@ class ArchiveHandler(QuietHandler):
 
     def json(self, document: dict[str, Any]) -> None:
         """Send a document."""
-        content = json.dumps(document).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def fail(self, status: int) -> None:
-        """Send a status and no more."""
-        self.send_response(status)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
+        kind = {"Content-Type": "application/json"}
+        self.send(json.dumps(document).encode(), headers=kind)
 
 
 @pytest.fixture

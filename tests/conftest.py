@@ -7,13 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-# Read by Ray, gcsfs and fsspec as they are imported, so set before anything of ours is.
+# Read by Ray, gcsfs, fsspec and torch as they are imported, so set before anything of ours is.
 os.environ["RAY_AUTH_MODE"] = "token"
 os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
 os.environ["GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT"] = "false"
 os.environ["NO_GCE_CHECK"] = "true"
+os.environ["OMP_NUM_THREADS"] = "1"  # tests side by side leave each other the CPUs
 
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 from hypothesis import HealthCheck, settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
@@ -39,10 +41,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 class SideBySide(LoadFileScheduling):
-    """Gives a process that tests a file at a time, and one of them all that share a Ray."""
+    """Gives a process that tests a file at a time, and one of them all that share what is slow.
+
+    That is a Ray, or a scene that takes long to simulate.
+    """
 
     def _split_scope(self, nodeid: str) -> str:
-        return "sweeps" if nodeid.startswith("tests/sweeps/test_") else super()._split_scope(nodeid)
+        shared = ("tests/sweeps/test_", "tests/simulation/test_")
+        return next(
+            (start for start in shared if nodeid.startswith(start)), super()._split_scope(nodeid)
+        )
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -59,6 +67,14 @@ def as_loud_as_before() -> Iterator[None]:
     yield
     for name, level in levels.items():
         logging.getLogger(name).setLevel(level)
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_in_memory() -> Iterator[None]:
+    """Empty fsspec's store in memory, which all tests of a process share."""
+    yield
+    MemoryFileSystem.store.clear()
+    MemoryFileSystem.pseudo_dirs[:] = [""]
 
 
 @pytest.fixture(scope="session")

@@ -1,10 +1,10 @@
-"""Web servers on loopback: what handles a request, and what serves a folder."""
+"""On loopback: what handles a web request, what serves a folder, and a Dask cluster."""
 
 import functools
 import http.server
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,20 @@ def serving(handler: Any) -> Iterator[str]:
         thread.join()
 
 
+def local_cluster(workers: int, **how: Any) -> Any:
+    """Return a Dask cluster of this process, whose dashboards listen on this machine alone."""
+    from distributed import LocalCluster
+
+    free = "127.0.0.1:0"  # None would be all interfaces, and a port that may be taken
+    return LocalCluster(
+        n_workers=workers,
+        processes=False,
+        dashboard_address=free,
+        worker_dashboard_address=free,
+        **how,
+    )
+
+
 class QuietHandler(http.server.BaseHTTPRequestHandler):
     """Serves bytes, whole or by range, and lists nothing, like most web servers of data."""
 
@@ -52,6 +66,18 @@ class QuietHandler(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
+
+    def send(
+        self, content: bytes = b"", status: int = 200, headers: Mapping[str, str] | None = None
+    ) -> None:
+        """Send an answer as it is."""
+        self.send_response(status)
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(content)
 
     def answer(self, content: bytes | None, *, ranges: bool = True, at_most: int = -1) -> None:
         """Send `content` (None: not found); break the connection after `at_most` bytes."""

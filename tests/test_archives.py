@@ -1,5 +1,6 @@
 """A zip archive is unpacked whole or not at all, whoever else unpacks it."""
 
+import re
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,23 @@ def test_of_two_that_unpack_at_once_each_finds_all_of_it(
     unpack_zip(archive, tmp_path / "cube", lambda folder: folder)
     assert extracted == ["a", "b", "a", "b", "deep/c", "deep/c"]
     assert files(tmp_path) == ["cube.zip", "cube/a", "cube/b", "cube/deep/c"]
+
+
+@pytest.mark.parametrize(
+    "name", ["../evil", "a/../../evil", "/evil", "C:/evil", "C:\\evil", "..\\evil", "deep/link"]
+)
+def test_a_link_or_a_path_outside_its_folder_is_refused(
+    name: str, archive: Path, tmp_path: Path
+) -> None:
+    member = zipfile.ZipInfo(name)
+    if name == "deep/link":
+        member.create_system, member.external_attr = 3, 0o120777 << 16  # as Unix marks one
+    with zipfile.ZipFile(archive, "a") as out:
+        out.writestr(member, "/etc/passwd")
+    said = f"^cube.zip holds {re.escape(repr(name))}, a link or a path outside its folder: it was"
+    with pytest.raises(ValueError, match=said):
+        unpack_zip(archive, tmp_path / "cube", lambda folder: folder)
+    assert files(tmp_path) == ["cube.zip"]
 
 
 @pytest.mark.parametrize("packing", ["ZIP_DEFLATED", "ZIP_BZIP2", "ZIP_LZMA"])

@@ -14,11 +14,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
 import torch
-import zarr
 
 import landslide.bundling
 import landslide.cube.fetch
@@ -65,11 +63,10 @@ def files(folder: Path) -> dict[str, bytes]:
 # landslide, itself
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"]])
-def test_the_module_and_the_installed_command_are_the_same(arguments: list[str]) -> None:
+def test_the_module_and_the_installed_command_are_the_same() -> None:
     beside = Path(sys.executable).with_name("landslide")
     said = [
-        subprocess.run([*command, *arguments], capture_output=True, text=True, check=True).stdout
+        subprocess.run([*command, "--help"], capture_output=True, text=True, check=True).stdout
         for command in ([sys.executable, "-m", "landslide"], [beside])
     ]
     assert said[0] == said[1]
@@ -241,18 +238,6 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(tmp_path: Pa
     assert first[chunk] != other[chunk]
 
 
-def test_both_zarr_formats_hold_the_same_values(tmp_path: Path) -> None:
-    assert ".zgroup" in simulate(tmp_path / "2.zarr", "--zarr-format", "2")
-    assert "zarr.json" in simulate(tmp_path / "3.zarr", "--zarr-format", "3")
-    two, three = (open_cube(tmp_path / f"{n}.zarr").load() for n in (2, 3))
-    assert set(two.data_vars) == set(three.data_vars)
-    for version in (2, 3):  # a web server lists nothing
-        metadata = zarr.open_group(tmp_path / f"{version}.zarr", mode="r").metadata
-        assert metadata.consolidated_metadata is not None
-    for name in two.data_vars:
-        np.testing.assert_array_equal(two[name], three[name])
-
-
 def test_simulate_overwrites_only_when_told_to(tmp_path: Path, capsys: Said) -> None:
     out = tmp_path / "c.zarr"
     before = simulate(out, "--seed", "1")
@@ -263,17 +248,6 @@ def test_simulate_overwrites_only_when_told_to(tmp_path: Path, capsys: Said) -> 
     assert said.out == ""
     assert files(out) == before
     assert simulate(out, "--seed", "2", "--overwrite") != before
-
-
-def test_fewer_looks_are_more_speckle(tmp_path: Path) -> None:
-    spread = {}
-    for looks in ("9", "90"):
-        simulate(tmp_path / looks, "--looks", looks, looks)
-        cube = open_cube(tmp_path / looks)
-        states = cube["sat:orbit_state"].to_numpy()
-        first, second = np.log(cube["vv"].to_numpy()[states == "descending"][:2])
-        spread[looks] = float(np.nanstd(second - first))  # what is not speckle stays the same
-    assert spread["9"] > 1.5 * spread["90"]
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,16 @@
 
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import fsspec
 import pytest
+import tenacity
+from fsspec.implementations.memory import MemoryFileSystem
 
-from landslide import simulate_cube
+from landslide import retries, simulate_cube
 from landslide.cli import main
 from landslide.storage import (
     absolute,
@@ -29,6 +32,11 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "memory":
         return "memory://storage"
     return f"{request.getfixturevalue(request.param + '_bucket')}/storage"
+
+
+def fill(uri: str) -> None:
+    with file_written_whole(uri) as path:
+        Path(path).write_bytes(b"new")
 
 
 def test_what_is_written_is_read_and_replaced(folder: str) -> None:
@@ -66,10 +74,6 @@ def test_what_a_store_raises_is_an_os_error_on_one_line(
         for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
             monkeypatch.setenv(name, str(tmp_path / "none"))
     address = f"s3://{bucket}/row.parquet"
-
-    def fill(uri: str) -> None:
-        with file_written_whole(uri) as path:
-            Path(path).write_bytes(b"row")
 
     for call in (
         read_bytes,
@@ -130,6 +134,36 @@ def test_a_write_that_fails_leaves_the_old_object_and_nothing_else(
         write_whole(str(target), b"new")
     assert [path.name for path in tmp_path.iterdir()] == ["row"]
     assert target.read_bytes() == b"old"
+
+
+@pytest.mark.parametrize(
+    ("call", "method", "left"),
+    [
+        (exists, "exists", b"old"),
+        (lambda uri: write_whole(uri, b"new"), "pipe_file", b"new"),
+        (fill, "put_file", b"new"),
+        (remove, "rm_file", None),
+        (remove_all, "rm", None),
+    ],
+)
+def test_a_store_that_is_away_for_a_moment_is_asked_again(
+    call: Callable[[str], object], method: str, left: bytes | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uri = "memory://storage/away/row.parquet"
+    write_whole(uri, b"old")
+    monkeypatch.setattr(retries, "WAIT", tenacity.wait_none())
+    outage, answer = [TimeoutError("too late")], getattr(MemoryFileSystem, method)
+
+    def stumbling(*args: Any, **how: Any) -> Any:
+        if outage:
+            raise outage.pop()
+        return answer(*args, **how)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MemoryFileSystem, method, stumbling)
+        call(uri)
+    assert not outage
+    assert (read_bytes(uri) if exists(uri) else None) == left
 
 
 def test_a_folder_is_no_object_to_replace(tmp_path: Path) -> None:

@@ -24,7 +24,6 @@ from cluster.preflight.checks import (
     Place,
     examine,
     marked,
-    one_line,
     same_versions,
     versions,
 )
@@ -44,6 +43,7 @@ from cluster.resources import Resources, await_node, trials_at_once
 from landslide.chips.inputs import parse_inputs
 from landslide.chips.sizes import MEMORY, chip_bytes, choose_chips
 from landslide.command import run_command
+from landslide.errors import one_line
 from landslide.options import Parser
 from landslide.training.config import TrainingConfig
 from landslide.training.device import resolved_precision
@@ -99,7 +99,7 @@ def checked(args: argparse.Namespace) -> list[Check]:
             for check in check_places(args, sweep, resources, client, here, marks):
                 checks.append(check)
     except (ValueError, OSError, ImportError) as error:
-        checks.append(Check(*trying, passed=False, said=one_line(error)))
+        checks.append(Check(*trying, passed=False, said=one_line(error, 300)))
     return checks
 
 
@@ -227,7 +227,7 @@ def estimates(
     except OSError:  # told of already, by every place
         waiting = configs
     except ValueError as error:  # it may be written, and holds what is no row
-        yield Check("sweep", "table", passed=False, said=one_line(error))
+        yield Check("sweep", "table", passed=False, said=one_line(error, 300))
         waiting = configs
     said = f"{len(waiting)} of {len(configs)} configurations are not in the table"
     said += f"; {trials_at_once(resources)} at once on the nodes that run"

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from landslide.cube.layers import readable
 from landslide.cube.schema import POLARISATIONS
 from landslide.cube.store import open_cube
+from landslide.errors import one_line
 from landslide.storage import probe_folder, read_bytes, remove, write_whole
 
 TRAINING = ("torch", "torchvision", "segmentation-models-pytorch", "timm", "ray")
@@ -71,7 +72,7 @@ def examine(
         said, rate = read_chunk(cube, reader, missing)
         checks.append(("cube", True, said))
     except Exception as error:  # noqa: BLE001 - whatever it is, the check is for it
-        checks.append(("cube", False, one_line(error)))
+        checks.append(("cube", False, one_line(error, 300)))
     for name, folder in folders.items():
         try:
             probe_folder(folder)
@@ -79,7 +80,7 @@ def examine(
                 read_mark(marks[name])
             checks.append((name, True, f"{folder} written, read and removed"))
         except Exception as error:  # noqa: BLE001 - every store has errors of its own
-            said = f"{folder}: {one_line(error)}: name a folder that every worker may write, "
+            said = f"{folder}: {one_line(error, 300)}: name a folder that every worker may write, "
             checks.append((name, False, f"{said}with --{name}"))
     return Place(tuple(checks), versions(), rate)
 
@@ -160,8 +161,3 @@ def same_versions(
         if other
         else f"the driver's {len(needed)} versions, Python {there['python']}",
     )
-
-
-def one_line(error: BaseException) -> str:
-    """Return what an error says, on one line and not too long."""
-    return " ".join(str(error).split())[:300] or type(error).__name__

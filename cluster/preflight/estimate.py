@@ -18,12 +18,7 @@ from landslide.training.sources import DEVICE_SHARE
 def decoded_bytes(stream: ChipStream) -> int:
     """Return the bytes that one pass over the cube decodes; whole chunks, of the images used."""
     return sum(
-        _bytes_a_pixel(stream.readings[number])
-        * sum(
-            (region.rows.stop - region.rows.start) * (region.columns.stop - region.columns.start)
-            for region in block.regions
-        )
-        for number, block in stream.blocks()
+        _bytes_a_pixel(stream.readings[number]) * block.pixels for number, block in stream.blocks()
     )
 
 

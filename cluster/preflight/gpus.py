@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import torch
 
-from cluster.preflight.checks import one_line
 from cluster.preflight.step import training_step
+from landslide.errors import one_line
 from landslide.training.config import TrainingConfig
 
 LAST_FOR_VOLTA = "torch>=2.10,<2.11 with torchvision>=0.25,<0.26"
@@ -51,7 +51,7 @@ def _trains(config: TrainingConfig, chip_size: int, device: str) -> tuple[bool, 
     try:
         step = training_step(config, chip_size, device)
     except Exception as error:  # noqa: BLE001 - whatever it is, the check is for it
-        return False, f"no training step: {one_line(error)}"
+        return False, f"no training step: {one_line(error, 300)}"
     return True, f"a step of {config.batch_size} chips takes {step.seconds:.3f} s"
 
 

@@ -11,8 +11,8 @@ from distributed import Client, wait
 from ray.exceptions import GetTimeoutError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from cluster.preflight.checks import one_line
 from cluster.resources import Resources
+from landslide.errors import one_line
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def _result(task: Any, seconds: float, left: float) -> Any:
         ray.cancel(task)
         return f"no answer within {seconds:g} s: lost, busy, or not added by the autoscaler"
     except Exception as error:  # noqa: BLE001 - what it raised there, or that it died
-        return one_line(getattr(error, "cause", None) or error)
+        return one_line(getattr(error, "cause", None) or error, 300)
 
 
 def on_workers[Result](
@@ -105,4 +105,4 @@ def _answer(task: Any, seconds: float) -> Any:
     if not task.done():
         task.cancel()
         return f"no answer within {seconds:g} s: lost, or busy"
-    return task.result() if task.status == "finished" else one_line(task.exception())
+    return task.result() if task.status == "finished" else one_line(task.exception(), 300)

@@ -43,6 +43,13 @@ class Block:
     regions: tuple[Region, ...]
 
     @property
+    def pixels(self) -> int:
+        """How many are read of each plane."""
+        return sum(
+            (r.rows.stop - r.rows.start) * (r.columns.stop - r.columns.start) for r in self.regions
+        )
+
+    @property
     def corner(self) -> tuple[int, int]:
         """The first row and column that is read."""
         return min((r.rows.start, r.columns.start) for r in self.regions)

@@ -3,7 +3,8 @@
 import functools
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -62,15 +63,59 @@ class Reading:
         static = [channel for _, channel in self.terrain]
         return sar, static + list(self.coherence[1].values() if self.coherence else ())
 
+    def seeing(self, sar: list[int], static: list[int], counts: tuple[int, ...]) -> "Reading":
+        """Return what reads of these channels alone, which are numbered in this order."""
+        backscatter = [
+            (
+                source,
+                tuple(
+                    Composite(sar.index(made.channel), made.images[: counts[-1]])
+                    for made in composites
+                    if made.channel in sar
+                ),
+            )
+            for source, composites in self.backscatter
+        ]
+        coherence = {
+            layer: static.index(channel)
+            for layer, channel in (self.coherence[1].items() if self.coherence else ())
+            if channel in static
+        }
+        return replace(
+            self,
+            counts=counts,
+            backscatter=tuple(each for each in backscatter if each[1]),
+            terrain=tuple(
+                (source, static.index(channel))
+                for source, channel in self.terrain
+                if channel in static
+            ),
+            coherence=(self.coherence[0], coherence) if self.coherence and coherence else None,
+            channels=(len(sar), len(static)),
+        )
 
-@dataclass(frozen=True)
-class Cut:
+    @property
+    def cut_channels(self) -> tuple[int, int]:
+        """Counts of channels that a block's chips have room for: none of what others make alone."""
+        sar, static = (
+            whole if made else 0 for made, whole in zip(self.made, self.channels, strict=True)
+        )
+        return sar, static
+
+    @property
+    def planes(self) -> int:
+        """How many planes (y, x) those of a chip are."""
+        sar, static = self.cut_channels
+        return len(self.counts) * sar + static
+
+
+class Cut(NamedTuple):
     """What one block gives of its chips; NaN where a chip lies elsewhere."""
 
     sar: np.ndarray
-    """float32 (chip, timesteps, sar_channel, y, x)"""
+    """float32 (chip, timesteps, sar_channel, y, x); no channel where the block has none."""
     static: np.ndarray
-    """float32 (chip, static_channel, y, x)"""
+    """float32 (chip, static_channel, y, x); no channel where the block has none."""
     rejected: np.ndarray
     """int64 (chip): samples that are no backscatter."""
     damaged: np.ndarray
@@ -78,26 +123,25 @@ class Cut:
 
     def taken(self, chips: np.ndarray | list[int]) -> "Cut":
         """Return a copy of some of the chips."""
-        return Cut(self.sar[chips], self.static[chips], self.rejected[chips], self.damaged[chips])
+        return Cut(*(each[chips] for each in self))
 
 
 def join(into: Cut, cut: Cut) -> Cut:
     """Add to chips what another block gives of them; NaN is what lies elsewhere, or is no data."""
-    for room, part in ((into.sar, cut.sar), (into.static, cut.static)):
-        np.copyto(room, part, where=~np.isnan(part))
     into.rejected[:] += cut.rejected
     into.damaged[:] |= cut.damaged
-    return into
+    return into._replace(sar=_joined(into.sar, cut.sar), static=_joined(into.static, cut.static))
+
+
+def _joined(into: np.ndarray, part: np.ndarray) -> np.ndarray:
+    if into.size and part.size:
+        np.copyto(into, part, where=~np.isnan(part))
+    return into if into.size else part
 
 
 def stack(cuts: list[Cut]) -> Cut:
     """Return the chips of several cuts as one."""
-    return Cut(
-        np.concatenate([cut.sar for cut in cuts]),
-        np.concatenate([cut.static for cut in cuts]),
-        np.concatenate([cut.rejected for cut in cuts]),
-        np.concatenate([cut.damaged for cut in cuts]),
-    )
+    return Cut(*map(np.concatenate, zip(*cuts, strict=True)))
 
 
 def cut_block(reading: Reading, block: Block) -> Cut:
@@ -116,16 +160,16 @@ def cut_block(reading: Reading, block: Block) -> Cut:
             pixels[f.chip] += np.prod([s.stop - s.start for s in f.inside_chip])
     all_channels = all(len(m) == n for m, n in zip(reading.made, reading.channels, strict=True))
     whole = all_channels and bool((pixels == reading.size**2).all())
-    cut = _room(reading, len(block.chips), filled=not whole)
+    cut = room(reading, len(block.chips), reading.cut_channels, filled=not whole)
     steps = (step for region in block.regions for step in _steps(reading, region, cut))
     for step, values in _read_ahead(reading, steps, cut):
         step.compose(values)
     return cut
 
 
-def _room(reading: Reading, chips: int, *, filled: bool) -> Cut:
+def room(reading: Reading, chips: int, channels: tuple[int, int], *, filled: bool) -> Cut:
     """Return room for chips, filled with NaN where not every pixel will be written."""
-    size, channels = reading.size, reading.channels
+    size = reading.size
     sar = np.empty((chips, len(reading.counts), channels[0], size, size), np.float32)
     static = np.empty((chips, channels[1], size, size), np.float32)
     if filled:

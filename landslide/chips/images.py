@@ -92,7 +92,7 @@ def select_images(
     Raises
     ------
     ValueError
-        Where a side has too few images.
+        Where the cube has no images, or a side has too few.
     """
     images, counts = _of_one_geometry(cube, event, orbit)
     for side, there in (("before", images.before), ("after", images.after)):
@@ -117,7 +117,7 @@ def most_images(cube: xr.Dataset, event: Event, most: int) -> Images:
     Raises
     ------
     ValueError
-        Where there is none of the orbit that the event names.
+        Where there is none, or none of the orbit that the event names.
     """
     images, _ = _of_one_geometry(cube, event, None)
     return _nearest(images, min(most, len(images.before), len(images.after)))
@@ -131,6 +131,8 @@ def _of_one_geometry(
     cube: xr.Dataset, event: Event, orbit: str | None
 ) -> tuple[Images, dict[str, tuple[int, int]]]:
     """Return all images of the geometry that is chosen, and how many each has before and after."""
+    if "timestep" not in cube.coords:
+        raise ValueError("the cube has no images: choose inputs without backscatter")
     times = cube["timestep"].to_numpy()
     before, after = sides(times, event)
     allowed, names = _allowed_geometries(cube, event, orbit)
@@ -263,7 +265,7 @@ def likely_geometry(cube: xr.Dataset, event: Event, orbit: str | None = None) ->
     """Return the geometry that images would be chosen of; nothing where none can be."""
     try:
         return select_images(cube, event, 1, orbit).orbit
-    except (KeyError, ValueError):
+    except ValueError:
         return ""
 
 

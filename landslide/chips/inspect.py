@@ -1,13 +1,19 @@
 """What a cube holds, said before any image is read: enough to know what a sweep will do with it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
 
 from landslide.chips.blocks import blocks_with_chips
-from landslide.chips.images import coherence_pairs, likely_geometry, select_images, sides
+from landslide.chips.images import (
+    Images,
+    coherence_pairs,
+    likely_geometry,
+    select_images,
+    sides,
+)
 from landslide.chips.inputs import (
     BASELINE,
     PAPER_INPUTS,
@@ -65,9 +71,15 @@ def inspect_cube(cube: xr.Dataset, event: str | None = None) -> Inspection:
     if "landslides" in cube:
         corners, about_labels = _labels(cube)
         lines += about_labels
-    problems = dict(_problems(cube, found, corners))
+    images, lacking = None, ""
+    try:
+        images = select_images(cube, found, PAPER_TIMESTEPS[-1])
+    except ValueError as error:
+        lacking = str(error)
+    orbit = images.orbit if images else likely_geometry(cube, found)
+    problems = dict(_problems(cube, found, corners, orbit, lacking))
     if corners is not None and len(corners):
-        lines += _reading(cube, found, corners)
+        lines += _reading(cube, images, corners)
     lines.append("inputs (paper: each with 1 to 4 timesteps)")
     for name in dict.fromkeys((*PAPER_INPUTS, BASELINE, "coherence")):
         lines.append(f"  {name:12s}{problems.get(name, 'ready')}")
@@ -143,7 +155,7 @@ def _labels(cube: xr.Dataset) -> tuple[np.ndarray, list[str]]:
 
 
 def _problems(
-    cube: xr.Dataset, event: Event, corners: np.ndarray | None
+    cube: xr.Dataset, event: Event, corners: np.ndarray | None, orbit: str, lacking: str
 ) -> Iterator[tuple[str, str]]:
     """Say why an input set cannot be formed, by its name; nothing of what can."""
     for name in (*PAPER_INPUTS, BASELINE, "coherence"):
@@ -152,10 +164,10 @@ def _problems(
         try:
             if missing:
                 yield name, f"missing: {', '.join(missing)}"
-            elif inputs.polarisations:
-                select_images(cube, event, PAPER_TIMESTEPS[-1])
+            elif inputs.polarisations and lacking:
+                yield name, lacking
             elif name == "coherence":
-                coherence_pairs(cube, event, likely_geometry(cube, event))
+                coherence_pairs(cube, event, orbit)
         except ValueError as error:
             yield name, str(error)
     if corners is None:
@@ -164,21 +176,19 @@ def _problems(
         yield "labels", "no chip holds a landslide"
 
 
-def _reading(cube: xr.Dataset, event: Event, corners: np.ndarray) -> Iterator[str]:
+def _reading(cube: xr.Dataset, images: Images | None, corners: np.ndarray) -> Iterator[str]:
     """Say how chips lie in the chunks, and what one pass for the paper's sweep reads."""
     variables = [v for v in parse_inputs(PAPER_INPUTS[-1]).variables if v in cube]
     if not variables:
         return
-    images = _images_read(cube, event)
+    # All of them, where they are too few for the paper's sweep.
+    read = [*images.before, *images.after] if images else range(cube.sizes.get("timestep", 0))
     decoded, stored, known = 0.0, 0.0, True
     for name in variables:
         array = cube[name]
-        layers = _images_decoded(array, images) if "timestep" in array.dims else 1
-        pixels = sum(
-            (region.rows.stop - region.rows.start) * (region.columns.stop - region.columns.start)
-            for block in blocks_with_chips(corners, CHIP, *stored_grid(array))
-            for region in block.regions
-        )
+        layers = _images_decoded(array, read) if "timestep" in array.dims else 1
+        blocks = blocks_with_chips(corners, CHIP, *stored_grid(array))
+        pixels = sum(block.pixels for block in blocks)
         share = pixels * layers / array.size
         decoded += share * array.nbytes
         size = _stored_bytes(cube, name)
@@ -202,21 +212,10 @@ def _reading(cube: xr.Dataset, event: Event, corners: np.ndarray) -> Iterator[st
     yield f"reading     a sweep's one pass reads {on_disk}{decoded / 1e6:,.0f} MB decoded"
 
 
-def _images_read(cube: xr.Dataset, event: Event) -> list[int]:
-    """Return which images the paper's sweep reads: all, where they are too few for it."""
-    if "timestep" not in cube.dims:
-        return []
-    try:
-        images = select_images(cube, event, PAPER_TIMESTEPS[-1])
-    except ValueError:
-        return list(range(cube.sizes["timestep"]))
-    return [*images.before, *images.after]
-
-
-def _images_decoded(array: xr.DataArray, images: list[int]) -> int:
+def _images_decoded(array: xr.DataArray, images: Sequence[int]) -> int:
     """Return how many images lie in the stored chunks of those that are read, themselves too."""
     chunks = readable(array).chunk_numbers(array.dims.index("timestep"))
-    return int(np.isin(chunks, chunks[images]).sum())
+    return int(np.isin(chunks, chunks[list(images)]).sum())
 
 
 def _stored_bytes(cube: xr.Dataset, name: str) -> int | None:

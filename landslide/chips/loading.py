@@ -8,8 +8,9 @@ import numpy as np
 import xarray as xr
 from tqdm import tqdm
 
+from landslide.chips.cutting import room
 from landslide.chips.inputs import judged
-from landslide.chips.passing import ChipStream, chip_batches, map_chips
+from landslide.chips.passing import ChipStream, batch, chip_batches, map_chips
 from landslide.chips.plan import LEAST_VALID
 from landslide.chips.split import TEST, TRAIN, UNUSED, VALIDATION
 from landslide.cube.labels import NO_DATA
@@ -47,7 +48,7 @@ def load_chips(
             placed = map_chips(chips, functools.partial(_place, loaded), look_ahead=look_ahead)
         else:
             batches = chip_batches(chips, executor, look_ahead=look_ahead)
-            placed = (_place(loaded, batch) for batch in batches)
+            placed = (_place(loaded, each) for each in batches)
         with tqdm(
             total=loaded.sizes["chip"], desc="reading", unit="chip", delay=1, disable=not progress
         ) as bar:
@@ -63,28 +64,15 @@ def load_chips(
 def _room(stream: ChipStream) -> xr.Dataset:
     """Return a stream's chips with room for their pixels, in their order."""
     first, n = stream.readings[0], stream.chips.sizes["chip"]
-    sar, static = first.channels
-    plane = (first.size, first.size)
-    return stream.chips.copy(deep=True).assign(
-        sar=(
-            ("chip", "timesteps", "sar_channel", "y", "x"),
-            np.empty((n, len(first.counts), sar, *plane), np.float32),
-        ),
-        static=(
-            ("chip", "static_channel", "y", "x"),
-            np.empty((n, static, *plane), np.float32),
-        ),
-        rejected=("chip", np.zeros(n, np.int64)),
-        damaged=("chip", np.zeros(n, np.bool_)),
-    )
+    return batch(stream.chips.copy(deep=True), room(first, n, first.channels, filled=False))
 
 
-def _place(loaded: xr.Dataset, batch: xr.Dataset) -> int:
+def _place(loaded: xr.Dataset, chips: xr.Dataset) -> int:
     """Put a batch in its place, with its labels masked; return how many chips it has."""
-    batch = mask_labels(batch)
-    where = np.searchsorted(loaded["chip"].to_numpy(), batch["chip"].to_numpy())
+    chips = mask_labels(chips)
+    where = np.searchsorted(loaded["chip"].to_numpy(), chips["chip"].to_numpy())
     for name in PIXELS:
-        loaded[name].values[where] = batch[name].values
+        loaded[name].values[where] = chips[name].values
     return where.size
 
 

@@ -1,8 +1,9 @@
 """One pass over a cube: block after block, a bounded number of them at once, in a fixed order."""
 
+import heapq
 import math
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ from dask.system import CPU_COUNT
 
 from landslide.chips.blocks import Block, blocks_with_chips
 from landslide.chips.cutting import Cut, Reading, cut_block, join, stack
+from landslide.chips.inputs import Inputs
 from landslide.chips.windows import Window, corners_of
 
 LOOK_AHEAD = 16  # blocks under way on an executor of unknown size
@@ -56,6 +58,28 @@ class ChipStream:
         chosen = np.unique(every[named] if named.size else every[:0])
         return replace(self, chips=self.chips.isel(chip=chosen))
 
+    def seeing(self, inputs: Inputs, timesteps: int) -> "ChipStream":
+        """Return the same chips with what one configuration sees of them: nothing else is read.
+
+        What is known of them stays as it is, labels masked by all that the sweep uses, too.
+        """
+        counts = (timesteps,) if inputs.polarisations else self.readings[0].counts[:1]
+        wanted = {
+            "timesteps": counts,
+            "sar_channel": inputs.sar_channels,
+            "static_channel": inputs.static,
+        }
+        at = {
+            axis: [self.chips[axis].to_numpy().tolist().index(name) for name in names]
+            for axis, names in wanted.items()
+        }
+        readings = [
+            reading.seeing(at["sar_channel"], at["static_channel"], counts)
+            for reading in self.readings
+        ]
+        kept = tuple(reading for reading in readings if any(reading.made))
+        return replace(self, chips=self.chips.isel(at), readings=kept)
+
 
 def map_chips[Result](
     stream: ChipStream,
@@ -83,12 +107,12 @@ def map_chips[Result](
         `get_executor` gives.
     look_ahead : int, optional
         Blocks that are under way or wait to be taken, and never more; by default 16 on a given
-        executor. On the threads of this process by default four for each, but no more chips than
-        one more block than there are threads can hold: a full block does not keep sparse ones
-        waiting, and memory is bounded by chips.
+        executor. On the threads of this process by default four for each, but no more planes of
+        chips than the fullest blocks hold, one more than there are threads: a full block does not
+        keep sparse ones waiting, and memory is bounded by them.
     order : sequence of int, optional
-        Which of `stream.blocks()` to read, one after another; all of them by default. The more
-        blocks lie between the two that a chip crosses, the longer its first half is held.
+        In which order to read `stream.blocks()`, by their positions; as they are by default. The
+        more blocks lie between the two that a chip crosses, the longer its first half is held.
     threads : int, optional
         Of this process, where no executor is given: by default as many as it has cores. Where the
         store is remote they are four at least.
@@ -96,22 +120,21 @@ def map_chips[Result](
     Raises
     ------
     ValueError
-        Where `look_ahead` or `threads` is less than 1.
+        Where `look_ahead` or `threads` is less than 1, or `order` is not of all blocks.
     DamagedChunkError, ConnectionError, PermissionError
         As `cut_block` does.
     """
     _require_some(look_ahead=look_ahead, threads=threads)
-    blocks = stream.blocks()
-    work = blocks if order is None else [blocks[number] for number in order]
+    work = _in_order(stream.blocks(), order)
     parts = Counter(chip for _, block in work for chip in block.chips)
     missing = parts.copy()
     threads = threads or CPU_COUNT
     if any(reading.remote for reading in stream.readings):
         threads = max(threads, REMOTE_THREADS)
-    largest = max((len(block.chips) for _, block in work), default=0)
+    planes = [len(block.chips) * stream.readings[number].planes for number, block in work]
     room = math.inf
     if look_ahead is None and executor is None:
-        look_ahead, room = BLOCKS_PER_THREAD * threads, (threads + 1) * largest
+        look_ahead, room = BLOCKS_PER_THREAD * threads, sum(heapq.nlargest(threads + 1, planes))
     halves: dict[int, Cut] = {}
     with ThreadPoolExecutor(threads, "cut") if executor is None else nullcontext(executor) as pool:
 
@@ -121,7 +144,8 @@ def map_chips[Result](
             reading = stream.readings[number]
             return block, whole, pool.submit(cut_chips, reading, block, whole, chips, function)
 
-        for block, whole, task in bounded(work, submit, look_ahead or LOOK_AHEAD, room):
+        # A name for what it gives would keep it open where one fails.
+        for block, whole, task in bounded(work, planes, submit, look_ahead or LOOK_AHEAD, room):
             result, rest = task.result()
             if whole.any():
                 yield result  # type: ignore[misc]  # there is one where a chip is whole
@@ -144,33 +168,45 @@ def _require_some(**numbers: int | None) -> None:
             raise ValueError(f"{name} is {number}: give 1 or more, or leave it out")
 
 
+def _in_order(
+    blocks: list[tuple[int, Block]], order: Sequence[int] | None
+) -> list[tuple[int, Block]]:
+    if order is None:
+        return blocks
+    if sorted(order) != list(range(len(blocks))):
+        raise ValueError(f"the order names not each of {len(blocks)} blocks once: read them all")
+    return [blocks[number] for number in order]
+
+
 type Task[Result] = tuple[Block, np.ndarray, Future[tuple[Result | None, Cut]]]
 
 
 def bounded[Result](
-    work: Iterable[tuple[int, Block]],
+    work: Sequence[tuple[int, Block]],
+    planes: Sequence[int],
     submit: Callable[[int, Block], Task[Result]],
     look_ahead: int,
     room: float,
 ) -> Iterator[Task[Result]]:
-    """Give tasks in order; what is submitted and not yet done with is bounded in blocks and chips.
+    """Give tasks in order; what is submitted and not yet done with is bounded in blocks and planes.
 
-    A block with more chips than there is room for comes alone.
+    A block with more planes than there is room for comes alone.
     """
-    under_way: deque[Task[Result]] = deque()
-    chips = 0
+    under_way: deque[tuple[int, Task[Result]]] = deque()
+    held = 0
     try:
-        for number, block in work:
-            while under_way and (len(under_way) >= look_ahead or chips + len(block.chips) > room):
-                chips -= len(under_way[0][0].chips)
-                yield under_way.popleft()
-            under_way.append(submit(number, block))
-            chips += len(block.chips)
+        for here, (number, block) in zip(planes, work, strict=True):
+            while under_way and (len(under_way) >= look_ahead or held + here > room):
+                taken, task = under_way.popleft()
+                held -= taken
+                yield task
+            under_way.append((here, submit(number, block)))
+            held += here
         while under_way:
-            yield under_way.popleft()
+            yield under_way.popleft()[1]
     finally:
-        for *_, task in under_way:
-            task.cancel()
+        for _, (_, _, future) in under_way:
+            future.cancel()
 
 
 def chip_batches(
@@ -202,8 +238,9 @@ def cut_chips[Result](
     cut = cut_block(reading, block)
     if whole.all():
         return function(batch(chips, cut)), cut.taken(~whole)
-    result = function(batch(chips, cut.taken(whole))) if whole.any() else None
-    return result, cut.taken(~whole)
+    if not whole.any():
+        return None, cut
+    return function(batch(chips, cut.taken(whole))), cut.taken(~whole)
 
 
 def batch(chips: xr.Dataset, cut: Cut) -> xr.Dataset:

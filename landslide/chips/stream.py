@@ -1,5 +1,6 @@
 """From a cube to chips in one pass that serves every configuration."""
 
+import functools
 import logging
 import uuid
 from collections import Counter
@@ -186,12 +187,7 @@ def lazy_chips(stream: ChipStream) -> xr.Dataset:
     return batch(stream.chips, Cut(*arrays))
 
 
-def _put_together(
-    cuts: list[Cut], positions: list[list[int]]
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def _put_together(cuts: list[Cut], positions: list[list[int]]) -> Cut:
     """Put chips together from the same blocks, given their positions in each of them."""
     chosen = [cut.taken([each[n] for each in positions]) for n, cut in enumerate(cuts)]
-    whole = chosen[0]
-    for other in chosen[1:]:
-        join(whole, other)
-    return whole.sar, whole.static, whole.rejected, whole.damaged
+    return functools.reduce(join, chosen)

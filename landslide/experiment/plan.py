@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from landslide.chips.chip_store import chip_store_name
+from landslide.chips.chip_store import LAYOUT
 from landslide.chips.inputs import parse_inputs, union
+from landslide.chips.loading import require_landslides
 from landslide.chips.passing import ChipStream
 from landslide.chips.plan import plan_chips
 from landslide.chips.split import (
@@ -85,15 +86,17 @@ class Experiment:
 
     @property
     def chip_store(self) -> str:
-        """Name of the store of the sweep's chips."""
-        return chip_store_name(
-            cube_digest=self.cube_digest,
-            event=self.event,
-            split=self.split,
-            inputs=self.inputs,
-            timesteps=self.timesteps,
-            orbit=self.orbit,
-        )
+        """Name of the store of the sweep's chips: another sweep over the same finds them by it."""
+        determined = {
+            "layout": LAYOUT,
+            "cube": self.cube_digest,
+            "event": event_to_attribute(self.event),
+            "split": hashlib.sha256(self.split.encode()).hexdigest(),
+            "channels": union(self.inputs).channels,
+            "timesteps": self.timesteps,
+            "orbit": self.orbit,
+        }
+        return f"chips-{digest_of(determined)[:24]}.zarr"
 
     @property
     def mask(self) -> str:
@@ -138,7 +141,7 @@ def plan_experiment(
     Raises
     ------
     ValueError
-        As `plan_chips` and `require_apart` do.
+        As `plan_chips`, `require_apart` and `require_landslides` do.
     """
     address = str(cube.encoding["source"])
     labels = read_labels(cube)
@@ -147,6 +150,7 @@ def plan_experiment(
     chips = plan_chips(labels, chipping, split)
     corners, parts = corners_of(chips), chips["part"].to_numpy()
     require_apart(corners, parts, chipping.chip_size)
+    require_landslides(chips)
     if chipping.protocol == "blocked":
         _warn_of_one_place(address, chips, chipping)
     return Experiment(

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 import torch
 
 from landslide.chips.inputs import parse_inputs
+from landslide.errors import one_line
 from landslide.training.config import TrainingConfig
 from landslide.training.device import fastest_convolutions, of_device, whole_float32
 from landslide.training.feeding import Feed
@@ -85,8 +86,9 @@ def compiled(
         except Exception as error:  # compilers have errors of many kinds
             if of_device(error):
                 raise
-            reason = " ".join(str(error).split())[:200] or type(error).__name__
-            log.warning("the network is not compiled, and trains as it is: %s", reason)
+            log.warning(
+                "the network is not compiled, and trains as it is: %s", one_line(error, 200)
+            )
             return network
     whole: Forward = torch.compile(network, dynamic=False)
     return whole

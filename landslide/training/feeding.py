@@ -82,11 +82,7 @@ class Stored:
     labels: torch.Tensor
     batch_size: int
     ahead: int = AHEAD
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """What the channels are read in."""
-        return torch.float32
+    dtype = torch.float32
 
     def shuffled(self, generator: torch.Generator) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Give an epoch's batches."""
@@ -121,11 +117,7 @@ class Streamed:
     batch_size: int
     window: int
     """Chips that are held to be shuffled."""
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """What the channels are cut in."""
-        return torch.float32
+    dtype = torch.float32
 
     def shuffled(self, generator: torch.Generator) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Give an epoch's batches."""

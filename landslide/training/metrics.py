@@ -47,9 +47,9 @@ def average_precision(scores: torch.Tensor, labels: torch.Tensor) -> float:
 
 
 def change_baselines(
-    chips: Chips, timesteps: int, part: str = TEST, *, threads: int | None = None
+    chips: Chips, timesteps: int, *, threads: int | None = None
 ) -> dict[str, float]:
-    """Score what needs no training, on the same pixels as the models.
+    """Score what needs no training, on the same pixels of the test chips as the models.
 
     Parameters
     ----------
@@ -57,8 +57,6 @@ def change_baselines(
         As for `train`; they are read a few at a time.
     timesteps : int
         The composites to compare.
-    part : str
-        Whose chips are scored; the test part by default.
     threads : int, optional
         As for `map_chips`, where the chips are a stream.
 
@@ -72,7 +70,7 @@ def change_baselines(
     known = known_of(chips)
     if not known.sizes["sar_channel"]:
         return {}
-    chosen = np.flatnonzero(known["part"].to_numpy() == part)
+    chosen = np.flatnonzero(known["part"].to_numpy() == TEST)
     labels = known["label"].to_numpy()[chosen]
     change, difference = (np.empty(labels.shape, np.float32) for _ in range(2))
     for rows, batch in read_batches(chips, chosen, threads=threads):

@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import load_file
 
 from landslide.chips.inputs import parse_inputs
+from landslide.errors import one_line
 from landslide.storage import absolute
 from landslide.training.config import TrainingConfig
 from landslide.training.start import begin_with
@@ -85,9 +86,9 @@ def build_network(
             classes=classes,
         )
     except (KeyError, ValueError, RuntimeError, OSError) as error:
-        reason = " ".join(str(error).split())[:200]
         raise ValueError(
-            f"cannot build network {name!r} with encoder weights {encoder_weights!r}: {reason}"
+            f"cannot build network {name!r} with encoder weights {encoder_weights!r}: "
+            f"{one_line(error, 200)}"
         ) from None
     if from_file:
         _load_encoder(network, path)
@@ -144,8 +145,9 @@ def _load_encoder(network: torch.nn.Module, path: Path) -> None:
         )
         encoder.load_state_dict(state)
     except Exception as error:  # of what is cut off, torch raises errors of many kinds
-        reason = " ".join(str(error).split())[:200]
-        raise ValueError(f"encoder weights {path} do not fit this network: {reason}") from error
+        raise ValueError(
+            f"encoder weights {path} do not fit this network: {one_line(error, 200)}"
+        ) from error
 
 
 def require_fit(network: torch.nn.Module, name: str, shape: Sequence[int]) -> None:
@@ -196,10 +198,9 @@ def _require_passes(network: torch.nn.Module, chip: torch.Tensor, name: str, way
         with torch.no_grad():
             network(chip)
     except Exception as error:  # each architecture has refusals of its own
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise ValueError(
-            f"network {name!r} takes no chips of {chip.shape[-1]} pixels ({reason}): choose "
-            f"{way_out}"
+            f"network {name!r} takes no chips of {chip.shape[-1]} pixels ({one_line(error, 200)}): "
+            f"choose {way_out}"
         ) from error
 
 

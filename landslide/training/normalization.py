@@ -28,29 +28,22 @@ class Normalization:
 
 
 def select_channels(
-    chips: xr.Dataset, inputs: Inputs, timesteps: int, chosen: np.ndarray | slice = EVERY
+    chips: xr.Dataset,
+    inputs: Inputs,
+    timesteps: int,
+    chosen: np.ndarray | slice = EVERY,
+    *,
+    of: str = "",
 ) -> np.ndarray:
     """Copy what one configuration sees out of the chips: (chip, channel, y, x) float32.
 
-    Of some chips only, where their positions are given.
+    Of some chips only, where their positions are given; their `of="_moments"` instead.
 
     Raises
     ------
     ValueError
         Where the chips lack a channel or the timestep count.
     """
-    return _select(chips, "sar", "static", inputs, timesteps, chosen)
-
-
-def _select(
-    chips: xr.Dataset,
-    of_sar: str,
-    of_static: str,
-    inputs: Inputs,
-    timesteps: int,
-    chosen: np.ndarray | slice = EVERY,
-) -> np.ndarray:
-    """Copy a configuration's channels (chip, channel, ...) out of two variables."""
     sar_names, static_names, counts = (
         chips[name].to_numpy().tolist() for name in ("sar_channel", "static_channel", "timesteps")
     )
@@ -58,14 +51,14 @@ def _select(
     if missing:
         raise ValueError(f"the chips lack {', '.join(missing)}: stream them with {inputs.name!r}")
     # By positions, and all at once: each step by itself would copy what the next leaves out.
-    static = chips[of_static].isel(
+    static = chips[f"static{of}"].isel(
         chip=chosen, static_channel=[static_names.index(name) for name in inputs.static]
     )
     if not inputs.polarisations:
         return np.array(static)
     if timesteps not in counts:
         raise ValueError(f"the chips hold {counts} timesteps, not {timesteps}: stream them with it")
-    sar = chips[of_sar].isel(
+    sar = chips[f"sar{of}"].isel(
         chip=chosen,
         timesteps=counts.index(timesteps),
         sar_channel=[sar_names.index(name) for name in inputs.sar_channels],
@@ -119,8 +112,8 @@ def known_normalization(chips: xr.Dataset, inputs: Inputs, timesteps: int) -> No
         Where the chips lack what the configuration needs, or the training part has no valid pixel.
     """
     train, _ = _trained_on(chips)
-    moments = _select(chips, "sar_moments", "static_moments", inputs, timesteps)
-    return _normalization(inputs, moments[train])
+    moments = select_channels(chips, inputs, timesteps, train, of="_moments")
+    return _normalization(inputs, moments)
 
 
 def _trained_on(chips: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:

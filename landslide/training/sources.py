@@ -92,8 +92,9 @@ def feed_parts(
             p: Stored(_reader(channels, planes_of, c), labels[p], size) for p, c in chosen.items()
         }
     window = max(size, WINDOW_BYTES // (4 * len(inputs.channels) * side))
+    seen = chips.seeing(inputs, config.timesteps)
     return normalization, {
-        p: Streamed(_passes(chips, planes_of, c, config.threads), labels[p], size, window)
+        p: Streamed(_passes(seen, planes_of, c, config.threads), labels[p], size, window)
         for p, c in chosen.items()
     }
 

@@ -17,13 +17,13 @@ import numpy as np
 import pytest
 import xarray as xr
 import zarr
-from distributed import Client, LocalCluster
+from distributed import Client
 
 from landslide.chips.inputs import TERRAIN, union
 from landslide.chips.split import TRAIN, Chipping, split_to_json
 from landslide.chips.windows import chip_corners
 from landslide.cube.events import Event
-from tests.serving import QuietHandler, serving
+from tests.serving import QuietHandler, local_cluster, serving
 
 INSTANT = np.datetime64("2018-09-05T18:07:59", "ns")
 IMAGES = (
@@ -209,14 +209,7 @@ def expected() -> Expected:
 def client() -> Iterator[Client]:
     """A Dask cluster of one worker inside this process, which nobody uses unasked."""
     with (
-        LocalCluster(  # type: ignore[no-untyped-call]
-            processes=False,
-            n_workers=1,
-            threads_per_worker=2,
-            # None would listen on all interfaces, at a port that may be taken.
-            dashboard_address="127.0.0.1:0",
-            worker_dashboard_address="127.0.0.1:0",
-        ) as cluster,
+        local_cluster(1, threads_per_worker=2) as cluster,
         Client(cluster, set_as_default=False) as connected,  # type: ignore[no-untyped-call]
     ):
         yield connected
@@ -225,6 +218,8 @@ def client() -> Iterator[Client]:
 @pytest.fixture
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, object]]:
     """What is fetched from local stores from now on: key and byte range."""
+    # Of the readers that ask zarr's store: what TensorStore and zarrs fetch would go uncounted.
+    monkeypatch.setattr("landslide.cube.readers.READERS", ("fused", "plain"))
     asked: list[tuple[str, object]] = []
     get = zarr.storage.LocalStore.get
 

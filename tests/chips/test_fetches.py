@@ -18,7 +18,7 @@ from landslide.chips.inputs import COHERENCE, PAPER_INPUTS, TERRAIN
 from landslide.chips.loading import load_chips
 from landslide.chips.passing import ChipStream, chip_batches
 from landslide.chips.split import Chipping
-from landslide.chips.stream import plan_stream
+from landslide.chips.stream import lazy_chips, plan_stream
 from landslide.chips.windows import corners_of
 from landslide.cube import opening, readers
 from landslide.cube.events import Event
@@ -128,6 +128,20 @@ def test_a_pass_fetches_each_needed_chunk_once_and_no_other(
     web.forget()
     xr.testing.assert_identical(collected(stream), undisturbed)
     assert sorted(fetched(web)) == [(key, "") for key in wanted(layout)]
+
+
+@pytest.mark.parametrize("reader", ["tensorstore", "fused"])
+def test_lazy_chips_fetch_nothing_until_they_are_computed_and_then_the_same(
+    reader: str, folders: dict[str, Path], undisturbed: xr.Dataset, event: Event, web: Any
+) -> None:
+    """In the smallest blocks, several of which need the same chunk."""
+    uri = serve(web, folders["dates"])
+    stream = plan(open_cube(uri, reader=reader, block_pixels=1), event)
+    web.forget()
+    chips = lazy_chips(stream)
+    assert not web.asked
+    xr.testing.assert_identical(chips.compute(scheduler="threads"), undisturbed)
+    assert sorted(fetched(web)) == [(key, "") for key in wanted("dates")]
 
 
 def shard_of(key: str) -> str:

@@ -162,6 +162,12 @@ def test_one_side_is_enough_only_where_it_is_asked_for_and_there_is_one() -> Non
         select_images(during, event_at("2018-01-01", "2019-01-01"), 1, one_sided=True)
 
 
+def test_a_cube_without_images_says_so() -> None:
+    terrain = xr.Dataset({"dem": (("y", "x"), np.zeros((3, 4)))})
+    with pytest.raises(ValueError, match="the cube has no images: choose inputs without"):
+        select_images(terrain, PUBLISHED["hokkaido"], 1)
+
+
 def test_images_mix_orbits_only_when_asked() -> None:
     cube = cube_of(DAYS, ["ascending", "descending"] * 3, [46, 148] * 3)
     with pytest.raises(ValueError, match="3 timesteps need 3 images before"):

@@ -217,6 +217,17 @@ def test_images_during_the_event_are_on_neither_side(
     assert line(found, "2 before").startswith("2 before, 5 after, 3 on neither side")
 
 
+def test_what_is_warned_of_is_said_once(
+    inspected: Callable[..., Inspection], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    descending = tmp_path / "quake.toml"
+    descending.write_text(
+        'name = "quake"\ntime = 2018-09-05T18:07:59Z\norbit_state = "descending"\n'
+    )
+    assert inspected(one_orbit, event=str(descending)).ready
+    assert caplog.text.count("wants orbit descending, but the cube names none") == 1
+
+
 def test_a_simulated_cube_says_that_it_is(inspected: Callable[..., Inspection]) -> None:
     assert inspected(lambda cube: cube.assign_attrs(simulated=1)).lines[1] == "SIMULATED DATA"
 

@@ -17,6 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from landslide.chips.blocks import Block
+from landslide.chips.cutting import cut_block
+from landslide.chips.inputs import COHERENCE, TERRAIN, parse_inputs, union
 from landslide.chips.loading import load_chips
 from landslide.chips.passing import LOOK_AHEAD, ChipStream, bounded, chip_batches, map_chips
 from landslide.chips.split import UNUSED, Chipping
@@ -326,21 +328,38 @@ def test_whoever_works_gives_the_same_batches_in_the_same_order(
     xr.testing.assert_identical(loaded, load_chips(chips))
 
 
-@pytest.mark.parametrize("scheduler", ["threads", "synchronous", "spawned", "client", "processes"])
+@pytest.mark.parametrize(
+    ("layout", "scheduler"),
+    [
+        *(("v3", who) for who in ("threads", "synchronous", "spawned", "client", "processes")),
+        *(("sharded", who) for who in ("threads", "client")),
+    ],
+)
 def test_the_lazy_chips_are_the_same_under_each_scheduler(
+    layout: str,
     scheduler: str,
     stored: dict[str, str],
     event: Event,
     reference: Any,
     request: pytest.FixtureRequest,
 ) -> None:
-    chips = lazy_chips(plan(stored["v3"], event))
+    chips = lazy_chips(plan(stored[layout], event))
     how: dict[str, Any] = {"scheduler": scheduler}
     if scheduler == "spawned":
         how = {"scheduler": "processes", "pool": request.getfixturevalue("spawned")}
     elif scheduler in ("client", "processes"):
         how = {"scheduler": request.getfixturevalue(scheduler)}
     assert_equal(chips.compute(**how), reference(chips))
+    assert chips["sar_channel"].values.tolist() == list(union(EVERYTHING).sar_channels)
+    assert chips["static_channel"].values.tolist() == [*TERRAIN, *COHERENCE]
+
+
+@pytest.mark.parametrize("block_pixels", [1, 40, 64, 1024])
+def test_the_size_of_a_block_does_not_matter(
+    block_pixels: int, stored: dict[str, str], event: Event, reference: Any
+) -> None:
+    chips = lazy_chips(plan(stored["v3"], event, block_pixels=block_pixels))
+    assert_equal(chips.compute(), reference(chips))
 
 
 def test_the_dashboard_shows_what_is_done(
@@ -407,10 +426,71 @@ def test_no_pass_goes_on_with_less_than_one(
         next(map_chips(plan(stored["v2"], event), lambda chips: chips, **how))
 
 
+@pytest.mark.parametrize("order", [[], [0], [0, 0], [1, 2]])
+def test_no_pass_leaves_a_block_out(order: list[int], stored: dict[str, str], event: Event) -> None:
+    with pytest.raises(ValueError, match=r"the order names not each of \d+ blocks once"):
+        next(map_chips(plan(stored["v2"], event), lambda chips: chips, order=order))
+
+
 def test_some_chips_of_a_stream_keep_its_order(stored: dict[str, str], event: Event) -> None:
     stream = plan(stored["v2"], event)
     whole, some = load_chips(stream), load_chips(stream.only([7, 1, 4]))
     xr.testing.assert_identical(some, whole.isel(chip=[1, 4, 7]))
+
+
+@pytest.mark.parametrize(
+    ("inputs", "timesteps", "lost"),
+    [
+        ("vv", 1, ["vh", "dem", "coherence", "vv/[!35]*"]),
+        ("vh+dem", 2, ["vv", "coherence", "vh/[!1357.]*"]),
+        ("dem", 0, ["vv", "vh", "coherence"]),
+        ("slope", 0, ["vv", "vh", "coherence", "dem", "dem_aspect", "dem_curvature"]),
+        ("coherence", 0, ["vv", "vh", "dem"]),
+        ("vv+vh+dem", 2, ["coherence", "vv/[09].*"]),
+    ],
+)
+def test_what_one_configuration_sees_is_the_same_and_nothing_else_is_read(
+    inputs: str,
+    timesteps: int,
+    lost: list[str],
+    event: Event,
+    make_cube: MakeCube,
+    write_cube: WriteCube,
+    tmp_path: Path,
+) -> None:
+    folder, wanted = tmp_path / "cube.zarr", parse_inputs(inputs)
+    uri = write_cube(make_cube(SHAPE), folder)
+    whole = joined(list(chip_batches(plan(uri, event))))
+    for pattern in lost:
+        for chunk in folder.glob(pattern if "/" in pattern else f"{pattern}/[0-9]*"):
+            chunk.unlink()
+    stream = plan(uri, event)
+    with pytest.raises(DamagedChunkError):
+        list(chip_batches(stream))
+    seen = joined(list(chip_batches(stream.seeing(wanted, timesteps))))
+    sar = whole["sar"].sel(sar_channel=list(wanted.sar_channels))
+    sar = sar.sel(timesteps=[timesteps] if wanted.polarisations else [1])
+    static = whole["static"].sel(static_channel=list(wanted.static))
+    np.testing.assert_array_equal(seen["sar"], sar, strict=True)
+    np.testing.assert_array_equal(seen["static"], static, strict=True)
+    np.testing.assert_array_equal(seen["label"], whole["label"], strict=True)
+
+
+def test_a_block_of_terrain_alone_has_no_room_for_backscatter(
+    event: Event, make_cube: MakeCube, tmp_path: Path
+) -> None:
+    encoding: dict[str, Any] = {name: {"chunks": (1, 24, 32)} for name in ("vv", "vh")}
+    uri = str(tmp_path / "cube.zarr")
+    make_cube(SHAPE).to_zarr(uri, encoding=encoding, zarr_format=2)
+    stream = plan(uri, event, inputs="vv+vh+dem", block_pixels=1)
+    cuts = [
+        (reading.planes, len(block.chips), cut_block(reading, block))
+        for number, block in stream.blocks()
+        for reading in [stream.readings[number]]
+    ]
+    assert {planes for planes, *_ in cuts} == {3 * 4, 4}
+    for planes, chips, cut in cuts:
+        assert cut.sar.nbytes + cut.static.nbytes == planes * chips * 20 * 20 * 4
 
 
 @given(
@@ -418,21 +498,21 @@ def test_some_chips_of_a_stream_keep_its_order(stored: dict[str, str], event: Ev
     look_ahead=st.integers(1, 6),
     room=st.integers(1, 30),
 )
-def test_no_more_chips_are_under_way_than_there_is_room_for(
+def test_no_more_planes_are_under_way_than_there_is_room_for(
     sizes: list[int], look_ahead: int, room: int
 ) -> None:
-    work = [(number, Block(tuple(range(size)), ())) for number, size in enumerate(sizes)]
+    work = [(number, Block((), ())) for number in range(len(sizes))]
     under_way: list[int] = []
 
     def submit(number: int, block: Block) -> Any:
         under_way.append(number)
         assert len(under_way) <= look_ahead
-        chips = sum(sizes[each] for each in under_way)
-        assert chips <= room or under_way == [number]
+        planes = sum(sizes[each] for each in under_way)
+        assert planes <= room or under_way == [number]
         return block, np.array([number]), Future[Any]()
 
     taken = []
-    for _, (number,), _ in bounded(work, submit, look_ahead, room):
+    for _, (number,), _ in bounded(work, sizes, submit, look_ahead, room):
         taken.append(number)
         under_way.remove(number)
     assert taken == list(range(len(sizes)))

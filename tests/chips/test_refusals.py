@@ -5,13 +5,10 @@ from collections.abc import Callable, Sequence
 import pytest
 import xarray as xr
 
-from landslide.chips.inputs import PAPER_INPUTS, union
-from landslide.chips.readings import require_variables
+from landslide.chips.inputs import PAPER_INPUTS
 from landslide.chips.split import Chipping
 from landslide.chips.stream import stream_chips
 from landslide.cube.events import Event
-
-EVERYTHING = ("vv+vh+dem", "coherence")
 
 
 @pytest.mark.parametrize(
@@ -33,10 +30,6 @@ def test_a_missing_variable_is_named_with_those_there_are(
     with pytest.raises(ValueError, match=message) as error:
         stream_chips(make_cube().drop_vars(drop), event, inputs=inputs)
     assert "\n" not in str(error.value)
-
-
-def test_nothing_is_missing_where_everything_is_there(make_cube: Callable[..., xr.Dataset]) -> None:
-    require_variables(make_cube(), union(EVERYTHING))
 
 
 @pytest.mark.parametrize("timesteps", [(), (0,), (-1, 2), (1.5,), (float("inf"),), (float("nan"),)])

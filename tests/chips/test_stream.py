@@ -1,20 +1,19 @@
-"""Chips equal the plain composite to the bit, however the cube lies and whoever computes."""
+"""Chips of a cube in memory are lazy, and equal the plain composite to the bit."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-import pytest
 import xarray as xr
+from dask.base import is_dask_collection
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from landslide.chips.inputs import COHERENCE, PAPER_INPUTS, TERRAIN, union
+from landslide.chips.inputs import PAPER_INPUTS
 from landslide.chips.split import Chipping
 from landslide.chips.stream import stream_chips
 from landslide.chips.windows import corners_of
 from landslide.cube.events import Event
-from landslide.cube.store import open_cube
 
 EVERYTHING = ("vv+vh+dem", "coherence")
 
@@ -22,71 +21,6 @@ EVERYTHING = ("vv+vh+dem", "coherence")
 def assert_equal(chips: xr.Dataset, expected: dict[str, np.ndarray]) -> None:
     for name, values in expected.items():
         np.testing.assert_array_equal(chips[name].to_numpy(), values, strict=True)
-
-
-@pytest.fixture(scope="session")
-def stored(
-    make_cube: Callable[..., xr.Dataset],
-    write_cube: Callable[..., str],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> dict[str, str]:
-    """A cube of 70x88 pixels, of 24x32 stored chunks, in each layout."""
-    folder = tmp_path_factory.mktemp("stored")
-    cube = make_cube((70, 88))
-    return {
-        "v2": write_cube(cube, folder / "v2.zarr", "v2"),
-        "v3": write_cube(cube, folder / "v3.zarr", "v3"),
-        "sharded": write_cube(cube, folder / "sharded.zarr", "sharded"),
-        "dates": write_cube(cube, folder / "dates.zarr", "v3", dates=4),
-    }
-
-
-@pytest.mark.parametrize(
-    ("layout", "scheduler"),
-    [
-        *((layout, "threads") for layout in ("v2", "v3", "sharded", "dates")),
-        ("v3", "synchronous"),
-        *((layout, "distributed") for layout in ("v2", "sharded")),
-    ],
-)
-def test_chips_equal_the_plain_composite_from_each_layout_and_scheduler(
-    layout: str,
-    scheduler: str,
-    stored: dict[str, str],
-    event: Event,
-    make_cube: Callable[..., xr.Dataset],
-    expected: Callable[..., dict[str, np.ndarray]],
-    request: pytest.FixtureRequest,
-) -> None:
-    chips = stream_chips(
-        open_cube(stored[layout], block_pixels=48),
-        event,
-        inputs=EVERYTHING,
-        timesteps=(1, 2, 3),
-        chipping=Chipping(chip_size=20, overlap=5),
-    )
-    who: Any = request.getfixturevalue("client") if scheduler == "distributed" else scheduler
-    loaded = chips.compute(scheduler=who)
-    reference = make_cube((70, 88))
-    plain = expected(reference, corners_of(chips), 20, EVERYTHING, (1, 2, 3))
-    assert_equal(loaded, plain)
-    assert loaded["sar_channel"].values.tolist() == list(union(EVERYTHING).sar_channels)
-    assert loaded["static_channel"].values.tolist() == [*TERRAIN, *COHERENCE]
-
-
-@pytest.mark.parametrize("block_pixels", [1, 40, 64, 1024])
-def test_the_size_of_a_block_does_not_matter(
-    block_pixels: int,
-    stored: dict[str, str],
-    event: Event,
-    make_cube: Callable[..., xr.Dataset],
-    expected: Callable[..., dict[str, np.ndarray]],
-) -> None:
-    chipping = Chipping(chip_size=16)
-    cube = open_cube(stored["v3"], block_pixels=block_pixels)
-    chips = stream_chips(cube, event, inputs="vh", timesteps=[2], chipping=chipping)
-    plain = expected(make_cube((70, 88)), corners_of(chips), 16, ["vh"], [2])
-    assert_equal(chips.compute(), plain)
 
 
 @st.composite
@@ -180,3 +114,25 @@ def test_another_orbit_may_be_asked_for(
     plain = expected(cube, corners_of(chips), 8, ["vv"], [2], images)
     assert_equal(chips.compute(), plain)
     assert chips.attrs["orbit"] == "ascending"
+
+
+def test_the_graph_does_not_grow_with_channels_or_timesteps(
+    make_cube: Callable[..., xr.Dataset], event: Event
+) -> None:
+    cube = make_cube((48, 64), missing=0).chunk({"timestep": 1, "y": 24, "x": 32})
+
+    def tasks(inputs: str, timesteps: Sequence[int]) -> int:
+        chipping = Chipping(chip_size=8)
+        chips = stream_chips(cube, event, inputs=inputs, timesteps=timesteps, chipping=chipping)
+        return len(dict(chips["sar"].data.dask))
+
+    assert tasks("vv", [1]) == tasks("vv+vh", [1, 2, 3])
+
+
+def test_every_channel_is_read_lazily(event: Event, make_cube: Callable[..., xr.Dataset]) -> None:
+    cube = make_cube().chunk({"y": 16, "x": 24})
+    chips = stream_chips(
+        cube, event, inputs=EVERYTHING, timesteps=[1], chipping=Chipping(chip_size=8)
+    )
+    assert all(is_dask_collection(chips[name].data) for name in ("sar", "static"))
+    assert not is_dask_collection(chips["label"].data)

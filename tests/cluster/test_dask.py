@@ -18,7 +18,7 @@ from distributed.security import Security
 
 from cluster.dask import dask_client, executor_of
 from cluster.dask_operator import scaling_of
-from tests.serving import QuietHandler, serving
+from tests.serving import QuietHandler, local_cluster, serving
 
 
 def test_a_local_cluster_listens_on_loopback_alone_and_says_where(
@@ -37,10 +37,7 @@ def test_a_local_cluster_listens_on_loopback_alone_and_says_where(
 def test_a_scheduler_at_an_address_is_used_and_left_running(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    with LocalCluster(
-        n_workers=1, processes=False, protocol="tcp", host="127.0.0.1",
-        dashboard_address="127.0.0.1:0", worker_dashboard_address="127.0.0.1:0",
-    ) as cluster:  # fmt: skip
+    with local_cluster(1, protocol="tcp") as cluster:
         monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", cluster.scheduler_address)
         with dask_client() as client:
             assert client.scheduler.address == cluster.scheduler_address
@@ -60,10 +57,7 @@ def test_a_scheduler_that_does_not_answer_is_one_line(monkeypatch: pytest.Monkey
 def test_a_scheduler_without_workers_is_one_line_after_a_while(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    with LocalCluster(
-        n_workers=0, processes=False, protocol="tcp", host="127.0.0.1",
-        dashboard_address="127.0.0.1:0", worker_dashboard_address="127.0.0.1:0",
-    ) as cluster:  # fmt: skip
+    with local_cluster(0, protocol="tcp") as cluster:
         address = cluster.scheduler_address
         with pytest.raises(OSError, match=f"no Dask worker came to {address} within 0.1 s"):
             dask_client(address, deadline=0.1).__enter__()
@@ -131,12 +125,9 @@ def test_certificates_may_come_from_a_loader(monkeypatch: pytest.MonkeyPatch) ->
     secured = Security.temporary()
     with (
         dask.config.set({"distributed.client.security-loader": "loaders.of_tests"}),
-        LocalCluster(
-            n_workers=1, processes=False, protocol="tls", host="127.0.0.1", security=secured,
-            dashboard_address="127.0.0.1:0", worker_dashboard_address="127.0.0.1:0",
-        ) as cluster,
+        local_cluster(1, protocol="tls", security=secured) as cluster,
         dask_client(cluster.scheduler_address) as client,
-    ):  # fmt: skip
+    ):
         assert client.submit(int).result() == 0
         assert asked[-1] == cluster.scheduler_address
 
@@ -162,10 +153,7 @@ def test_a_scheduler_that_goes_away_is_one_line(
 ) -> None:
     monkeypatch.setattr("cluster.dask.TIMEOUT", 5)
     patience = dask.config.set({"distributed.comm.timeouts.connect": "5s"})  # of its worker's end
-    with patience, LocalCluster(
-        n_workers=1, processes=False, protocol="tcp", host="127.0.0.1",
-        dashboard_address="127.0.0.1:0", worker_dashboard_address="127.0.0.1:0",
-    ) as cluster:  # fmt: skip
+    with patience, local_cluster(1, protocol="tcp") as cluster:
         address = cluster.scheduler_address
 
         def lose() -> None:
@@ -183,10 +171,7 @@ def test_a_scheduler_that_goes_away_is_one_line(
 def operator(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, "Connected"]]:
     """Stand for Dask's operator, with one cluster: there is no Kubernetes here."""
     clusters: dict[str, Connected] = {}
-    with LocalCluster(
-        n_workers=0, threads_per_worker=1, processes=False, protocol="tcp", host="127.0.0.1",
-        dashboard_address="127.0.0.1:0", worker_dashboard_address="127.0.0.1:0",
-    ) as cluster:  # fmt: skip
+    with local_cluster(0, threads_per_worker=1, protocol="tcp") as cluster:
         clusters["landslide/dask"] = Connected(cluster)
 
         def from_name(name: str, namespace: str | None, *, quiet: bool) -> Connected:
@@ -281,12 +266,9 @@ def test_kubernetes_says_how_a_cluster_scales_or_why_not(
                     else {"message": "forbidden: user may not list"}
                 )
             text = json.dumps(answer).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Connection", "close")  # kr8s leaves them open
-            self.send_header("Content-Length", str(len(text)))
-            self.end_headers()
-            self.wfile.write(text)
+            # kr8s leaves connections open.
+            headers = {"Content-Type": "application/json", "Connection": "close"}
+            self.send(text, status, headers)
 
     with serving(Kubernetes) as address:
         config = {

@@ -4,23 +4,18 @@ import os
 from typing import Any
 
 import pytest
-from distributed import Client, Event, LocalCluster, wait
+from distributed import Client, Event, wait
 
 from cluster.preflight import places
 from cluster.preflight.places import on_workers
+from tests.serving import local_cluster
 
 
 def test_each_worker_answers_and_what_it_raises_is_said() -> None:
     def refuse(what: str) -> None:
         raise PermissionError(what)
 
-    with (
-        LocalCluster(
-            n_workers=3, processes=False, dashboard_address="127.0.0.1:0",
-            worker_dashboard_address="127.0.0.1:0",
-        ) as cluster,
-        Client(cluster) as client,
-    ):  # fmt: skip
+    with local_cluster(3) as cluster, Client(cluster) as client:
         workers = set(client.scheduler_info(n_workers=-1)["workers"])
         assert on_workers(client, os.getpid, seconds=60) == dict.fromkeys(workers, os.getpid())
         answers = on_workers(client, refuse, "no entry", seconds=60)
@@ -39,13 +34,7 @@ def test_a_worker_that_does_not_answer_is_waited_for_so_long_and_no_longer(
         return wait(tasks, timeout=0.01)
 
     monkeypatch.setattr(places, "wait", wait_for_one)
-    with (
-        LocalCluster(
-            n_workers=2, processes=False, threads_per_worker=1, dashboard_address="127.0.0.1:0",
-            worker_dashboard_address="127.0.0.1:0",
-        ) as cluster,
-        Client(cluster) as client,
-    ):  # fmt: skip
+    with local_cluster(2, threads_per_worker=1) as cluster, Client(cluster) as client:
         busy, idle = client.scheduler_info(n_workers=-1)["workers"]
         held = client.submit(lambda: Event("released").wait(), workers=[busy])
         answers = on_workers(client, os.getpid, seconds=5)

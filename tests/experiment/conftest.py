@@ -7,8 +7,7 @@ from landslide.chips.loading import load_chips
 from landslide.chips.stream import stream_chips
 from landslide.cube.store import open_cube
 from landslide.experiment.plan import Experiment, plan_experiment
-
-from .quake import CHIPPING, EVENT, write_cube
+from tests.quake import CHIPPING, EVENT, write_cube
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,7 @@ import pytest
 
 from landslide.chips.inputs import PAPER_INPUTS, PAPER_TIMESTEPS
 from landslide.experiment.configurations import configurations, with_baseline
-
-from .quake import SMALL
+from tests.quake import SMALL
 
 SPELT_OUT = "vv+elevation+slope+aspect+curvature"
 

@@ -11,8 +11,7 @@ import xarray as xr
 
 from landslide.experiment.keys import origin_digest, row_key, setup_digest
 from landslide.experiment.plan import Experiment, plan_experiment
-
-from .quake import CHIPPING, EVENT, INSTANT, SMALL
+from tests.quake import CHIPPING, EVENT, INSTANT, SMALL
 
 
 def changed(experiment: Experiment, **changes: Any) -> str:

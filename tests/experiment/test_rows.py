@@ -26,8 +26,7 @@ from landslide.experiment.versions import versions
 from landslide.results.histograms import binned_average_precision
 from landslide.results.table import results_table, row_keys, write_row
 from landslide.training.train import Trained
-
-from .quake import SMALL
+from tests.quake import SMALL
 
 # Trained results by inputs; their table, Any for pandas' sake; its address.
 Sweep = tuple[dict[str, Trained], Any, str]

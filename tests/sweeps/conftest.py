@@ -1,11 +1,20 @@
 """One small cube and one Ray for all sweeps under test."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 import pytest
 
+from cluster.resources import Resources
 from landslide import simulate_cube
+from landslide.command import run_command
+from landslide.experiment.rows import failed_row
+from landslide.results.table import write_row
+from sweeps.planning import Sweep
+
+Fill = Callable[..., None]
+Refused = Callable[[Callable[[list[str]], int | None], Sequence[str]], tuple[str, str]]
 
 
 @pytest.fixture(scope="session")
@@ -26,3 +35,32 @@ def ray(s3_bucket: str, gs_bucket: str) -> Iterator[None]:
         with contextlib.redirect_stdout(None):
             opened.enter_context(ray_cluster(cpus=2))
         yield
+
+
+@pytest.fixture
+def fill() -> Fill:
+    """Give a sweep's configurations rows in its table, of all inputs or some, that none earned."""
+
+    def write(sweep: Sweep, *inputs: str, gpus: float = 0) -> None:
+        for key, config in sweep.keyed(Resources(sweep.base.threads, gpus)).items():
+            if config.inputs in (inputs or sweep.inputs):
+                row = failed_row(sweep.experiment, config, key, "-")
+                write_row(sweep.table, replace(row, error=None, auprc=0.5))
+
+    return write
+
+
+@pytest.fixture
+def refused(capsys: pytest.CaptureFixture[str]) -> Refused:
+    """Run a command that must fail; return its last line, which says why, and what it printed."""
+
+    def run(main: Callable[[list[str]], int | None], words: Sequence[str]) -> tuple[str, str]:
+        assert run_command(lambda: main([*words]), verbose=True) == 1
+        said = capsys.readouterr()
+        lines = said.err.strip().splitlines()
+        (line,) = [each for each in lines if "error: " in each]
+        assert line.startswith("error: ")
+        assert line == lines[-1]
+        return line, said.out
+
+    return run

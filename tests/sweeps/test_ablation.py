@@ -27,6 +27,8 @@ from landslide.training.config import training_config
 from sweeps.ablation import main
 from sweeps.trial import Progress
 
+from .conftest import Refused
+
 QUICK = ["--preset", "quick", "--chip-size", "64", "--epochs", "1"]
 
 
@@ -198,31 +200,24 @@ def test_a_killed_worker_goes_on_from_its_checkpoint_to_the_same_score(
 
 
 def test_impossible_resources_are_an_error_at_once(
-    cube: str, ray: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    cube: str, ray: None, refused: Refused, tmp_path: Path
 ) -> None:
     arguments = [cube, "--table", str(tmp_path / "table"), *QUICK, "--gpus-per-trial", "4"]
-    assert run_command(lambda: main(arguments), verbose=True) == 1
-    error = capsys.readouterr().err.strip().splitlines()[-1]
+    error, _ = refused(main, arguments)
     assert error.startswith("error: no node has CPU 1, GPU 4, as one trial or actor is to have")
     assert not list((tmp_path / "table").glob("*.parquet"))
 
 
 def test_a_node_that_never_comes_is_an_error_after_a_deadline(
-    cube: str,
-    ray: None,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    cube: str, ray: None, refused: Refused, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("cluster.resources._has_autoscaler", lambda: True)
     monkeypatch.setattr("cluster.resources._answer", lambda *_: True)
     arguments = [cube, "--table", str(tmp_path / "table"), *QUICK, "--deadline", "0.1"]
     arguments += ["--gpus-per-trial", "1"]
     arguments += ["--inputs", "vv", "--timesteps", "1"]
-    assert run_command(lambda: main(arguments), verbose=True) == 1
-    said = capsys.readouterr()
-    assert "no node has CPU 1, GPU 1 yet: waiting for one, 0.1 s at most" in said.out
-    error = said.err.strip().splitlines()[-1]
+    error, said = refused(main, arguments)
+    assert "no node has CPU 1, GPU 1 yet: waiting for one, 0.1 s at most" in said
     assert error.startswith("error: no node with CPU 1, GPU 1 came within 0.1 s:")
     assert not list((tmp_path / "table").glob("*.parquet"))
 

@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 from distributed import LocalCluster
 
-from cluster import JOB
 from cluster.dask import dask_client
 from landslide import open_cube
 from landslide.build.assemble import build_cube
 from landslide.build.plan import plan_build
 from landslide.build.recipe import load_recipe
 from landslide.cli import main as landslide_command
-from landslide.command import run_command
-from sweeps.build import main, options
+from sweeps.build import main
+
+from .conftest import Refused
 
 
 @pytest.fixture
@@ -79,6 +79,7 @@ def test_a_scheduler_that_does_not_answer_is_one_line(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
+    refused: Refused,
 ) -> None:
     event, out = write_event(open_cube(cube), tmp_path), tmp_path / "built.zarr"
     monkeypatch.setattr("cluster.dask.TIMEOUT", 1)
@@ -90,8 +91,8 @@ def test_a_scheduler_that_does_not_answer_is_one_line(
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         address = f"tcp://127.0.0.1:{closed.getsockname()[1]}"
-    assert run_command(lambda: main([str(event), str(out), "--dask", address]), verbose=True) == 1
-    assert capsys.readouterr().err.startswith(f"error: no Dask scheduler answers at {address}")
+    line, _ = refused(main, [str(event), str(out), "--dask", address])
+    assert line.startswith(f"error: no Dask scheduler answers at {address}")
     assert not out.exists()
 
 
@@ -108,7 +109,7 @@ def test_workers_that_may_come_are_given_work_for(
     def build(plan: Any, out: str, *, blocks_at_once: int, **_: object) -> None:
         seen["at once"] = blocks_at_once
 
-    monkeypatch.setattr("sweeps.build.dask_client", dask)
+    monkeypatch.setattr("sweeps.workers.dask_client", dask)
     monkeypatch.setattr("landslide.build.asked.load_recipe", str)
     monkeypatch.setattr("landslide.build.asked.plan_build", lambda _: SimpleNamespace(text="plan"))
     monkeypatch.setattr("landslide.build.asked.build_cube", build)
@@ -128,23 +129,7 @@ def test_workers_that_may_come_are_given_work_for(
     ],
 )
 def test_workers_that_cannot_be_are_one_line(
-    arguments: tuple[str, ...], said: str, monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
-    monkeypatch.delenv("DASK_SCHEDULER_ADDRESS", raising=False)
-    assert run_command(lambda: main(["event.toml", "out.zarr", *arguments]), verbose=True) == 1
-    (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("error: ")
-    assert said in line
-
-
-def test_a_submitted_job_leaves_its_cube_where_it_stays(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    arguments: tuple[str, ...], said: str, refused: Refused, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(JOB, "{}")
-    for out in ("gs://bucket/cube.zarr", "/shared/cube.zarr"):
-        assert options(["event.toml", out]).out == out
-    with pytest.raises(SystemExit):
-        options(["event.toml", "cube.zarr"])
-    (line,) = capsys.readouterr().err.splitlines()
-    assert "a submitted job needs an OUT that stays" in line
+    monkeypatch.delenv("DASK_SCHEDULER_ADDRESS", raising=False)
+    assert said in refused(main, ["event.toml", "out.zarr", *arguments])[0]

@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
-from landslide import results_table
-from landslide.command import run_command
+from landslide import open_cube, results_table
 from landslide.cube.fetch import fetch_cube
 from landslide.results.setting import PAPER_EPOCHS
 from landslide.training.bundle import DESCRIPTION
 from sweeps.experiment import main, options, plan_protocols
-from sweeps.showing import _train
+from sweeps.showing import _train, detector_scores, write_page
+
+from .conftest import Fill, Refused
 
 HOW = ["--preset", "quick", "--chip-size", "64", "--block-size", "128", "--epochs", "3"]
 LEAST = ["--min-landslide-pixels", "0"]
@@ -92,13 +93,12 @@ def test_a_second_run_trains_nothing_and_keeps_what_was_written_by_hand(
 
 
 def test_a_model_for_the_figure_that_no_node_could_train_is_an_error(
-    ran: Path, cube: str, ray: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ran: Path, cube: str, ray: None, refused: Refused, tmp_path: Path
 ) -> None:
     more = ["--storage", str(tmp_path), "--precision", "float32", "--gpus-per-trial", "64"]
-    assert run_command(lambda: main(line(cube, ran, *more)), verbose=True) == 1
-    said = capsys.readouterr()
-    assert said.out.count("4 configurations, 4 in the table already") == 2
-    assert said.err.splitlines()[-1].startswith("error: no node has CPU 1, GPU 64, as one trial")
+    error, said = refused(main, line(cube, ran, *more))
+    assert said.count("4 configurations, 4 in the table already") == 2
+    assert error.startswith("error: no node has CPU 1, GPU 64, as one trial")
 
 
 def test_where_the_model_for_the_figure_fails_the_page_goes_without(
@@ -126,8 +126,8 @@ def test_the_model_for_the_figure_is_trained_where_the_events_file_is_not(
 
 
 def test_what_ends_the_second_protocol_leaves_the_page_of_the_first(
-    ran: Path, cube: str, ray: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    ran: Path, cube: str, ray: None, refused: Refused, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     def run(args: Any, sweep: Any) -> int:
         if sweep.experiment.chipping.protocol == "blocked":
@@ -136,13 +136,51 @@ def test_what_ends_the_second_protocol_leaves_the_page_of_the_first(
 
     monkeypatch.setattr("sweeps.experiment.run", run)
     page = tmp_path / "first.md"
-    assert (
-        run_command(lambda: main(line(cube, ran, "--force", "--results", str(page))), verbose=True)
-        == 1
-    )
-    assert capsys.readouterr().err.splitlines()[-1] == "error: no node came"
+    error, _ = refused(main, line(cube, ran, "--force", "--results", str(page)))
+    assert error == "error: no node came"
     assert "## simulated, paper protocol" in page.read_text()
     assert "## simulated, blocked protocol" not in page.read_text()
+
+
+def test_a_page_that_cannot_be_made_yet_ends_nothing(
+    ran: Path, cube: str, ray: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    shown: list[list[str]] = []
+
+    def show(_: Any, planned: dict[str, Any], *__: Any) -> bool:
+        shown.append([*planned])
+        if len(planned) == 1:
+            raise ValueError("no row has a score")
+        return True
+
+    monkeypatch.setattr("sweeps.experiment.run", lambda *_: 0)
+    monkeypatch.setattr("sweeps.experiment.show", show)
+    assert main(line(cube, ran, "--results", str(tmp_path / "RESULTS.md"))) == 0
+    assert shown == [["paper"], ["paper", "blocked"]]
+    assert "no page yet: no row has a score" in caplog.text
+
+
+def test_a_cube_of_another_simulator_has_no_exact_detector(
+    cube: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = open_cube(cube).assign_attrs(simulated_scene='{"shape": [384, 512]}')
+    assert detector_scores(other, {}, None) == {}
+    said = capsys.readouterr().err
+    assert said.startswith("no exact detector, the page goes without: another version of the simul")
+
+
+def test_a_cube_without_images_has_a_page_too(cube: str, tmp_path: Path, fill: Fill) -> None:
+    terrain = str(tmp_path / "terrain.zarr")
+    open_cube(cube).drop_dims("timestep").drop_encoding().to_zarr(terrain, zarr_format=2)
+    page = tmp_path / "RESULTS.md"
+    args = options([terrain, "--table", str(tmp_path / "table"), *HOW, "--inputs", "dem",
+                    "--protocol", "paper", "--results", str(page)])  # fmt: skip
+    planned = plan_protocols(args)
+    fill(planned["paper"])
+    rows = results_table(planned["paper"].table).assign(train_chips=9)
+    write_page(args, planned, rows, None, "a command")
+    assert "| cube | 384 x 512 pixels, 0 images, simulated |" in page.read_text()
 
 
 def test_a_cube_named_from_here_is_the_same_on_every_node(
@@ -211,33 +249,21 @@ def test_a_published_event_is_downloaded_first(
 
 
 def test_without_a_network_a_published_event_is_one_line_with_the_way_out(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    refused: Refused, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nowhere = "http://127.0.0.1:9/api"
     monkeypatch.setattr("sweeps.experiment.fetch_cube", functools.partial(fetch_cube, api=nowhere))
-    assert (
-        run_command(
-            lambda: main(line("hokkaido", tmp_path, "--download-to", str(tmp_path))), verbose=True
-        )
-        == 1
-    )
-    error = capsys.readouterr().err.strip().splitlines()[-1]
+    error, _ = refused(main, line("hokkaido", tmp_path, "--download-to", str(tmp_path)))
     assert error.startswith("error: hokkaido_japan.zip could not be fetched")
     assert "by hand" in error
 
 
 def test_a_page_that_cannot_be_written_is_known_before_anything_is_read(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    refused: Refused, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("")
     where = str(tmp_path / "file" / "RESULTS.md")
-    assert (
-        run_command(
-            lambda: main(line("no-such-cube.zarr", tmp_path, "--results", where)), verbose=True
-        )
-        == 1
-    )
-    error = capsys.readouterr().err.strip().splitlines()[-1]
+    error, _ = refused(main, line("no-such-cube.zarr", tmp_path, "--results", where))
     assert error.startswith(f"error: cannot write the page {where}: ")
     assert "--results" in error
 

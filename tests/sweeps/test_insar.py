@@ -1,16 +1,15 @@
 """InSAR's contribution: the ablation's sweep over inputs with coherence."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from landslide import results_table
-from landslide.experiment.rows import failed_row
-from landslide.results.table import write_row
 from sweeps.ablation import options
 from sweeps.insar import INPUTS, main
 from sweeps.planning import plan_sweep
+
+from .conftest import Fill
 
 QUICK = ["--preset", "quick", "--chip-size", "64", "--epochs", "1", "--timesteps", "1"]
 
@@ -34,27 +33,41 @@ def test_coherence_is_swept_alone_and_beside_the_others_and_compared(
 
 
 def test_other_inputs_are_swept_without_a_comparison(
-    cube: str, ray: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    cube: str, ray: None, fill: Fill, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     table = str(tmp_path / "table")
-    assert main([cube, "--table", table, *QUICK, "--inputs", "vh+opposite", "coherence"]) == 0
+    line = [cube, "--table", table, *QUICK, "--inputs", "vh+opposite", "coherence"]
+    fill(plan_sweep(options(line)), "coherence")
+    assert main(line) == 0
+    assert "2 configurations, 1 in the table already" in (said := capsys.readouterr().out)
     rows = results_table(table)
     assert set(rows["inputs"]) == {"vh+opposite", "coherence"}
-    assert rows["mask"].iloc[0].startswith("vh+vh_opposite+coherence_before")
-    assert "Does coherence help" not in capsys.readouterr().out
+    assert rows["test_pixels"].notna().sum() == 1  # of what was trained
+    assert (rows["mask"].str.startswith("vh+vh_opposite+coherence_before")).all()
+    assert "Does coherence help" not in said
 
 
 def test_rows_of_others_in_the_table_are_not_compared(
-    cube: str, ray: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    cube: str, ray: None, fill: Fill, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     table = str(tmp_path / "table")
-    others = options([cube, "--table", table, *QUICK])
-    sweep = plan_sweep(others)
-    for number, inputs in enumerate(("vv+vh", "vv+vh+coherence")):
-        config = replace(sweep.base, inputs=inputs, timesteps=1)
-        row = failed_row(sweep.experiment, config, f"{number:032x}", "-")
-        write_row(table, replace(row, error=None, auprc=0.5))
-    assert main([cube, "--table", table, *QUICK, "--inputs", "vh+opposite"]) == 0
+    others = [cube, "--table", table, *QUICK, "--inputs", "vv+vh", "vv+vh+coherence"]
+    mine = [cube, "--table", table, *QUICK, "--inputs", "vh+opposite"]
+    for line in (others, mine):
+        fill(plan_sweep(options(line)))
+    assert main(mine) == 0
     said = capsys.readouterr().out
     assert "vv+vh+coherence" in said
     assert "Does coherence help" not in said
+
+
+def test_rows_that_cannot_be_compared_say_why(
+    cube: str, ray: None, fill: Fill, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = [cube, "--table", str(tmp_path / "table"), *QUICK]
+    fill(plan_sweep(options(line, inputs=INPUTS)))
+    assert main(line) == 0
+    first, second = capsys.readouterr().out.split("\nDoes coherence help ")[1:]
+    for said, than in ((first, "vv+vh"), (second, "vv+vh+dem")):
+        assert said.startswith(f"{than}?\n\nnot compared: ")
+        assert "kept no histograms of its scores" in said

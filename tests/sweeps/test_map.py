@@ -17,7 +17,6 @@ import pytest
 import rasterio
 import xarray as xr
 
-from cluster import JOB
 from landslide import open_cube
 from landslide.cli import main as landslide_command
 from landslide.command import run_command
@@ -25,6 +24,8 @@ from landslide.mapping.choices import MapChoices
 from landslide.mapping.inference.work import FOLDER
 from landslide.mapping.run import map_landslides
 from sweeps.map import main, options
+
+from .conftest import Refused
 
 CHUNK = 128
 PRODUCTS = "simulated_20180905"
@@ -251,8 +252,8 @@ def test_a_strip_of_a_killed_dask_worker_is_mapped_by_another(
 
 @pytest.mark.parametrize("where", ["ray", "dask"])
 def test_a_damaged_chunk_is_one_line_wherever_it_is_met(
-    where: str, model: str, chunked: str, ray: None, processes: Any, tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
+    where: str, model: str, chunked: str, ray: None, processes: Any, refused: Refused,
+    tmp_path: Path,
 ) -> None:  # fmt: skip
     damaged = tmp_path / "damaged.zarr"
     xr.open_zarr(chunked, consolidated=False).drop_encoding().chunk(y=CHUNK, x=CHUNK).to_zarr(
@@ -262,30 +263,24 @@ def test_a_damaged_chunk_is_one_line_wherever_it_is_met(
         os.truncate(chunk, chunk.stat().st_size // 2)
     out = tmp_path / "map"
     how = ("--actors", "2") if where == "ray" else ("--dask", processes.scheduler.address)
-    assert (
-        run_command(lambda: main([model, str(damaged), str(out), *how, *MAPPING]), verbose=True)
-        == 1
-    )
-    last = [line for line in capsys.readouterr().err.splitlines() if "error: " in line]
-    assert len(last) == 1
-    assert "damaged" in last[0]
-    assert "--skip-damaged" in last[0]
+    line, _ = refused(main, [model, str(damaged), str(out), *how, *MAPPING])
+    assert "damaged" in line
+    assert "--skip-damaged" in line
     assert [path.name for path in out.iterdir()] == [FOLDER]  # to go on from
 
 
 @pytest.mark.parametrize("where", [("--actors", "2"), ("--dask", "tcp://127.0.0.1:1")])
 def test_what_is_wrong_is_said_before_any_cluster_is_joined(
-    where: tuple[str, ...], chunked: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    where: tuple[str, ...], chunked: str, refused: Refused, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     def joined(*_: Any, **__: Any) -> None:
         raise AssertionError("a cluster was joined")
 
     monkeypatch.setattr("sweeps.map.ray_cluster", joined)
-    monkeypatch.setattr("sweeps.map.dask_client", joined)
+    monkeypatch.setattr("sweeps.workers.dask_client", joined)
     out = tmp_path / "map"
-    assert run_command(lambda: main(["nowhere", chunked, str(out), *where]), verbose=True) == 1
-    (line,) = [line for line in capsys.readouterr().err.splitlines() if "error: " in line]
+    line, _ = refused(main, ["nowhere", chunked, str(out), *where])
     assert f"no trained model at {Path.cwd()}/nowhere" in line
     assert not out.exists()
 
@@ -325,22 +320,6 @@ def test_the_environments_scheduler_maps_unless_actors_are_asked_for(
     monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", "tcp://127.0.0.1:1")
     assert options(["model", "cube.zarr", "out"]).actors is None
     assert options(["model", "cube.zarr", "out", "--actors", "2"]).actors == 2
-
-
-def test_a_submitted_job_leaves_its_map_where_it_stays(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv(JOB, "{}")
-    for out in ("gs://bucket/map", "/shared/map"):
-        assert options(["model", "cube.zarr", out, "--actors", "1"]).out == out
-    with pytest.raises(SystemExit):
-        options(["model", "cube.zarr", "map", "--actors", "1"])
-    (line,) = capsys.readouterr().err.splitlines()
-    assert "a submitted job needs an OUT that stays" in line
-    with pytest.raises(SystemExit):
-        options(["model", "cube.zarr", "/shared/map", "--actors", "1", "--work", "work"])
-    (line,) = capsys.readouterr().err.splitlines()
-    assert "a submitted job needs a --work that stays" in line
 
 
 @pytest.fixture
@@ -410,7 +389,7 @@ def test_workers_that_may_come_are_given_work_for(
         seen["at once"] = look_ahead
         return None, None
 
-    monkeypatch.setattr("sweeps.map.dask_client", dask)
+    monkeypatch.setattr("sweeps.workers.dask_client", dask)
     monkeypatch.setattr("sweeps.map.predict_scene", predict)
     how = ("--dask", "kubernetes:a/b", "--dask-workers", "1", "8")
     main(["model", "cube.zarr", "out", *how])

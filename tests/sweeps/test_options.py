@@ -1,5 +1,7 @@
 """A sweep's command line: what cannot be, and what follows from it."""
 
+import argparse
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,8 +12,12 @@ from cluster.resources import Resources
 from landslide.experiment.rows import failed_row
 from landslide.results.table import write_row
 from sweeps import experiment
-from sweeps.ablation import options
+from sweeps.ablation import options, run
+from sweeps.build import options as build_options
+from sweeps.map import options as map_options
 from sweeps.planning import plan_sweep
+
+from .conftest import Fill
 
 
 @pytest.mark.parametrize(
@@ -52,17 +58,49 @@ def test_rows_in_mixed_precision_are_counted_where_float32_is_to_be_trained(
         assert asked.scored_in_mixed(waiting, Resources(1, 0, None)) == count
 
 
-@pytest.mark.parametrize("option", ["table", "storage"])
+def test_training_anew_what_the_table_has_in_mixed_precision_is_said(
+    cube: str, ray: None, fill: Fill, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    line = [cube, "--table", str(tmp_path / "table"), "--preset", "quick", "--chip-size", "64"]
+    args = options([*line, "--inputs", "vv", "--timesteps", "1", "2"])
+    fill(plan_sweep(args), gpus=1)
+    monkeypatch.setattr("sweeps.ablation.gather_chips", lambda *_, **__: None)
+    monkeypatch.setattr("sweeps.ablation.run_trials", lambda *_, **__: 0)
+    assert run(args) == 0
+    assert "2 of those to train are in the table in mixed precision, and are tra" in caplog.text
+
+
+@pytest.mark.parametrize("bucket", ["gs://bucket", "s3://bucket/"])
+def test_a_table_that_is_a_whole_bucket_is_refused(bucket: str) -> None:
+    with pytest.raises(ValueError, match=r"bucket is a whole bucket: name a folder in it$"):
+        plan_sweep(options(["no-such-cube.zarr", "--table", bucket]))
+
+
+@pytest.mark.parametrize(
+    ("read", "words", "said"),
+    [
+        (options, "CUBE --table", "--table auprc/place would go with the job: give an address"),
+        (options, "CUBE --table /t --storage", "--storage auprc/place would go with the job"),
+        (experiment.options, "CUBE --table /t --results", "--results auprc/place would go with"),
+        (build_options, "EVENT", "a submitted job needs an OUT that stays"),
+        (map_options, "--actors 1 MODEL CUBE", "a submitted job needs an OUT that stays"),
+        (map_options, "--actors 1 MODEL CUBE /out --work", "job needs a --work that stays"),
+    ],
+)
 def test_a_submitted_job_writes_where_it_stays(
-    option: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+    read: Callable[[list[str]], argparse.Namespace], words: str, said: str,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    line = words.split()
+    assert "auprc/place" in vars(read([*line, "auprc/place"])).values()  # by hand
     monkeypatch.setenv(JOB, "{}")
     for place in ("gs://bucket/place", "/shared/place"):
-        assert vars(options(["cube.zarr", "--table", "/t", f"--{option}", place]))[option] == place
+        assert place in vars(read([*line, place])).values()
     with pytest.raises(SystemExit):
-        options(["cube.zarr", "--table", "/shared/table", f"--{option}", "auprc/place"])
-    (line,) = capsys.readouterr().err.splitlines()
-    assert f"--{option} auprc/place would go with the job" in line
+        read([*line, "auprc/place"])
+    (told,) = capsys.readouterr().err.splitlines()
+    assert said in told
 
 
 def test_a_submitted_job_downloads_where_every_worker_can_read(

@@ -61,6 +61,19 @@ def test_all_that_a_sweep_needs_is_tried_and_nothing_is_left_behind(
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
+def test_each_worker_of_a_dask_cluster_is_tried_too(preflight: Answers, processes: Any) -> None:
+    code, checks = preflight("--dask", processes.scheduler.address)
+    assert code == 0
+    workers = {where for where, _ in checks if where.startswith("Dask ")}
+    assert len(workers) == 2
+    for worker in workers:
+        assert {what for where, what in checks if where == worker} == {
+            "packages", "cube", "table", "storage",
+        }  # fmt: skip
+        assert "of vv read at" in str(checks[worker, "cube"]["said"])
+    assert ", 2 chunks at a time" in str(checks["sweep", "reading"]["said"])
+
+
 def test_a_folder_that_cannot_be_written_fails_from_every_place(
     preflight: Answers, tmp_path: Path
 ) -> None:

@@ -7,14 +7,17 @@ from typing import Any
 import pytest
 import torch
 
+from cluster.resources import Resources
 from landslide import results_table
 from landslide.chips.sizes import Room
-from landslide.command import run_command
 from landslide.results.labels import AS_LONG
 from landslide.results.summary import report
 from sweeps import pretraining
-from sweeps.pretraining import main
-from sweeps.unlabelled import ORIGIN
+from sweeps.planning import plan_sweep
+from sweeps.pretraining import main, options
+from sweeps.unlabelled import ORIGIN, configs_of, plan_scene, weights_to_begin_with
+
+from .conftest import Refused
 
 QUICK = ["--preset", "quick", "--chip-size", "64", "--epochs", "1", "--timesteps", "1"]
 
@@ -68,6 +71,28 @@ def test_what_began_at_random_or_pretrained_is_trained_on_few_labels_and_all(
     assert {f: f.stat().st_mtime_ns for f in (tmp_path / "table").iterdir()} == before
 
 
+def test_pretraining_may_make_passes_of_its_own(cube: str, tmp_path: Path) -> None:
+    how = [cube, "--inputs", "vv", "--labelled", "2", "--table", str(tmp_path / "table"), *QUICK]
+    found = {}
+    for more in ([], ["--pretraining-epochs", "3"]):
+        args = options([*how, *more])
+        sweep = plan_sweep(args)
+        scene = plan_scene(args, sweep)
+        weights = weights_to_begin_with(args, sweep, scene[0], Resources(1, 0))
+        (pretrained,) = weights.values()
+        configs = configs_of(args, sweep, scene, weights, sweep.stream.chips)
+        begun = {(each.origin, each.epochs) for each in configs if each.start in weights}
+        (as_long,) = [e.epochs for e in configs if (e.origin, e.labelled_chips) == (AS_LONG, None)]
+        found[pretrained.epochs] = (begun, as_long, *weights)
+    assert [origin for (origin, _), *_ in (sorted(each[0]) for each in found.values())] == [
+        ORIGIN, f"{ORIGIN} for 3 epochs",
+    ]  # fmt: skip
+    (usual, once, usual_address), (longer, thrice, address) = found[1], found[3]
+    assert {epochs for _, epochs in usual} == {epochs for _, epochs in longer}
+    assert thrice > once
+    assert address != usual_address
+
+
 def test_a_pretraining_that_fails_takes_down_no_other(
     cube: str, ray: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -102,17 +127,11 @@ def test_a_pretraining_that_fails_takes_down_no_other(
 
 
 def test_a_scene_that_does_not_fit_is_one_line_before_it_is_read(
-    cube: str, ray: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
+    cube: str, ray: None, refused: Refused, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(pretraining, "room_for_chips", lambda *_: Room(1e9, 1e6))
     table = str(tmp_path / "table")
-    assert (
-        run_command(lambda: main([cube, "--inputs", "vv", "--table", table, *QUICK]), verbose=True)
-        == 1
-    )
-    said = capsys.readouterr()
-    last = said.err.splitlines()[-1]
+    last, said = refused(main, [cube, "--inputs", "vv", "--table", table, *QUICK])
     assert last.startswith("error: the scene's chips, ")
     assert "the smallest node has 1 GB, 0.001 GB of it for Ray's object store; ask for" in last
-    assert "Dask dashboard" not in said.out
+    assert "Dask dashboard" not in said

@@ -11,11 +11,14 @@ import pytest
 from landslide import results_table, simulate_cube
 from landslide.chips.optimize import optimize_cube
 from landslide.chips.sizes import Room, chip_bytes
-from landslide.command import run_command
 from landslide.results.labels import AS_LONG
+from landslide.training.config import training_config
 from sweeps import transfer
 from sweeps.planning import plan_sweep
-from sweeps.transfer import main, names_of, options
+from sweeps.stages import few_labels
+from sweeps.transfer import main, names_of, options, plan_source
+
+from .conftest import Refused
 
 QUICK = ["--preset", "quick", "--chip-size", "64", "--epochs", "2", "--timesteps", "1"]
 
@@ -105,6 +108,23 @@ def test_a_model_is_carried_to_another_event_in_every_way(
     assert {f: f.stat().st_mtime_ns for f in (tmp_path / "table").iterdir()} == before
 
 
+def test_what_is_tuned_begins_with_the_weights_that_are_there(tmp_path: Path) -> None:
+    (tmp_path / "weights").write_bytes(b"weights")
+    there, lost = (str(tmp_path / name) for name in ("weights", "lost"))
+    args: Any = SimpleNamespace(labelled=[1], fine_tuning_rate=None, fine_tuning_epochs=None)
+    base = training_config("quick", epochs=25, inputs="vv", timesteps=1)
+    sweep: Any = SimpleNamespace(base=base, configs=[base])
+    weights = {
+        ("zero-shot from a", "vv", 1, 0): (there, "cd"),
+        ("zero-shot from b", "vv", 1, 0): (lost, "ef"),
+    }
+    configs = few_labels(args, sweep, 2, weights)
+    begun = [(config.start, config.begun_on) for config in configs]
+    assert begun == [*[("none", "")] * 4, (there, "cd"), (there, "cd")]
+    # Tuned for an eighth of the epochs; what begins at random is trained for as many, or for both.
+    assert [config.epochs for config in configs] == [25, 25, 28, 28, 0, 3]
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -113,18 +133,11 @@ def test_a_model_is_carried_to_another_event_in_every_way(
     ],
 )
 def test_what_cannot_be_is_one_line_before_anything_is_read(
-    arguments: list[str], said: str, cube: str, kaikoura: str, tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
+    arguments: list[str], said: str, cube: str, kaikoura: str, refused: Refused, tmp_path: Path
+) -> None:
     named = [cube if each == "CUBE" else each for each in arguments]
-    assert (
-        run_command(
-            lambda: main([kaikoura, *QUICK, "--table", str(tmp_path / "table"), *named]),
-            verbose=True,
-        )
-        == 1
-    )
-    assert said in capsys.readouterr().err.strip().splitlines()[-1]
+    line, _ = refused(main, [kaikoura, *QUICK, "--table", str(tmp_path / "table"), *named])
+    assert said in line
     assert not list(tmp_path.iterdir())
 
 
@@ -137,6 +150,30 @@ def test_a_number_that_trains_nothing_is_one_line(
     (line,) = capsys.readouterr().err.splitlines()
     assert option in line
     assert "give" in line
+
+
+@pytest.mark.parametrize("way", ["store", "stream"])
+def test_chips_of_several_cubes_are_trained_on_from_memory_alone(
+    way: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = ["target.zarr", "--from", "source.zarr", "--chips"]
+    assert options([*line, "memory"]).chips == "memory"
+    with pytest.raises(SystemExit):
+        options([*line, way])
+    (said,) = capsys.readouterr().err.splitlines()
+    assert "trained on from memory: leave out --chips" in said
+
+
+def test_a_source_may_be_an_event_file_that_names_its_cube(
+    second: str, kaikoura: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "quake.toml"
+    file.write_text(f'name = "quake"\ntime = 2018-09-05T18:07:59Z\ncube = "{second}"\n')
+    args = options([kaikoura, "--from", str(file), *QUICK, "--event", "kaikoura"])
+    source = plan_source(args, str(file)).experiment
+    assert (source.event.name, source.cube) == ("quake", second)
+    alone = plan_source(args, second).experiment
+    assert (alone.event.name, alone.cube) == ("simulated", second)
 
 
 @pytest.mark.parametrize(
@@ -158,35 +195,28 @@ def planned(event: str, cube: str) -> Any:
 
 @pytest.mark.parametrize("layout", ["the same", "optimised"])
 def test_the_targets_own_cube_is_no_source_under_whatever_name_and_in_whatever_layout(
-    layout: str, kaikoura: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    layout: str, kaikoura: str, refused: Refused, tmp_path: Path
 ) -> None:
     copy, table = str(tmp_path / "copy.zarr"), tmp_path / "table"
     if layout == "the same":
         shutil.copytree(kaikoura, copy)
     else:
         optimize_cube(kaikoura, copy)
-    assert (
-        run_command(
-            lambda: main([kaikoura, "--from", copy, *QUICK, "--table", str(table)]), verbose=True
-        )
-        == 1
-    )
-    last = capsys.readouterr().err.splitlines()[-1]
-    assert last.startswith(f"error: {copy} has the labels of {kaikoura}, ")
+    line, _ = refused(main, [kaikoura, "--from", copy, *QUICK, "--table", str(table)])
+    assert line.startswith(f"error: {copy} has the labels of {kaikoura}, ")
     assert not table.exists()
 
 
 def test_cubes_that_do_not_fit_together_are_one_line_before_any_is_read(
-    cube: str, kaikoura: str, ray: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    cube: str, kaikoura: str, ray: None, refused: Refused, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     line = [kaikoura, "--from", cube, "--inputs", "vv", *QUICK, "--table", str(tmp_path / "table")]
     sweeps = [plan_sweep(options([address, *line[1:]])) for address in (kaikoura, cube)]
     size = sum(chip_bytes(sweep.stream) for sweep in sweeps)
     # For the cubes, for what is trained on together, for those that share it, and for a trial.
     monkeypatch.setattr(transfer, "room_for_chips", lambda *_: Room(4 * size - 1))
-    assert run_command(lambda: main(line), verbose=True) == 1
-    said = capsys.readouterr()
-    assert said.err.splitlines()[-1].startswith("error: the chips of 2 cubes, ")
-    assert "Dask dashboard" not in said.out
+    error, said = refused(main, line)
+    assert error.startswith("error: the chips of 2 cubes, ")
+    assert "Dask dashboard" not in said
     transfer.require_room(sweeps, Room(4 * size, size))

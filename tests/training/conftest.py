@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 import xarray as xr
 
 from landslide.chips.split import TEST, TRAIN, UNUSED, VALIDATION
@@ -12,8 +13,26 @@ from landslide.cube.events import Event, event_to_attribute
 from landslide.cube.labels import NO_DATA
 from landslide.training import run
 from landslide.training.config import TrainingConfig
+from landslide.training.train import Trained
 
 MakeChips = Callable[..., xr.Dataset]
+
+
+def same_weights(one: Trained, other: Trained) -> bool:
+    state, other_state = one.network.state_dict(), other.network.state_dict()
+    return all(torch.equal(state[name], other_state[name]) for name in state)
+
+
+def assert_same(one: Trained, other: Trained) -> None:
+    """Assert that two runs gave the same, to the bit."""
+    assert one.history == other.history
+    assert one.best_epoch == other.best_epoch
+    assert one.normalization == other.normalization
+    assert (one.auprc, one.prevalence) == (other.auprc, other.prevalence)
+    np.testing.assert_array_equal(one.test_scores, other.test_scores)
+    np.testing.assert_array_equal(one.test_labels, other.test_labels)
+    assert same_weights(one, other)
+
 
 HEIGHT, WIDTH = 32, 64  # rectangular, so that a swapped axis fails; both fit every network
 COUNTS = (1, 3)

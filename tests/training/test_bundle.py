@@ -4,13 +4,11 @@ import hashlib
 import json
 import math
 import pickle
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import fsspec
 import numpy as np
 import pytest
 import torch
@@ -32,14 +30,9 @@ SPLIT_TEXT = '{"protocol": "blocked", "chip_size": 64, "chips": []}\n'
 
 
 @pytest.fixture(params=["disk", "memory"])
-def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+def folder(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Address of a folder that is not there yet."""
-    if request.param == "disk":
-        yield f"{tmp_path}/models/vv"
-        return
-    name = uuid.uuid4().hex
-    yield f"memory://{name}/vv"
-    fsspec.filesystem("memory").rm(f"/{name}", recursive=True)
+    return f"{tmp_path}/models/vv" if request.param == "disk" else "memory://models/vv"
 
 
 @pytest.fixture

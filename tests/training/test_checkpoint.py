@@ -1,11 +1,10 @@
 """A run that was interrupted goes on to the result of one that was not."""
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import fsspec
 import numpy as np
 import pytest
 import torch
@@ -17,7 +16,9 @@ from landslide.training import run
 from landslide.training.config import TrainingConfig
 from landslide.training.network import build_network
 from landslide.training.run import Run
-from landslide.training.train import Trained, train
+from landslide.training.train import train
+
+from .conftest import assert_same
 
 MakeChips = Callable[..., xr.Dataset]
 Small = Callable[..., TrainingConfig]
@@ -33,13 +34,6 @@ def checkpoint(tmp_path: Path) -> str:
     return f"{tmp_path}/runs/abc.checkpoint"
 
 
-@pytest.fixture
-def in_memory() -> Iterator[str]:
-    """Address of a checkpoint in a store that has no folders of its own."""
-    yield "memory://runs/abc.checkpoint"
-    fsspec.filesystem("memory").rm("/runs", recursive=True)
-
-
 def interrupt(chips: xr.Dataset, config: TrainingConfig, checkpoint: str, epoch: int) -> None:
     """Train until an epoch ends, and no further."""
 
@@ -49,15 +43,6 @@ def interrupt(chips: xr.Dataset, config: TrainingConfig, checkpoint: str, epoch:
 
     with pytest.raises(InterruptedRunError):
         train(chips, config, checkpoint=checkpoint, report=report)
-
-
-def assert_same(one: Trained, other: Trained) -> None:
-    assert one.history == other.history
-    assert one.best_epoch == other.best_epoch
-    state, other_state = one.network.state_dict(), other.network.state_dict()
-    assert all(torch.equal(state[name], other_state[name]) for name in state)
-    np.testing.assert_array_equal(one.test_scores, other.test_scores)
-    assert (one.auprc, one.prevalence) == (other.auprc, other.prevalence)
 
 
 @pytest.mark.parametrize("validation", [0, 3])
@@ -139,8 +124,10 @@ def test_so_does_a_network_that_draws_numbers_as_it_trains(
 
 
 def test_a_run_interrupted_twice_adds_its_seconds(
-    in_memory: str, make_chips: MakeChips, small: Small, monkeypatch: pytest.MonkeyPatch
+    make_chips: MakeChips, small: Small, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """In a store that has no folders of its own."""
+    checkpoint = "memory://runs/abc.checkpoint"
     clock, step = [0.0], Run.step
 
     def timed(training: Run, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
@@ -148,17 +135,17 @@ def test_a_run_interrupted_twice_adds_its_seconds(
         return step(training, x, y)
 
     def seconds() -> float:
-        data = io.BytesIO(read_bytes(in_memory))
+        data = io.BytesIO(read_bytes(checkpoint))
         return float(torch.load(data, weights_only=True)["progress"]["seconds"])
 
     monkeypatch.setattr(run.time, "perf_counter", lambda: clock[0])
     monkeypatch.setattr(Run, "step", timed)
     chips, config = make_chips(train=4, test=1), small(epochs=4, checkpoint_every=1)
-    interrupt(chips, config, in_memory, 2)  # before the second checkpoint
+    interrupt(chips, config, checkpoint, 2)  # before the second checkpoint
     assert seconds() == 1
-    interrupt(chips, config, in_memory, 3)
+    interrupt(chips, config, checkpoint, 3)
     assert seconds() == 2
-    resumed = train(chips, config, checkpoint=in_memory)
+    resumed = train(chips, config, checkpoint=checkpoint)
     assert resumed.seconds == 4
     assert_same(resumed, train(chips, config))
 

@@ -19,7 +19,6 @@ from landslide.chips.passing import ChipStream
 from landslide.chips.split import TEST, TRAIN, UNUSED, VALIDATION, Chipping
 from landslide.chips.stream import plan_stream
 from landslide.chips.survey import Chips, survey
-from landslide.cube.events import Event
 from landslide.training import compiling, normalization, sources
 from landslide.training import train as training
 from landslide.training.bundle import load_bundle, save_bundle
@@ -28,51 +27,32 @@ from landslide.training.feeding import Feed, Resident, Stored, Streamed
 from landslide.training.metrics import change_baselines
 from landslide.training.normalization import fit_normalization, known_normalization
 from landslide.training.sources import feed_parts
-from landslide.training.train import Trained, train
+from landslide.training.train import train
+from tests.quake import EVENT, SHAPE, make_cube
+
+from .conftest import assert_same
 
 Small = Callable[..., TrainingConfig]
-INSTANT = np.datetime64("2020-05-04T12:00", "ns")
-EVENT = Event("quake", INSTANT, INSTANT)
-SHAPE, SIZE = (96, 160), 32  # 3 x 5 chips
+SIZE = 32  # 3 x 5 chips
 PARTS = [TRAIN, TEST, TRAIN, VALIDATION, TRAIN] * 2 + [UNUSED, TRAIN, TEST, TRAIN, TRAIN]
 CPU = torch.device("cpu")
 
 
-def make_cube(chunk: int) -> xr.Dataset:
-    """Make a cube in memory, in blocks, in which landslides darken VV."""
-    random = np.random.default_rng(0)
-    labels = np.zeros(SHAPE, np.uint8)
-    for y in range(0, SHAPE[0], SIZE):
-        for x in range(0, SHAPE[1], SIZE):
-            labels[y + 4 : y + 14, x + 6 : x + 22] = 1
-    times = [INSTANT + np.timedelta64(day, "D") for day in (-24, -12, 12, 24)]
-    darker = np.array([0, 0, -2, -2])[:, None, None] * (labels == 1)
-    images = np.exp(-2 + random.normal(0, 0.4, (4, *SHAPE)) + darker).astype(np.float32)
-    images[:, 40:44, 3:9] = np.nan
-    terrain = {
-        name: (("y", "x"), random.uniform(0, 1, SHAPE).astype(np.float32))
-        for name in ("dem", "dem_slope_radians", "dem_aspect", "dem_curvature")
-    }
-    terrain["dem_aspect"][1][:5] = np.nan
-    return xr.Dataset(
-        {
-            "vv": (("timestep", "y", "x"), images),
-            "vh": (("timestep", "y", "x"), images * np.float32(0.2)),
-            "landslides": (("y", "x"), labels),
-            **terrain,
-        },
-        coords={"timestep": times, "sat:orbit_state": ("timestep", ["descending"] * 4)},
-    ).chunk(y=chunk, x=chunk)
-
-
 def plan(chunk: int, parts: list[str] = PARTS) -> ChipStream:
+    """Plan chips of a cube in blocks, in which flat ground has no aspect."""
     chipping = Chipping("blocked", chip_size=SIZE)
     corners = [(y, x) for x in range(0, SHAPE[1], SIZE) for y in range(0, SHAPE[0], SIZE)]
     chips = [{"y": y, "x": x, "part": p} for (y, x), p in zip(corners, parts, strict=True)]
     split = json.dumps({"protocol": "blocked", "chip_size": SIZE, "chips": chips})
-    cube = make_cube(chunk)
+    cube = make_cube()
+    cube["dem_aspect"][:5] = np.nan
     return plan_stream(
-        cube, EVENT, inputs=["vv+vh+dem"], timesteps=(1, 2), chipping=chipping, split=split
+        cube.chunk(y=chunk, x=chunk),
+        EVENT,
+        inputs=["vv+vh+dem"],
+        timesteps=(1, 2),
+        chipping=chipping,
+        split=split,
     )
 
 
@@ -94,16 +74,6 @@ def ways(stream: ChipStream, tmp_path: Path) -> dict[str, Chips]:
 def small_window(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hold fewer chips of a stream than there are: one batch."""
     monkeypatch.setattr(sources, "WINDOW_BYTES", 1)
-
-
-def assert_same(one: Trained, other: Trained) -> None:
-    assert one.history == other.history
-    assert one.normalization == other.normalization
-    assert (one.auprc, one.prevalence) == (other.auprc, other.prevalence)
-    np.testing.assert_array_equal(one.test_scores, other.test_scores)
-    np.testing.assert_array_equal(one.test_labels, other.test_labels)
-    state, other_state = one.network.state_dict(), other.network.state_dict()
-    assert all(torch.equal(state[name], other_state[name]) for name in state)
 
 
 @pytest.mark.parametrize("inputs", ["vv", "vv+vh+dem", "dem"])

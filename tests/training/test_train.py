@@ -18,13 +18,10 @@ from landslide.training.normalization import normalize, select_channels
 from landslide.training.run import predict
 from landslide.training.train import Trained, train
 
+from .conftest import same_weights
+
 MakeChips = Callable[..., xr.Dataset]
 Small = Callable[..., TrainingConfig]
-
-
-def same_weights(one: Trained, other: Trained) -> bool:
-    state, other_state = one.network.state_dict(), other.network.state_dict()
-    return all(torch.equal(state[name], other_state[name]) for name in state)
 
 
 def scores_of(trained: Trained, chips: xr.Dataset, part: str) -> tuple[torch.Tensor, torch.Tensor]:

@@ -1,5 +1,5 @@
 """Chips in a Zarr store of their own, for sets larger than memory."""
 
-from landslide.chips.chip_store.whole import chip_store_name, open_chip_store, write_chip_store
+from landslide.chips.chip_store.whole import LAYOUT, open_chip_store, write_chip_store
 
-__all__ = ["chip_store_name", "open_chip_store", "write_chip_store"]
+__all__ = ["LAYOUT", "open_chip_store", "write_chip_store"]

@@ -8,7 +8,6 @@ import functools
 import hashlib
 import json
 import uuid
-from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
 from typing import Any
@@ -23,57 +22,19 @@ from landslide.chips.chip_store.arrays import (
     JOURNAL,
     NOT_YET,
     create_arrays,
-    writable_arrays,
     writable_group,
 )
 from landslide.chips.chip_store.reading import lazy_array, read_array
 from landslide.chips.chip_store.writing import note, write_batch
-from landslide.chips.inputs import union
 from landslide.chips.loading import finish
 from landslide.chips.passing import ChipStream, map_chips
 from landslide.chips.split import PARTS
 from landslide.chips.survey import CHIP_STORE
 from landslide.cube.address import open_group
-from landslide.cube.events import Event, event_to_attribute
 from landslide.cube.readers import AUTO, choose_reader
 
-LAYOUT = 3
+LAYOUT = 4
 """Changes with what a chip store holds, so that no store of another version is taken for one."""
-
-
-def chip_store_name(
-    *,
-    cube_digest: str,
-    event: Event,
-    split: str,
-    inputs: Sequence[str],
-    timesteps: Sequence[int],
-    orbit: str | None,
-) -> str:
-    """Return the name of the store of these chips, so that another sweep finds and reuses it.
-
-    Parameters
-    ----------
-    cube_digest : str
-    event : Event
-    split : str
-        Each chip's corner and part, as `split_to_json` writes them.
-    inputs, timesteps : sequences
-        All input sets and timestep counts of the sweep.
-    orbit : str or None
-        The geometry asked for, if any.
-    """
-    determined = {
-        "layout": LAYOUT,
-        "cube": cube_digest,
-        "event": event_to_attribute(event),
-        "split": hashlib.sha256(split.encode()).hexdigest(),
-        "channels": union(inputs).channels,
-        "timesteps": sorted(set(timesteps)),
-        "orbit": orbit,
-    }
-    digest = hashlib.sha256(json.dumps(determined, sort_keys=True).encode()).hexdigest()
-    return f"chips-{digest[:24]}.zarr"
 
 
 def write_chip_store(
@@ -117,16 +78,11 @@ def write_chip_store(
             group.update_attributes(begun | channels)
     if (group.attrs.get("layout"), group.attrs.get("plan")) != (LAYOUT, plan):
         raise ValueError(f"{address} holds other chips: delete it, or name another address")
-    complete = group.attrs["complete"]
-    arrays = writable_arrays(group) if complete else create_arrays(group, stream.chips)
+    if group.attrs["complete"]:
+        return
+    arrays = create_arrays(group, stream.chips)
     noted = {name: arrays[name][:] for name in JOURNAL}
     left = noted["rejected"] == NOT_YET
-    if not any(reading.skip_damaged for reading in stream.readings):
-        left |= noted["damaged"]  # another run was content without these
-    if complete and not left.any():
-        return
-    if complete:
-        group.update_attributes({"complete": False})
     if left.any():
         write = functools.partial(write_batch, address, uuid.uuid4().hex)
         places = np.arange(left.size)  # a chip's number is its place in the store
@@ -190,8 +146,8 @@ def open_chip_store(address: str, *, reader: str = AUTO) -> xr.Dataset:
 
 
 def _plan_digest(stream: ChipStream) -> str:
-    chips = stream.chips
-    digest = hashlib.sha256(json.dumps(chips.attrs, sort_keys=True).encode())
+    chips, skipped = stream.chips, any(reading.skip_damaged for reading in stream.readings)
+    digest = hashlib.sha256(json.dumps([chips.attrs, skipped], sort_keys=True).encode())
     for name in ("corner_y", "corner_x", "part", "timesteps", "sar_channel", "static_channel"):
         digest.update(json.dumps(chips[name].to_numpy().tolist()).encode())
     digest.update(np.ascontiguousarray(chips["label"].to_numpy()).data)

@@ -22,6 +22,7 @@ from landslide.chips.optimize.source import read_region
 from landslide.chips.optimize.unfinished import Unfinished
 from landslide.cube.address import plain_errors, plain_write_errors
 from landslide.cube.readers import pipeline
+from landslide.errors import one_line
 from landslide.storage import remove
 
 Record = dict[str, Any]
@@ -75,7 +76,7 @@ class Copying:
                 with plain_errors(self.target.out):
                     stored = np.asarray(arrays[region.variable][region.slices])
             except (ValueError, RuntimeError) as error:  # what codecs raise
-                return " ".join(str(error).split())[:120]
+                return one_line(error, 120)
             same = digest(stored, self.layout.variables[region.variable]) == expected[region]
             return "" if same else "other values"
 

@@ -26,8 +26,8 @@ SHAPE = (96, 160)  # 3 x 5 chips
 DAYS = (-24, -12, 12, 24)
 
 
-def write_cube(folder: Path) -> str:
-    """Write a cube of two images on either side, in which landslides darken VV."""
+def make_cube() -> xr.Dataset:
+    """Make a cube of two images on either side, in which landslides darken VV."""
     random = np.random.default_rng(0)
     labels = np.zeros(SHAPE, np.uint8)
     for y in range(0, SHAPE[0], 32):
@@ -42,7 +42,7 @@ def write_cube(folder: Path) -> str:
         name: (("y", "x"), random.uniform(0, 1, SHAPE).astype(np.float32))
         for name in ("dem", "dem_slope_radians", "dem_aspect", "dem_curvature")
     }
-    cube = xr.Dataset(
+    return xr.Dataset(
         {
             "vv": (("timestep", "y", "x"), images),
             "vh": (("timestep", "y", "x"), images * np.float32(0.2)),
@@ -57,6 +57,10 @@ def write_cube(folder: Path) -> str:
         },
         attrs={"event": event_to_attribute(EVENT)},
     )
+
+
+def write_cube(folder: Path) -> str:
+    """Write the cube, unconsolidated."""
     encoding = {name: {"chunks": (2, 48, 80)} for name in ("vv", "vh")}
-    cube.to_zarr(str(folder / "quake.zarr"), consolidated=False, encoding=encoding)
+    make_cube().to_zarr(str(folder / "quake.zarr"), consolidated=False, encoding=encoding)
     return str(folder / "quake.zarr")
