@@ -66,7 +66,10 @@ def _parser() -> argparse.ArgumentParser:
     simulate.add_argument("--overwrite", action="store_true", help=OVERWRITE)
     simulate.set_defaults(run=_simulate)
 
-    _add_build(commands)
+    build = options.subcommand(commands, "build", "build a cube from archives; run again to go on")
+    add_build_options(build)
+    build.set_defaults(run=_build)
+
     _add_optimize(commands)
 
     train = options.subcommand(commands, "train", "train one model and save it as a bundle")
@@ -99,12 +102,6 @@ def _parser() -> argparse.ArgumentParser:
 
     add_figures(commands)
     return parser
-
-
-def _add_build(commands: Any) -> None:
-    build = options.subcommand(commands, "build", "build a cube from archives; run again to go on")
-    add_build_options(build)
-    build.set_defaults(run=_build)
 
 
 def _add_optimize(commands: Any) -> None:

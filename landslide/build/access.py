@@ -6,6 +6,7 @@ these, so that the same thing going wrong is always said in the same words.
 
 import functools
 import logging
+import math
 import re
 import tempfile
 import threading
@@ -17,6 +18,7 @@ import fsspec
 from rasterio import DatasetReader
 from rasterio.errors import RasterioError
 
+from landslide.build.grid import require_on_earth
 from landslide.build.signing import Signer, unsigned
 from landslide.storage import text_without_secrets, without_secrets
 
@@ -158,16 +160,19 @@ def require_place(
     Raises
     ------
     ValueError
-        Where there is neither, or it does not say where its pixels lie.
+        Where there is neither, or it does not say where on the Earth its pixels lie.
     """
     name = called(without_secrets(address), what)
     declared = crs if image.crs is None else str(image.crs.to_wkt())
-    if declared is None or image.transform.is_identity:
+    at = image.transform
+    placed = all(map(math.isfinite, at)) and not at.is_identity and not at.is_degenerate
+    if declared is None or not placed:
         lacks = "coordinate reference system" if declared is None else "georeference"
         raise ValueError(
             f"{name} has no {lacks}: set it (gdal_edit.py -a_srs EPSG:… -a_ullr …), or fetch the "
             "file again"
         )
+    require_on_earth(declared, name)
     return declared
 
 

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-import numpy as np
 import xarray as xr
 from odc.geo.geobox import GeoBox
 from odc.geo.xr import xr_coords
@@ -18,7 +17,7 @@ from landslide.build.fingerprint import as_recorded
 from landslide.build.plan import BuildPlan
 from landslide.build.stages import LABELS, Stage, stages
 from landslide.build.target import PROGRESS, Target, target_at
-from landslide.build.writing import counts_attribute, write_layer
+from landslide.build.writing import write_layer
 from landslide.chips.optimize.layout import VERSION, Layout
 from landslide.cube.address import plain_write_errors
 from landslide.cube.events import event_to_attribute
@@ -74,7 +73,7 @@ def build_cube(
     FileExistsError
         Where something else lies at `out`.
     ValueError
-        Where a source cannot be used, or a layer does not fit the schema or the grid.
+        Where a source cannot be used, or a layer does not fit the schema.
     OSError
         Where a source cannot be read, or the cube cannot be written.
     """
@@ -196,7 +195,7 @@ def _build(
     work: _Work, stage: Stage, layer: xr.Dataset, plan: BuildPlan, blocks_at_once: int | None
 ) -> dict[str, float]:
     """Build one layer, and return which share of a variable's samples lack, where any do."""
-    layer, digest = on_grid(layer, plan.grid, stage.name), work.digests[stage.name]
+    layer, digest = on_grid(layer, plan.grid), work.digests[stage.name]
     objects, counts = write_layer(
         work.target, stage.name, layer, plan.recipe.event, digest, work.layout, blocks_at_once
     )
@@ -209,26 +208,21 @@ def _build(
         "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
     }
     if counts:
-        entry["samples"] = counts_attribute(counts)
+        entry["samples"] = {name: asdict(of) for name, of in counts.items()}
     work.target.commit(stage.name, entry, objects, cube_attributes(plan))
     lacking = {name: of.missing + of.rejected for name, of in counts.items()}
     return {name: count / layer[name].size for name, count in lacking.items() if count}
 
 
-def on_grid(layer: xr.Dataset, grid: GeoBox, name: str) -> xr.Dataset:
+def on_grid(layer: xr.Dataset, grid: GeoBox) -> xr.Dataset:
     """Return a layer in the house's form, its variables bound to the grid's reference system.
 
     Raises
     ------
     ValueError
-        Where it does not fit the schema, or lies on another grid.
+        Where it does not fit the schema.
     """
-    coords = xr_coords(grid)
-    for axis in ("y", "x"):
-        given = layer[axis].to_numpy() if axis in layer.coords else np.empty(0)
-        if given.shape != coords[axis].shape or not np.array_equal(given, coords[axis]):
-            raise ValueError(f"the layer {name} does not lie on the cube's grid along {axis}")
-    house = house_schema(layer.assign_coords(coords))
+    house = house_schema(layer.assign_coords(xr_coords(grid)))
     for variable in house.data_vars:
         if variable in VARIABLES:
             house[variable].attrs["grid_mapping"] = "spatial_ref"

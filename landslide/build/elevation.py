@@ -10,6 +10,7 @@ more than twice as fine as the grid, a pixel gets the mean of the samples in it.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import shapely
@@ -23,10 +24,10 @@ from landslide.build.rasters import (
     Raster,
     describe_raster,
     extent,
+    read_onto,
     resample,
     touches,
     window_over,
-    windows_over,
 )
 from landslide.build.signing import Signer, unsigned
 from landslide.storage import without_secrets
@@ -100,13 +101,10 @@ def described_dem(
     Raises
     ------
     ValueError
-        Where no source is given, one has no CRS, or they cover less than `least_cover` (0 to 1)
-        of the area.
+        Where one has no CRS, or they cover less than `least_cover` (0 to 1) of the area.
     OSError
         Where one cannot be read.
     """
-    if not sources:
-        raise ValueError("no DEM is given: name its GeoTIFFs, or a collection that holds one")
     pieces = tuple(describe_raster(source, "DEM", sign=sign) for source in sources)
     share = covered_share(pieces, grid)
     if share < least_cover:
@@ -162,15 +160,13 @@ def _laid(pieces: Sequence[Raster], onto: GeoBox, resampling: Resampling) -> NDA
 
 def _resampled(piece: Raster, onto: GeoBox, resampling: Resampling) -> NDArray[np.float32]:
     """Return a piece on a grid; its voids are none of what is interpolated, declared or not."""
-    out = np.full(onto.shape, np.nan, np.float32)
-    with piece.open("DEM") as source:
-        for window, around in windows_over(piece.geobox, onto, KERNEL):
-            stored = source.read(piece.band, window=window)
-            samples = piece.physical(stored).astype(np.float32)
-            void = (samples < LOWEST) | (samples > HIGHEST)
-            if piece.nodata is not None:
-                void |= stored == piece.nodata
-            samples[void] = np.nan
-            values = resample(samples, onto, resampling, source=around)
-            out = np.where(np.isnan(out), values, out)
-    return out
+
+    def solid(stored: NDArray[Any], around: GeoBox) -> NDArray[np.float32]:
+        samples = piece.physical(stored).astype(np.float32)
+        void = (samples < LOWEST) | (samples > HIGHEST)
+        if piece.nodata is not None:
+            void |= stored == piece.nodata
+        samples[void] = np.nan
+        return resample(samples, onto, resampling, source=around)
+
+    return read_onto(piece, onto, "DEM", KERNEL, np.float32, solid)

@@ -7,7 +7,7 @@ import numpy as np
 import shapely
 
 from landslide.build.folder import filled_part, folder_scenes
-from landslide.build.insar import Pair, find_pairs, pairs_within
+from landslide.build.insar.pairs import Pair, find_pairs, pairs_within
 from landslide.build.recipe import Recipe
 from landslide.build.scenes import Scene
 from landslide.build.search import search_scenes

@@ -1,15 +1,16 @@
 """The one grid of a cube: an area on the Earth becomes pixels of a metric projection, north up."""
 
+import functools
 import math
 
-import pyproj
 import shapely
 from odc.geo.geobox import GeoBox
 from pyproj import CRS, Transformer
-from pyproj.exceptions import CRSError
+from pyproj.exceptions import CRSError, ProjError
 from shapely.geometry.base import BaseGeometry
 
 from landslide.cube.georeference import STEP_DEGREES
+from landslide.errors import one_line
 
 RESOLUTION = 10.0
 """Side of a pixel [m]: what Sentinel-1's ground range products have."""
@@ -67,6 +68,32 @@ def project(area: BaseGeometry, crs: CRS | str) -> BaseGeometry:
     return shapely.transform(dense, along.transform, interleaved=False)
 
 
+def require_on_earth(crs: CRS | str, name: str) -> None:
+    """Refuse what is in a reference system that does not lie on the Earth.
+
+    Raises
+    ------
+    ValueError
+        Where it is a building site's, the Moon's, of heights alone, or none that PROJ can compute;
+        it begins with the `name` of what is in it.
+    """
+    if said := _elsewhere(crs if isinstance(crs, str) else crs.to_wkt()):
+        raise ValueError(
+            f"{name} is in a reference system that cannot be placed on the Earth ({said}): set "
+            "the true one, or project it to one such as EPSG:4326"
+        )
+
+
+@functools.cache  # of hundreds of files in one reference system, PROJ may search its grids for each
+def _elsewhere(crs: str) -> str:
+    """Say why a reference system is not of the Earth; nothing where it is."""
+    try:
+        Transformer.from_crs(crs, LONGITUDE_LATITUDE, always_xy=True)
+        return "it has one axis" if len(CRS.from_user_input(crs).axis_info) == 1 else ""
+    except ProjError as error:
+        return one_line(error, 120)
+
+
 def north_on(grid: GeoBox) -> float:
     """Return where north lies at a grid's middle [degrees clockwise from the grid's own north]."""
     box = grid.boundingbox
@@ -106,24 +133,18 @@ def area_grid(
     chosen = utm_zone(area) if crs is None else metric_crs(crs)
     try:
         bounds = project(area, chosen).bounds
-    except pyproj.exceptions.ProjError as error:
+    except ProjError as error:
         raise ValueError(f"the area cannot be projected to {chosen.name}: {error}") from error
     if not all(map(math.isfinite, bounds)):
         raise ValueError(f"the area lies outside {chosen.name}: choose another `crs`")
-    # A hair inside, or an area that ends at a pixel's edge would be given one more.
-    low = [math.floor(edge / resolution + 1e-6) for edge in bounds[:2]]
-    high = [math.ceil(edge / resolution - 1e-6) for edge in bounds[2:]]
-    columns, rows = high[0] - low[0], high[1] - low[1]
-    if not (0 < columns <= LARGEST_SIDE and 0 < rows <= LARGEST_SIDE):
+    name = chosen.to_epsg()
+    crs = chosen.to_wkt() if name is None else f"EPSG:{name}"
+    # With a hair to spare, or an area that ends at a pixel's edge would be given one more.
+    grid = GeoBox.from_bbox(bounds, crs, resolution=resolution, tol=1e-6)
+    rows, columns = grid.shape
+    if max(rows, columns) > LARGEST_SIDE:
         raise ValueError(
             f"the area makes a grid of {rows} x {columns} pixels of {resolution:g} m: give a "
             f"smaller area or a larger `resolution` (at most {LARGEST_SIDE} pixels on a side)"
         )
-    name = chosen.to_epsg()
-    west, south, east, north = (edge * resolution for edge in (*low, *high))
-    return GeoBox.from_bbox(
-        (west, south, east, north),
-        chosen.to_wkt() if name is None else f"EPSG:{name}",
-        shape=(rows, columns),
-        tight=True,
-    )
+    return grid

@@ -1,8 +1,8 @@
 """Landslide labels on a cube's grid, from an inventory of polygons."""
 
 import math
-from typing import Any
 
+import dask.array as da
 import numpy as np
 import shapely
 import xarray as xr
@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from rasterio.features import rasterize
 
-from landslide.build.blocks import BLOCK_PIXELS, by_block, plane
+from landslide.build.blocks import BLOCK_PIXELS, by_block, variable
 from landslide.build.polygons import Polygons, read_polygons
 from landslide.cube.labels import NO_DATA
-from landslide.cube.schema import VARIABLES
 from landslide.storage import without_secrets
 
 KEYS, MAPPED_KEYS = "`{}` under [build.labels]", "`mapped_{}` under [build.labels]"
@@ -75,11 +74,10 @@ def label_layers(
             f"holds the middle of a pixel of {abs(geobox.resolution.x):g} m: set "
             "`all_touched = true` under [build.labels], or a finer `resolution`"
         )
-    labels = plane(
-        _burnt(slides, geobox, all_touched=all_touched, block_pixels=block_pixels),
+    labels = variable(
+        burnt(slides, geobox, all_touched=all_touched, block_pixels=block_pixels),
         geobox,
         "landslides",
-        long_name=VARIABLES["landslides"].meaning,
         pixels="all that a polygon touches" if all_touched else "middle inside a polygon",
     )
     if mapped is None:
@@ -93,12 +91,8 @@ def label_layers(
             f"area {without_secrets(mapped)}: see that the two are of one place, or leave `mapped` "
             "out"
         )
-    mask = plane(
-        _burnt(looked, geobox, all_touched=False, block_pixels=block_pixels).astype(bool),
-        geobox,
-        "mapped",
-        long_name=VARIABLES["mapped"].meaning,
-    )
+    inside = burnt(looked, geobox, block_pixels=block_pixels).astype(bool)
+    mask = variable(inside, geobox, "mapped")
     return xr.Dataset({"landslides": labels.where(mask, np.uint8(NO_DATA)), "mapped": mask})
 
 
@@ -125,7 +119,9 @@ def any_pixel(
     return False
 
 
-def _burnt(polygons: Polygons, geobox: GeoBox, *, all_touched: bool, block_pixels: int) -> Any:
+def burnt(
+    polygons: Polygons, geobox: GeoBox, *, all_touched: bool = False, block_pixels: int
+) -> da.Array:
     """Return 1 inside polygons and 0 elsewhere; one copy of the polygons serves all blocks."""
     return by_block(
         burn,

@@ -38,7 +38,8 @@ class ProductName:
     platform: str
     relative_orbit: int | None
     polarisation: str
-    """`vv`, `vh`, `hh` or `hv`."""
+    """`vv`, `vh`, `hh` or `hv`; empty of a product whose files are not told apart."""
+    pixel_m: float
 
 
 def instant(text: str) -> np.datetime64:
@@ -50,15 +51,16 @@ def instant(text: str) -> np.datetime64:
 
 
 def read_name(name: str) -> ProductName | None:
-    """Return what the name of an RTC GeoTIFF says, or None where it is none of ours.
+    """Return what the name of an RTC GeoTIFF or OPERA product says, or None where it is none.
 
     Raises
     ------
     ValueError
         Where it says that the file holds no gamma0 in linear power.
     """
-    if (found := OPERA.fullmatch(name)) and found["polarisation"]:
-        return _named(found, _burst(found), found["produced"], int(found["track"]))
+    if found := OPERA.fullmatch(name):
+        burst = f"T{found['track']}-{found['burst']} {found['start']}".upper()
+        return _named(found, burst, found["produced"], int(found["track"]))
     if found := ASF.fullmatch(name):
         if found["radiometry"].lower() != "g":
             raise ValueError(f"{name} holds sigma0: order gamma0 (`radiometry` of the RTC job)")
@@ -77,31 +79,9 @@ def _named(
         produced,
         f"sentinel-1{found['unit'].lower()}",
         relative_orbit,
-        found["polarisation"].lower(),
+        (found["polarisation"] or "").lower(),
+        float(found["pixel"]),
     )
-
-
-@dataclass(frozen=True)
-class OperaName:
-    """What the name of an OPERA product says, without a file's ending."""
-
-    piece: str
-    """As of a file."""
-    produced: str
-    """As of a file."""
-    relative_orbit: int
-    pixel_m: float
-
-
-def opera_name(name: str) -> OperaName | None:
-    """Return what the name of an OPERA product says, or None where it is none."""
-    if not (found := OPERA.fullmatch(name)):
-        return None
-    return OperaName(_burst(found), found["produced"], int(found["track"]), float(found["pixel"]))
-
-
-def _burst(found: re.Match[str]) -> str:
-    return f"T{found['track']}-{found['burst']} {found['start']}".upper()
 
 
 def granule_track(text: str) -> int | None:

@@ -9,19 +9,17 @@ import dask.array as da
 import numpy as np
 import rasterio
 import xarray as xr
-from dask.delayed import delayed
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from rasterio.enums import Resampling
 
-from landslide.build.blocks import BLOCK_PIXELS, by_block, metric_grid, plane
+from landslide.build.blocks import BLOCK_PIXELS, by_block, variable
 from landslide.build.elevation import Dem, covered_share, described_dem, read_elevation
-from landslide.build.labels import burn
+from landslide.build.labels import burnt
 from landslide.build.polygons import read_polygons
 from landslide.build.rasters import Raster, describe_raster, resample, touches
 from landslide.build.signing import Signer, unsigned
-from landslide.build.viewing import View, hidden
-from landslide.cube.schema import VARIABLES
+from landslide.build.viewing import View, layover_and_shadow
 
 RELIEF = 1500.0
 """Height [m] of the highest flank that is expected to hide ground beside it."""
@@ -34,7 +32,7 @@ def observed_layers(
     views: Sequence[View] = (),
     relief_m: float = RELIEF,
     least_cover: float = 1.0,
-    water: str | Sequence[str] | None = None,
+    water: Sequence[str] = (),
     water_values: Sequence[float] | None = None,
     water_above: float | None = None,
     block_pixels: int = BLOCK_PIXELS,
@@ -58,7 +56,8 @@ def observed_layers(
         Share of the area, 0 to 1, that the DEM must cover; where it has no elevation, nothing is
         hidden.
     water
-        Polygons in a vector file; or, with one of the next two, the GeoTIFFs of a raster.
+        Polygons in vector files; or, with one of the next two, the GeoTIFFs of a raster. A DEM with
+        views, or water, or both are given.
     water_values
         The values that mean water: 80 in ESA WorldCover.
     water_above
@@ -71,22 +70,14 @@ def observed_layers(
     Raises
     ------
     ValueError
-        Where nothing is asked for, or a raster does not cover the area.
+        Where a file cannot be used, or a raster does not cover the area.
     OSError
         Where a file cannot be read.
     """
-    grid = metric_grid(geobox)
-    if bool(dem) != bool(views) or not (dem or water):
-        raise ValueError(
-            "what is observed takes a DEM with the radar's incidence angle and look direction, "
-            "or water, or both"
-        )
-    planes = _seen(dem, views, grid, relief_m, least_cover, block_pixels, sign) if dem else []
+    planes = _seen(dem, views, geobox, relief_m, least_cover, block_pixels, sign) if dem else []
     if water:
-        files = [water] if isinstance(water, str) else list(water)
-        planes.append(~_water(files, grid, water_values, water_above, block_pixels, sign_water))
-    meaning = VARIABLES["observed"].meaning
-    return plane(reduce(and_, planes), grid, "observed", long_name=meaning).to_dataset()
+        planes.append(~_water(water, geobox, water_values, water_above, block_pixels, sign_water))
+    return variable(reduce(and_, planes), geobox, "observed").to_dataset()
 
 
 def _seen(
@@ -129,7 +120,8 @@ def see(
     elevation = read_elevation(around, dem)
     beyond = distance_along(around, view.look_degrees, middle)
     inside = slice(halo, -halo)
-    return ~hidden(elevation, view, abs(block.resolution.x), beyond)[inside, inside]
+    layover, shadow = layover_and_shadow(elevation, view, abs(block.resolution.x), beyond)
+    return ~(layover | shadow)[inside, inside]
 
 
 def distance_along(
@@ -143,15 +135,13 @@ def distance_along(
 
 
 def _water(
-    files: list[str],
+    files: Sequence[str],
     grid: GeoBox,
     values: Sequence[float] | None,
     above: float | None,
     block_pixels: int,
     sign: Signer,
 ) -> da.Array:
-    if values is not None and above is not None:
-        raise ValueError("water is told by its values or by a limit, not by both: give one")
     if values is None and above is None:
         polygons = np.concatenate(
             [
@@ -159,11 +149,7 @@ def _water(
                 for file in files
             ]
         )
-        burnt = by_block(
-            burn, grid, np.uint8, name="burn_water", block_pixels=block_pixels,
-            polygons=delayed(polygons), all_touched=False,
-        )  # fmt: skip
-        return burnt.astype(bool)
+        return burnt(polygons, grid, block_pixels=block_pixels).astype(bool)
     pieces = tuple(describe_raster(file, "water raster", sign=sign) for file in files)
     share = covered_share(pieces, grid)
     if share < 1:

@@ -1,6 +1,6 @@
 """What a build will read and write, said before a pixel of it is read."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -9,10 +9,10 @@ from odc.geo.geobox import GeoBox
 from landslide.build.choosing import Choice, choose_passes
 from landslide.build.finding import find_scenes, find_window_pairs
 from landslide.build.grid import area_grid, project
-from landslide.build.insar import group_pairs
+from landslide.build.insar.pairs import Pair, group_pairs
 from landslide.build.passes import Pass, group_passes
 from landslide.build.recipe import SECTIONS, Recipe
-from landslide.build.sources import PROCESSORS, InsarSource, LabelSource, ObservedSource
+from landslide.build.sources import PROCESSORS, LabelSource, ObservedSource, TerrainSource
 from landslide.chips.optimize.plan import SPECKLE, size_text
 from landslide.storage import without_secrets
 
@@ -30,6 +30,10 @@ class BuildPlan:
     recipe: Recipe
     grid: GeoBox
     choice: Choice
+    pairs: list[Pair] = field(default_factory=list)
+    """A folder's interferometric pairs within the window; of a processor there are none yet."""
+    beyond: list[Pair] = field(default_factory=list)
+    """Those that are not."""
 
     @property
     def download_bytes(self) -> float:
@@ -56,8 +60,16 @@ class BuildPlan:
         for name, count in PLANES.items():
             planes += count if getattr(self.recipe, name) is not None else 0
         if self.recipe.insar is not None:
-            planes += _pair_planes(self.recipe, self.recipe.insar, len(self.choice.passes))
+            planes += self._pair_planes()
         return float(rows * columns * FLOAT_BYTES * planes)
+
+    def _pair_planes(self) -> int:
+        """Return the float planes of all pairs; a processor makes consecutive ones."""
+        if not self.pairs:
+            return (len(self.choice.passes) - 1) * (COHERENCE_PLANES + INTERFEROGRAM_PLANES)
+        each = COHERENCE_PLANES * any(pair.coherence for pair in self.pairs)
+        each += INTERFEROGRAM_PLANES * any(pair.interferogram for pair in self.pairs)
+        return len(group_pairs(self.pairs)) * each
 
     @property
     def text(self) -> str:
@@ -81,7 +93,10 @@ class BuildPlan:
         lines += [f"  dropped: {one.text}: {reason}" for one, reason in self.choice.dropped]
         for name in [name for name in SECTIONS if name != "sar"]:
             lines.append(f"{name}: {_where(getattr(recipe, name))}")
-            lines += _left_out(recipe) if name == "insar" else []
+            if name == "insar" and self.beyond:
+                count = f"{len(self.beyond)} pair{'s' if len(self.beyond) > 1 else ''}"
+                which = f"beyond `before_days` or `after_days`, such as {self.beyond[0].text}"
+                lines.append(f"  left out: {count} {which}")
         reading = "download" if "://" in recipe.sar.source else "to read"
         lines += [
             f"{reading}: at most {size_text(self.download_bytes)} of backscatter",
@@ -90,42 +105,21 @@ class BuildPlan:
         return "\n".join(lines)
 
 
-def _pair_planes(recipe: Recipe, source: InsarSource, passes: int) -> int:
-    """Return the float planes of all interferometric pairs; a processor makes consecutive ones."""
-    if source.source in PROCESSORS:
-        return (passes - 1) * (COHERENCE_PLANES + INTERFEROGRAM_PLANES)
-    pairs, _ = find_window_pairs(recipe, source.source)
-    each = COHERENCE_PLANES * any(pair.coherence for pair in pairs)
-    each += INTERFEROGRAM_PLANES * any(pair.interferogram for pair in pairs)
-    return len(group_pairs(pairs)) * each
-
-
-def _left_out(recipe: Recipe) -> list[str]:
-    """Say which pairs of a folder are of other days than the images may be."""
-    if recipe.insar is None or recipe.insar.source in PROCESSORS:
-        return []
-    _, beyond = find_window_pairs(recipe, recipe.insar.source)
-    if not beyond:
-        return []
-    count = f"{len(beyond)} pair{'s' if len(beyond) > 1 else ''}"
-    return [f"  left out: {count} beyond `before_days` or `after_days`, such as {beyond[0].text}"]
-
-
 def _where(source: Any) -> str:
     """Return where a layer comes from, for people."""
     match source:
         case None:
             return "none"
-        case ObservedSource(water=water):
+        case ObservedSource():
             at = " and ".join(f"{degrees:g}" for degrees in source.angles)
             parts = [f"layover and shadow at {at} degrees"] if at else []
-            files = [water] if isinstance(water, str) else list(water or ())
-            return ", ".join([*parts, *map(without_secrets, files)])
+            return ", ".join([*parts, *map(without_secrets, source.files)])
         case LabelSource(inventory=inventory):
             return without_secrets(inventory)
+        case TerrainSource():
+            return ", ".join(map(without_secrets, source.addresses))
         case _:
-            files = [source.source] if isinstance(source.source, str) else source.source
-            return ", ".join(map(without_secrets, files))
+            return without_secrets(source.source)
 
 
 def _pass_line(one: Pass) -> str:
@@ -150,4 +144,7 @@ def plan_build(recipe: Recipe) -> BuildPlan:
     """
     grid = area_grid(recipe.area, recipe.crs, recipe.resolution)
     passes = group_passes(find_scenes(recipe), recipe.area, str(grid.crs))
-    return BuildPlan(recipe, grid, choose_passes(passes, recipe.event, recipe.sar))
+    choice = choose_passes(passes, recipe.event, recipe.sar)
+    if recipe.insar is None or recipe.insar.source in PROCESSORS:
+        return BuildPlan(recipe, grid, choice)
+    return BuildPlan(recipe, grid, choice, *find_window_pairs(recipe, recipe.insar.source))

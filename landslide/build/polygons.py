@@ -14,7 +14,7 @@ from pyproj import CRS, Transformer
 from pyproj.exceptions import CRSError
 
 from landslide.build.access import unknown, without_queries
-from landslide.build.grid import LONGITUDE_LATITUDE
+from landslide.build.grid import LONGITUDE_LATITUDE, require_on_earth
 from landslide.build.outlines import all_turns, outline
 from landslide.cube.georeference import STEP_DEGREES
 from landslide.storage import without_secrets
@@ -57,8 +57,8 @@ def read_polygons(
     Raises
     ------
     ValueError
-        Where the file is empty, holds points or lines, says not in which reference system it
-        is, or lies elsewhere.
+        Where the file is empty, holds points or lines, says not in which reference system of the
+        Earth it is, or lies elsewhere.
     OSError
         Where there is no such file, or it cannot be read.
     """
@@ -108,6 +108,12 @@ def _read(
             meta, _, geometry, _ = pyogrio.raw.read(address, layer=each, columns=[])
             parts.append(shapely.from_wkb(geometry, on_invalid="fix"))
             declared = meta["crs"] or declared
+    except (pyogrio.errors.CRSError, UnboundLocalError) as problem:
+        # The latter is what pyogrio makes of a text that is not UTF-8.
+        raise ValueError(
+            f"the CRS of the {what} {name} cannot be understood (a shapefile's is in its .prj): "
+            "write that again, in UTF-8"
+        ) from problem
     except (DataSourceError, DataLayerError, shapely.errors.GEOSException) as problem:
         reason = " ".join(without_queries(str(problem)).replace(name, "it").split())
         if "not recognized" in reason:
@@ -152,6 +158,7 @@ def _origin(declared: str | None, given: str | None, what: str, name: str, keys:
             f"the CRS {given or declared} of the {what} {name} is unknown: "
             "write one such as EPSG:4326"
         ) from problem
+    require_on_earth(origin, f"the {what} {name}")
     return origin
 
 

@@ -3,7 +3,7 @@
 import contextlib
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -153,6 +153,35 @@ def windows_over(base: GeoBox, block: GeoBox, margin: int) -> Iterator[tuple[Win
             columns = max(0, left), min(width, left + wanted.shape[1])
             if rows[0] < rows[1] and columns[0] < columns[1]:
                 yield Window.from_slices(rows, columns), base[slice(*rows), slice(*columns)]
+
+
+def read_onto(
+    raster: Raster,
+    block: GeoBox,
+    what: str,
+    margin: int,
+    dtype: type[np.generic],
+    make: Callable[[NDArray[Any], GeoBox], NDArray[Any]],
+) -> NDArray[Any]:
+    """Return a raster (y, x) on a block's grid, NaN without data.
+
+    It is what `make` gives, on that grid, of the values that are stored in each of `windows_over`,
+    and of their own grid.
+
+    Raises
+    ------
+    ValueError, OSError
+        As `open_raster` and `make` do.
+    """
+    out = np.full(block.shape, np.nan, dtype)
+    windows = list(windows_over(raster.geobox, block, margin))
+    if not windows:
+        return out
+    with raster.open(what) as source:
+        for window, around in windows:
+            found = make(source.read(raster.band, window=window), around)
+            out = np.where(np.isnan(out), found, out)
+    return out
 
 
 def _pixels(base: GeoBox, bounds: tuple[float, float, float, float], margin: int) -> GeoBox:

@@ -10,7 +10,7 @@ import pystac
 import shapely
 from shapely.geometry.base import BaseGeometry
 
-from landslide.build.names import opera_name, orbit_state_at
+from landslide.build.names import orbit_state_at, read_name
 from landslide.build.outlines import one_piece
 from landslide.cube.schema import POLARISATIONS
 from landslide.cube.spelling import decode_orbit_state
@@ -122,7 +122,7 @@ def scene_of(item: pystac.Item) -> Scene | None:
         when = when.astimezone(dt.UTC).replace(tzinfo=None)
     start = np.datetime64(when, "ns")
     footprint = shapely.geometry.shape(item.geometry)
-    opera = opera_name(item.id)
+    opera = read_name(item.id)
     track: int | None = opera.relative_orbit if opera else None
     number: Any = about.get("sat:relative_orbit")
     if number is not None:

@@ -10,6 +10,7 @@ import planetary_computer
 import requests
 from planetary_computer.sas import TOKEN_CACHE
 
+from landslide.errors import one_line
 from landslide.storage import without_secrets
 
 Signer = Callable[[str, bool], str]
@@ -48,7 +49,7 @@ def sign_azure(address: str, refused: bool) -> str:
                 f"{plain}: the Planetary Computer signs nothing there (HTTP 404): set "
                 '`signing = "none"` where it needs no signature'
             ) from error
-        said = " ".join(str(error).split())[:160]
+        said = one_line(error, 160)
         raise ConnectionError(
             f"{plain}: the Planetary Computer's signatures cannot be had ({said}): run again "
             "to go on"

@@ -20,6 +20,10 @@ def _require_signer(name: str) -> None:
         raise ValueError(f"`signing` is {name!r}: give one of {', '.join(SIGNERS)}")
 
 
+def _several(addresses: str | tuple[str, ...] | None) -> tuple[str, ...]:
+    return (addresses,) if isinstance(addresses, str) else addresses or ()
+
+
 def _refuse_idle(source: Any, keys: Sequence[str], of: str, way_out: str) -> None:
     """Refuse keys that are given and would do nothing."""
     for one in fields(source):
@@ -116,6 +120,11 @@ class TerrainSource:
         """Whether it is looked for in a STAC API; else its files are named."""
         return isinstance(self.source, str) and "://" in self.source
 
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Of the STAC API, or of each of the DEM's files."""
+        return _several(self.source)
+
 
 @dataclass(frozen=True)
 class ObservedSource:
@@ -159,6 +168,11 @@ class ObservedSource:
                 )
 
     @property
+    def files(self) -> tuple[str, ...]:
+        """The files of water."""
+        return _several(self.water)
+
+    @property
     def angles(self) -> list[float]:
         """All incidence angles [degrees]; without any, layover and shadow are not wanted."""
         found = (self._incidence(state) for state in ORBITS)
@@ -181,10 +195,7 @@ class ObservedSource:
         return degrees
 
     def _incidence(self, orbit_state: str) -> float | None:
-        own = {
-            "ascending": self.ascending_incidence_degrees,
-            "descending": self.descending_incidence_degrees,
-        }.get(orbit_state)
+        own: float | None = getattr(self, f"{orbit_state}_incidence_degrees")
         return self.incidence_degrees if own is None else own
 
 

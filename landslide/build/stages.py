@@ -12,15 +12,14 @@ import xarray as xr
 from odc.geo.geobox import GeoBox
 
 from landslide.build.choosing import side
-from landslide.build.finding import find_window_pairs
 from landslide.build.fingerprint import fingerprint
 from landslide.build.grid import LONGITUDE_LATITUDE, north_on
-from landslide.build.insar import insar_layers, pairs_within
+from landslide.build.insar.layers import insar_layers
+from landslide.build.insar.processors import processed
 from landslide.build.labels import label_layers
 from landslide.build.observed import observed_layers
 from landslide.build.outlines import outline
 from landslide.build.plan import BuildPlan
-from landslide.build.processing import processed
 from landslide.build.recipe import SECTIONS
 from landslide.build.rtc import load_backscatter, open_images
 from landslide.build.search import search_elevation
@@ -117,7 +116,7 @@ def _terrain(plan: BuildPlan, block_pixels: int) -> Stage:
     ask = not source.of_archive
     about = {"items": items, "files": [fingerprint(address, ask=ask) for address in addresses]}
     told = {
-        "source": [without_secrets(one) for one in _several(source.source)],
+        "source": [without_secrets(one) for one in source.addresses],
         "licences": [licence] if licence else [],
     }
 
@@ -137,23 +136,16 @@ def _elevation(source: TerrainSource, grid: GeoBox) -> tuple[list[str], list[str
     if isinstance(source.source, str) and source.of_archive:
         area = outline(grid, LONGITUDE_LATITUDE).buffer(MARGIN_DEGREES)
         return search_elevation(source.source, source.collection, area, source.asset)
-    files = _several(source.source)
-    return [Path(file).name for file in files], list(files), ""
-
-
-def _several(source: str | tuple[str, ...]) -> tuple[str, ...]:
-    return (source,) if isinstance(source, str) else source
+    return [Path(file).name for file in source.addresses], list(source.addresses), ""
 
 
 def _insar(plan: BuildPlan, block_pixels: int) -> Stage:
     source = plan.recipe.insar
     assert source is not None
     if source.source in PROCESSORS:
-        about, made, ready = processed(plan, source)
-        # Its folder may hold those of a longer window, too.
-        pairs = lambda: pairs_within(made(), *plan.recipe.window)[0]  # noqa: E731
+        about, pairs, ready = processed(plan, source)
     else:
-        found, _ = find_window_pairs(plan.recipe, source.source)
+        found = plan.pairs
         about = {
             "items": [f"{pair.reference_time}/{pair.secondary_time}" for pair in found],
             "files": [fingerprint(file) for pair in found for file in pair.files],
@@ -176,7 +168,6 @@ def _observed(plan: BuildPlan, block_pixels: int) -> Stage:
         items, dem, licence = _elevation(terrain, plan.grid)
         states = sorted({one.orbit_state for one in plan.choice.passes})
         incidence = {state: source.incidence_of(state) for state in states}
-    water = [source.water] if isinstance(source.water, str) else list(source.water or ())
     ask = terrain is not None and not terrain.of_archive
     about = {
         "incidence_degrees": incidence,
@@ -185,11 +176,11 @@ def _observed(plan: BuildPlan, block_pixels: int) -> Stage:
         "items": items,
         "files": [
             *(fingerprint(file, ask=ask) for file in dem),
-            *(fingerprint(file, ask=True) for file in water),
+            *(fingerprint(file, ask=True) for file in source.files),
         ],
     }
     told = {
-        "water": [without_secrets(file) for file in water],
+        "water": [without_secrets(file) for file in source.files],
         "licences": [licence] if licence else [],
     }
 
@@ -202,7 +193,7 @@ def _observed(plan: BuildPlan, block_pixels: int) -> Stage:
                 View(degrees, sentinel1_look(state, latitude) + north)
                 for state, degrees in incidence.items()
             ],
-            water=source.water if isinstance(source.water, str) else water,
+            water=source.files,
             water_values=source.water_values,
             water_above=source.water_above,
             block_pixels=block_pixels,

@@ -11,6 +11,7 @@ from typing import Any
 
 import fsspec
 
+from landslide.build.recipe import SECTIONS
 from landslide.chips.optimize.unfinished import ROOT
 from landslide.cube.address import UNLISTED, is_zip, plain_write_errors
 from landslide.retries import patiently
@@ -141,19 +142,9 @@ class Target:
         root = self.root()
         listed = root["consolidated_metadata"]["metadata"] if root else {}
         # Records before what they are of: a later run would take it for there. What names it last.
-        for key in (*self._recorded(), *sorted(self.begun() - listed.keys()), PROGRESS):
+        records = [f"{PROGRESS}/{name}" for name in SECTIONS]
+        for key in (*records, *sorted(self.begun() - listed.keys()), PROGRESS):
             self.clear(key)
-
-    def _recorded(self) -> list[str]:
-        """Return the keys of the folders that hold records of blocks."""
-        with plain_write_errors(self.address):
-            filesystem, path = fsspec.core.url_to_fs(f"{self.address}/{PROGRESS}")
-            filesystem.invalidate_cache()
-            if not filesystem.exists(path):
-                return []
-            found = filesystem.ls(path, detail=False)
-        keys = [f"{PROGRESS}/{one.rstrip('/').rpartition('/')[2]}" for one in found]
-        return [key for key in keys if key != MARK]
 
     def commit(
         self,

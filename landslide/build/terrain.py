@@ -1,18 +1,17 @@
 """Elevation, slope, aspect and curvature on a cube's grid, from the pieces of a DEM."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import dask.array as da
 import numpy as np
 import xarray as xr
 import xrspatial
-from numpy.typing import NDArray
+from dask.array.core import normalize_chunks
 from odc.geo.geobox import GeoBox
 
-from landslide.build.blocks import BLOCK_PIXELS, block_sizes, by_block, metric_grid, plane
+from landslide.build.blocks import BLOCK_PIXELS, by_block, variable
 from landslide.build.elevation import described_dem, read_elevation
 from landslide.build.signing import Signer, unsigned
-from landslide.cube.schema import VARIABLES
 from landslide.storage import without_secrets
 
 HALO = 1  # pixels: slope, aspect and curvature look at the eight neighbours
@@ -59,27 +58,22 @@ def terrain_layers(
     Raises
     ------
     ValueError
-        Where the grid is not metric, no source is given, one has no CRS, they do not cover
-        the area (the message says how much they do), or all that they hold there is void: blocks
-        are read up to the first that has an elevation.
+        Where a source has no CRS, they do not cover the area (the message says how much they do),
+        or all that they hold there is void: blocks are read up to the first that has an elevation.
     OSError
         Where a source cannot be read.
     """
-    grid = metric_grid(geobox)
-    dem = described_dem(sources, grid, least_cover, sign)
-    height, width = grid.shape
+    dem = described_dem(sources, geobox, least_cover, sign)
     elevation = by_block(
         read_elevation,
-        grid.pad(HALO),
+        geobox.pad(HALO),
         np.float32,
         name="read_elevation",
-        chunks=(
-            _with_halo(block_sizes(height, block_pixels)),
-            _with_halo(block_sizes(width, block_pixels)),
-        ),
+        chunks=tuple(map(_with_halo, normalize_chunks(block_pixels, geobox.shape))),
         dem=dem,
     )
-    if not any(np.isfinite(block).any() for block in _computed(elevation)):
+    places = np.ndindex(*elevation.numblocks)
+    if not any(np.isfinite(elevation.blocks[place].compute()).any() for place in places):
         raise ValueError(
             "the DEM lies beside the area, or holds nothing but voids there: fetch it again, name "
             "another, or set `terrain = false` under [build] "
@@ -87,16 +81,10 @@ def terrain_layers(
         )
     return xr.Dataset(
         {
-            name: plane(data, grid, name, units=VARIABLES[name].unit or "", long_name=meaning)
-            for name, (data, meaning) in _derived(elevation, abs(grid.resolution.x)).items()
+            name: variable(data, geobox, name)
+            for name, data in _derived(elevation, abs(geobox.resolution.x)).items()
         }
     )
-
-
-def _computed(array: da.Array) -> Iterator[NDArray[np.float32]]:
-    """Yield the blocks of an array (y, x) one after another, each computed when it is wanted."""
-    for place in np.ndindex(*array.numblocks):
-        yield array.blocks[place].compute()
 
 
 def _with_halo(sizes: tuple[int, ...]) -> tuple[int, ...]:
@@ -106,8 +94,8 @@ def _with_halo(sizes: tuple[int, ...]) -> tuple[int, ...]:
     )  # fmt: skip
 
 
-def _derived(elevation: da.Array, pixel_m: float) -> dict[str, tuple[da.Array, str]]:
-    """Return each layer of the ground inside the halo, and its meaning.
+def _derived(elevation: da.Array, pixel_m: float) -> dict[str, da.Array]:
+    """Return each layer of the ground inside the halo.
 
     xarray-spatial's ways are mended here: its slope is in degrees, and its aspect is -1 on flat
     ground and does not look at the pixel itself, which may be a gap; of its curvature a lazy array
@@ -122,11 +110,8 @@ def _derived(elevation: da.Array, pixel_m: float) -> dict[str, tuple[da.Array, s
     curvature = xrspatial.curvature(raster).data.astype(np.float32)
     inside = slice(HALO, -HALO), slice(HALO, -HALO)
     return {
-        "dem": (elevation[inside], "elevation"),
-        "dem_slope_radians": (slope[inside], "steepest slope, Horn (1981)"),
-        "dem_aspect": (
-            aspect[inside],
-            "downslope direction, clockwise from grid north; NaN if flat",
-        ),
-        "dem_curvature": (curvature[inside], "curvature after Zevenbergen and Thorne (1987)"),
+        "dem": elevation[inside],
+        "dem_slope_radians": slope[inside],
+        "dem_aspect": aspect[inside],
+        "dem_curvature": curvature[inside],
     }

@@ -5,7 +5,7 @@ import hashlib
 import itertools
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -181,8 +181,3 @@ def _array(destination: Destination) -> zarr.Array[Any]:
     with pipeline("fused"):
         array = zarr.Array(AsyncArray(metadata, path))
         return array.with_config({"write_empty_chunks": True})
-
-
-def counts_attribute(counts: Mapping[str, Counts]) -> dict[str, Any]:
-    """Return the counts as a layer's entry holds them."""
-    return {name: asdict(of) for name, of in counts.items()}

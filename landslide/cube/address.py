@@ -9,6 +9,7 @@ import gzip
 import lzma
 import posixpath
 import re
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -33,10 +34,11 @@ UNDECODED = (
     *(zlib.error, lzma.LZMAError, gzip.BadGzipFile, zipfile.BadZipFile),
 )
 """What libraries raise of bytes in a store that are not what they should be."""
-UNOPENED = (*UNDECODED, AttributeError, ArithmeticError, SystemError)
+UNOPENED = (*UNDECODED, AttributeError, ArithmeticError, SystemError, struct.error)
 """What they raise of metadata and coordinates that are not."""
 _DENIED = re.compile(r"Credential|Permission|Forbidden|Unauthorized|\b401\b|\b403\b|AccessDenied")
 _AWAY = re.compile(r"Connection|Timeout|ParamValidation")  # the last: S3 knows no such bucket name
+_LACKING = re.compile(r"missing \d+ required positional")  # of a filesystem's own __init__
 _PLACE = re.compile(r"\w+://\S+|\S+:\d+")  # a port or a key may look like a status
 _SAID = "_landslide_said"
 """Attribute of errors that are in plain words already; it goes with them between processes."""
@@ -152,6 +154,11 @@ def _told(uri: str, error: Exception) -> Exception | None:
         return ValueError(
             f"{uri}: fsspec knows no such kind of address; use a local path, gs://, s3:// or "
             "https://"
+        )
+    if isinstance(error, TypeError) and _LACKING.search(str(error)):
+        return ValueError(
+            f"{uri}: fsspec reaches no such place by its address alone; use a local path, gs://, "
+            "s3:// or https://"
         )
     if isinstance(error, FileNotFoundError):
         return FileNotFoundError(

@@ -219,7 +219,7 @@ def load_event(name_or_file: str | os.PathLike[str]) -> Event:
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"event file {text} is not TOML: {error}") from error
     if isinstance(keys.get("cube"), str):
-        keys["cube"] = address_beside(keys["cube"], text, "cube")
+        keys["cube"] = address_beside(keys["cube"], address, "cube")
     keys.pop(BUILD, None)
     return _event_from_keys(keys, f"event file {text}")
 

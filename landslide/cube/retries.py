@@ -38,10 +38,6 @@ class RetryingStore(WrapperStore[Any]):
             raise RangesIgnoredError(key)
         return content
 
-    async def get_partial_values(self, *args: Any, **kwargs: Any) -> list[Buffer | None]:
-        """Read ranges of several objects."""
-        return await self._asked(lambda: self._store.get_partial_values(*args, **kwargs))
-
     async def get_ranges(self, *args: Any, **kwargs: Any) -> AsyncIterator[Any]:
         """Read ranges of one object, each by a request of its own that is retried."""
         async for group in Store.get_ranges(self, *args, **kwargs):

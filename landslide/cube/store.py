@@ -162,6 +162,8 @@ def open_cube(
             f"{uri}: the server lists no variables; run zarr.consolidate_metadata on the cube "
             "before it is served"
         )
+    if odd := [dim for dim in dataset.dims if not isinstance(dim, str)]:
+        raise ValueError(f"{uri} has a dimension that is called {odd[0]!r}, no text: rename it")
     chosen = choose_reader(uri, reader)
     coordinates = [name for name in rest if name in dataset.coords]
     dataset = dataset.drop_vars(list(planes)).assign(rest).set_coords(coordinates)

@@ -115,10 +115,6 @@ class StoredArray:
             raise damages[0].error from problem
         return values  # a shard may lack a chunk that was left empty, or the second try went well
 
-    def read(self, selection: Selection) -> NDArray[Any]:
-        """Read a selection; raises what `finish` raises."""
-        return self.finish(self.start(selection), selection)
-
     def salvage(self, selection: Selection) -> tuple[NDArray[Any], list[Damage]]:
         """Read a selection chunk by chunk, and say which of its chunks are damaged.
 

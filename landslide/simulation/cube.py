@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from landslide.cube.events import event_to_attribute
+from landslide.cube.labels import MASK_NAMES
 from landslide.cube.schema import POLARISATIONS, VARIABLES
 from landslide.cube.store import open_cube
 from landslide.simulation.backscatter import simulate_image
@@ -155,11 +156,12 @@ def _template(scene: Scene, truth: Truth) -> xr.Dataset:
         "dem_curvature": terrain.curvature,
         "landslides": (truth.inventory.identity > 0).astype(np.uint8),
     }
-    for name, count, dtype in (
-        *((name, len(images), np.float32) for name in POLARISATIONS),
-        ("coherence", len(pairs), np.float32),
-        ("interferogram", len(pairs), np.complex64),
+    for name, count in (
+        *((name, len(images)) for name in POLARISATIONS),
+        ("coherence", len(pairs)),
+        ("interferogram", len(pairs)),
     ):
+        dtype = VARIABLES[name].dtype
         planes[name] = da.zeros((count, *scene.shape), dtype=dtype, chunks=_chunks(scene, 3))
     variables = {}
     for name, values in planes.items():
@@ -201,13 +203,11 @@ def _chunks(scene: Scene, dimensions: int) -> tuple[int, ...]:
 
 
 def _encoding(scene: Scene) -> dict[str, dict[str, Any]]:
-    stacks, planes = (*POLARISATIONS, "coherence", "interferogram"), VARIABLES
-    encoding: dict[str, dict[str, Any]] = {}
-    for name in planes:
-        if name.startswith("dem") or name == "landslides":
-            encoding[name] = {"chunks": _chunks(scene, 2)}
-    for name in stacks:
-        encoding[name] = {"chunks": _chunks(scene, 3)}
+    encoding: dict[str, dict[str, Any]] = {
+        name: {"chunks": _chunks(scene, len(house.dims))}
+        for name, house in VARIABLES.items()
+        if name not in MASK_NAMES
+    }
     encoding["landslides"]["_FillValue"] = None
     times = {"units": "seconds since 2018-01-01", "dtype": "int64"}
     for name in ("timestep", "reference_time", "secondary_time"):

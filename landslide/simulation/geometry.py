@@ -22,16 +22,14 @@ FALL_OFF = 0.25
 class View:
     """What one orbit sees."""
 
-    incidence: Field
-    """Angle (y, x) between the beam and the ground's normal [radians]."""
     brightness: Field
-    """Change (y, x) of log gamma0 by that angle [ln]."""
+    """Change (y, x) of log gamma0 by the angle between the beam and the ground's normal [ln]."""
     layover: NDArray[np.bool_]
     """Where (y, x) echoes of different places arrive together: no data."""
 
 
 def simulate_view(scene: Scene, terrain: Terrain, state: str) -> View:
-    """Return incidence, brightness and layover of the ascending or descending orbit.
+    """Return brightness and layover of the ascending or descending orbit.
 
     The beam is taken as coming from due west or east, where the satellite's own heading of 10
     to 12 degrees off north is neglected. A slope that faces the radar lies over where it is
@@ -49,4 +47,4 @@ def simulate_view(scene: Scene, terrain: Terrain, state: str) -> View:
     incidence = in_double(np.arccos, np.clip(cosine, -1, 1))
     brightness = (np.float32(-FALL_OFF) * (incidence - level)).astype(np.float32)
     layover = ndimage.binary_dilation(rise > in_double(np.tan, level), iterations=2)
-    return View(incidence, brightness, np.asarray(layover, dtype=bool))
+    return View(brightness, np.asarray(layover, dtype=bool))

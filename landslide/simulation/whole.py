@@ -11,11 +11,13 @@ from pathlib import Path
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
+from landslide.chips.optimize.unfinished import GROUP
 from landslide.cube.address import plain_write_errors
-from landslide.storage import absolute, remove_all, replace_folder
+from landslide.storage import absolute, read_bytes, remove_all, replace_folder, write_whole
 
-LAST = (".zmetadata", ".zgroup", "zarr.json")
-"""What makes a folder a Zarr group: an object store gets it when all else is there."""
+MARK = ".simulate"
+"""Object that says which run copies here, should it be killed half-way; it goes when all is there.
+"""
 
 
 @contextmanager
@@ -24,28 +26,30 @@ def written_whole(uri: str, *, overwrite: bool) -> Iterator[str]:
 
     On a disk the folder lies beside `uri` and is renamed. An object store has no rename, so the
     group is written to a temporary folder and copied, what makes it a group last: until then a
-    reader finds no Zarr there, and what a failed copy left is removed.
+    reader finds no Zarr there. What a failed copy left is removed; what a stopped one left is known
+    by a mark, and goes when it is overwritten. A copy that goes on and is overwritten ends in an
+    error.
 
     Raises
     ------
     FileExistsError
-        Where something lies at `uri` and `overwrite` is not set.
+        Where something lies at `uri`, now or when all went well, and `overwrite` is not set, or it
+        is neither Zarr nor what a stopped copy left.
+    ValueError
+        Where another run has begun to copy there, too.
     OSError
-        Where its folder cannot be made.
+        Where it cannot be written, or its folder cannot be made.
     """
     uri = absolute(uri)
     with plain_write_errors(uri):
         filesystem, path = fsspec.core.url_to_fs(uri)
-        there = filesystem.exists(path)
-        zarr = there and any(filesystem.exists(f"{path}/{name}") for name in LAST)
-    if there and not overwrite:
-        raise FileExistsError(f"{uri} exists: choose another address, or --overwrite it")
-    if there and not zarr:
-        raise FileExistsError(f"{uri} exists and is no Zarr: choose another address")
+    _require_free(uri, overwrite=overwrite)
     if not isinstance(filesystem, LocalFileSystem):
         with tempfile.TemporaryDirectory() as folder:
             yield folder
-            _copy(Path(folder), uri)
+            _require_free(uri, overwrite=overwrite)
+            with plain_write_errors(uri):
+                _copy(Path(folder), uri)
         return
     target = Path(path)
     with plain_write_errors(uri):
@@ -53,22 +57,67 @@ def written_whole(uri: str, *, overwrite: bool) -> Iterator[str]:
     unfinished = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
     try:
         yield str(unfinished)
+        _require_free(uri, overwrite=overwrite)
         replace_folder(unfinished, target)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
 
 
+def _require_free(uri: str, *, overwrite: bool) -> None:
+    with plain_write_errors(uri):
+        filesystem, path = fsspec.core.url_to_fs(uri)
+        filesystem.invalidate_cache()
+        zarr = any(filesystem.exists(f"{path}/{name}") for name in GROUP)
+        left = not zarr and filesystem.exists(f"{path}/{MARK}")
+        there = zarr or left or filesystem.exists(path)
+    if there and not overwrite:
+        what = "holds part of a cube, of a run that was stopped or goes on" if left else "exists"
+        raise FileExistsError(f"{uri} {what}: choose another address, or --overwrite it")
+    if there and not zarr and not left:
+        raise FileExistsError(f"{uri} exists and is no Zarr: choose another address")
+
+
 def _copy(folder: Path, uri: str) -> None:
     filesystem, path = fsspec.core.url_to_fs(uri)
-    remove_all(uri)
-    files = sorted(
-        (file.relative_to(folder) for file in folder.rglob("*") if file.is_file()),
-        key=lambda file: str(file) in LAST,
-    )
+    mine = uuid.uuid4().hex.encode()
+    files = [file.relative_to(folder) for file in folder.rglob("*") if file.is_file()]
+    write_whole(f"{uri}/{MARK}", mine)
+    _clear(uri)
     try:
-        for file in files:
-            filesystem.put_file(str(folder / file), f"{path}/{file.as_posix()}")
-    except BaseException:
+        for last in (False, True):
+            part = [file for file in files if (str(file) in GROUP) is last]
+            _require_mine(uri, mine)
+            # As two lists: many at once, and no name is taken for a pattern.
+            filesystem.put(
+                [str(folder / file) for file in part],
+                [f"{path}/{file.as_posix()}" for file in part],
+            )
+    except BaseException as error:
         with contextlib.suppress(Exception):  # what went wrong is to be told, and at once
-            remove_all(uri, patient=False)
+            _require_mine(uri, mine)
+            _clear(uri, patient=False)
+            if isinstance(error, Exception):  # else what was begun may go on, so the mark stays
+                remove_all(uri, patient=False)
         raise
+    remove_all(f"{uri}/{MARK}")
+
+
+def _require_mine(uri: str, mine: bytes) -> None:
+    try:
+        found = read_bytes(f"{uri}/{MARK}")
+    except FileNotFoundError:
+        found = b""
+    if found != mine:
+        raise ValueError(f"{uri} is written by another run, too: choose another address")
+
+
+def _clear(uri: str, *, patient: bool = True) -> None:
+    """Remove all but the mark, first what makes it a group."""
+    for name in GROUP:
+        remove_all(f"{uri}/{name}", patient=patient)
+    filesystem, path = fsspec.core.url_to_fs(uri)
+    filesystem.invalidate_cache()
+    for one in filesystem.ls(path, detail=False):
+        name = one.rstrip("/").rpartition("/")[2]
+        if name != MARK:
+            remove_all(f"{uri}/{name}", patient=patient)

@@ -11,6 +11,7 @@ import rasterio
 import rasterio.warp
 import shapely
 from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
 from rasterio.transform import from_origin
 
 from tests.built_event import BUILD, DAYS, NORTH, WEST, speckle, write_slides
@@ -41,6 +42,17 @@ def write_geotiff(
     ) as image:  # fmt: skip
         image.write(values, 1)
     return path
+
+
+def write_raster(path: Path, values: NDArray[Any], geobox: GeoBox, **profile: Any) -> str:
+    """Write a GeoTIFF of one band over a grid, and return its address."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with rasterio.open(
+        path, "w", driver="GTiff", width=values.shape[1], height=values.shape[0], count=1,
+        dtype=values.dtype, crs=str(geobox.crs), transform=geobox.transform, **profile,
+    ) as image:  # fmt: skip
+        image.write(values, 1)
+    return str(path)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import functools
 import io
 import json
+import shutil
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -16,8 +17,10 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 from rasterio.io import MemoryFile
 
-from landslide.build.insar import find_pairs, insar_layers, processors
+from landslide.build.insar import processors
 from landslide.build.insar.hyp3 import connect, fetch, order
+from landslide.build.insar.layers import insar_layers
+from landslide.build.insar.pairs import find_pairs
 from tests.serving import QuietHandler, serving
 
 HERE = GeoBox((20, 30), Affine(40, 0, 480_000, 0, -40, 2_150_000), "EPSG:32614")
@@ -39,6 +42,7 @@ class Service:
     polls: int = 1
     """How often a job is asked for before it is done."""
     ends: str = "SUCCEEDED"
+    expires: str = "2999-01-01T00:00:00+00:00"
     ordered: int = 0
     fetched: int = 0
     tokens: set[str] = field(default_factory=set)
@@ -64,7 +68,7 @@ class Service:
             first, second = (granule[17:32] for granule in job["job_parameters"]["granules"])
             name = f"S1AA_{first}_{second}_VVP012_INT40_G_ueF_{number[-1] * 4}"
             content = self.archives.setdefault(f"{name}.zip", product(name))
-            job["expiration_time"] = "2999-01-01T00:00:00+00:00"
+            job["expiration_time"] = self.expires
             job["files"] = [
                 {"filename": f"{name}.zip", "size": len(content), "url": f"{self.url}/{name}.zip"}
             ]
@@ -75,12 +79,6 @@ class Handler(QuietHandler):
     def __init__(self, *args: Any, service: Service) -> None:
         self.service = service
         super().__init__(*args)
-
-    def send(self, content: bytes, status: int = 200) -> None:
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
 
     @override
     def do_GET(self) -> None:
@@ -145,7 +143,7 @@ def service(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Service
 
 def test_pairs_are_ordered_fetched_and_read(service: Service, tmp_path: Path) -> None:
     client = connect(service.url, token="secret")
-    jobs = order(client, PAIRS, "event")
+    jobs = order(client, PAIRS, "event", tmp_path / "products")
     assert service.tokens == {"Bearer secret"}
     assert [job.job_type for job in jobs] == ["INSAR_GAMMA"] * 2
     assert jobs[0].job_parameters["include_wrapped_phase"] is True
@@ -211,19 +209,41 @@ def test_pairs_of_another_track_in_the_folder_are_none_of_it(
 
 def test_a_second_run_neither_orders_nor_fetches_again(service: Service, tmp_path: Path) -> None:
     client = connect(service.url, token="secret")
-    first = fetch(client, order(client, PAIRS, "event"), tmp_path, ask_seconds=0.01)
-    again = fetch(client, order(client, PAIRS, "event"), tmp_path, ask_seconds=0.01)
+    first = fetch(client, order(client, PAIRS, "event", tmp_path), tmp_path, ask_seconds=0.01)
+    again = fetch(client, order(client, PAIRS, "event", tmp_path), tmp_path, ask_seconds=0.01)
     assert again == first
     assert (service.ordered, service.fetched) == (2, 2)
-    order(client, PAIRS[:1], "another event")
+    order(client, PAIRS[:1], "another event", tmp_path)
     assert service.ordered == 3
 
 
-def test_who_has_no_login_is_told_at_once(service: Service, monkeypatch: Any) -> None:
+def test_what_hyp3_keeps_no_longer_is_paid_for_again_only_where_the_folder_lacks_it(
+    service: Service, tmp_path: Path
+) -> None:
+    client = connect(service.url, token="secret")
+    service.expires = "2020-01-01T00:00:00+00:00"
+    jobs = order(client, PAIRS, "event", tmp_path)
+    with pytest.raises(OSError, match="no longer keeps the product of job job-1: run again"):
+        fetch(client, jobs, tmp_path, ask_seconds=0.01)
+    service.expires = "2999-01-01T00:00:00+00:00"
+    first = fetch(client, jobs, tmp_path, ask_seconds=0.01)
+    service.expires = "2020-01-01T00:00:00+00:00"
+    fetch(client, jobs, tmp_path, ask_seconds=0.01)  # the API says so from now on
+    again = order(client, PAIRS, "event", tmp_path)
+    assert fetch(client, again, tmp_path, ask_seconds=0.01) == first
+    assert (service.ordered, service.fetched) == (2, 2)
+    shutil.rmtree(first[1])
+    assert len(order(client, PAIRS, "event", tmp_path)) == 2
+    assert service.ordered == 3
+
+
+def test_who_has_no_login_is_told_at_once(
+    service: Service, tmp_path: Path, monkeypatch: Any
+) -> None:
     with pytest.raises(ValueError, match="needs an Earthdata login: set EARTHDATA_TOKEN"):
         connect(service.url)
     monkeypatch.setenv("EARTHDATA_TOKEN", "from the environment")
-    order(connect(service.url), PAIRS, "event")
+    order(connect(service.url), PAIRS, "event", tmp_path)
     assert service.tokens == {"Bearer from the environment"}
 
 
@@ -231,13 +251,11 @@ def test_what_hyp3_refuses_is_one_line(service: Service, tmp_path: Path) -> None
     client = connect(service.url, token="secret")
     service.refuse = "Your request needs 30 credits, you have 10"
     with pytest.raises(OSError, match="needs 30 credits") as raised:
-        order(client, PAIRS, "event")
+        order(client, PAIRS, "event", tmp_path)
     assert "\n" not in str(raised.value)
     service.refuse, service.ends = None, "FAILED"
     with pytest.raises(OSError, match=r"2 of 2 HyP3 jobs failed, such as job-1"):
-        fetch(client, order(client, PAIRS, "event"), tmp_path, ask_seconds=0.01)
-    with pytest.raises(ValueError, match="no pair of granules"):
-        order(client, [], "event")
+        fetch(client, order(client, PAIRS, "event", tmp_path), tmp_path, ask_seconds=0.01)
 
 
 def test_an_archive_with_a_path_outside_its_folder_is_refused(
@@ -249,7 +267,7 @@ def test_an_archive_with_a_path_outside_its_folder_is_refused(
     with zipfile.ZipFile(packed, "w") as out:
         out.writestr("../../escaped.txt", "outside")
     service.archives[name] = packed.getvalue()
-    jobs = order(client, PAIRS[:1], "event")
+    jobs = order(client, PAIRS[:1], "event", tmp_path / "a" / "b")
     with pytest.raises(ValueError, match=r"holds '\.\./\.\./escaped\.txt'.*not unpacked"):
         fetch(client, jobs, tmp_path / "a" / "b", ask_seconds=0.01)
     assert not list(tmp_path.rglob("escaped.txt"))

@@ -10,27 +10,20 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 from rasterio.warp import transform as transform_points
 
-from landslide.build.insar import Pair, find_pairs, insar_layers
+from landslide.build.insar.layers import insar_layers
+from landslide.build.insar.pairs import Pair, find_pairs
 from landslide.build.plan import plan_build
 from landslide.build.recipe import load_recipe
 from landslide.cube.schema import house_schema
+from tests.build.conftest import write_raster
 from tests.built_event import NORTH, WEST, build
 
 UTM = "EPSG:32614"
 HERE = GeoBox((40, 56), Affine(50, 0, 480_000, 0, -50, 2_150_000), UTM)
-MEXICO = Path(__file__).parents[3] / "shared" / "data" / "insar-mexico-city"
 
 
 def write(path: Path, values: np.ndarray, geobox: GeoBox = HERE, **profile: Any) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    profile = {"driver": "GTiff", "crs": str(geobox.crs)} | profile
-    with rasterio.open(
-        path, "w", width=values.shape[-1], height=values.shape[-2],
-        count=values.shape[0] if values.ndim == 3 else 1, dtype=values.dtype,
-        transform=geobox.transform, **profile,
-    ) as out:  # fmt: skip
-        out.write(values if values.ndim == 3 else values[None])
-    return path
+    return Path(write_raster(path, values, geobox, **profile))
 
 
 def ramp(geobox: GeoBox, fringe: float = 300.0) -> np.ndarray:
@@ -252,8 +245,6 @@ def test_each_bad_folder_is_one_line(tmp_path: Path) -> None:
         find_pairs(tmp_path / "absent")
     with pytest.raises(ValueError, match="no interferometric pair"):
         find_pairs(tmp_path)
-    with pytest.raises(ValueError, match="no interferometric pair is given"):
-        insar_layers([], HERE)
     values = np.full(HERE.shape, 0.5, "f4")
     one = write(tmp_path / "vv_20200101-20200113_coh.tif", values)
     two = write(tmp_path / "vh_20200101-20200113_coh.tif", values)
@@ -269,16 +260,12 @@ def test_each_bad_folder_is_one_line(tmp_path: Path) -> None:
     one.rename(tmp_path / "vv_20209901-20200113_coh.tif")
     with pytest.raises(ValueError, match="of no two dates"):
         find_pairs(tmp_path)
-    time = np.datetime64("2020-01-01", "ns")
-    with pytest.raises(ValueError, match="neither coherence nor phase"):
-        insar_layers([Pair(time, time)], HERE)
 
 
-def test_mexico_citys_pairs_become_coherence_and_unit_interferograms() -> None:
-    if not MEXICO.exists():
-        pytest.skip("Mexico City's pairs are not at ../shared/data beside the checkout")
-    pairs = find_pairs(MEXICO)
-    assert len(pairs) == len(list(MEXICO.glob("*_cc.tif"))) == len(list(MEXICO.glob("*_unw.tif")))
+def test_mexico_citys_pairs_become_coherence_and_unit_interferograms(real_data: Path) -> None:
+    folder = real_data / "insar-mexico-city"
+    pairs = find_pairs(folder)
+    assert len(pairs) == len(list(folder.glob("*_cc.tif"))) == len(list(folder.glob("*_unw.tif")))
     bounds = transform_points("EPSG:4326", UTM, [-99.19, -99.053], [19.369, 19.451])
     west, north = round(bounds[0][0], -2), round(bounds[1][1], -2)
     here = GeoBox((90, 140), Affine(100, 0, west, 0, -100, north), UTM)

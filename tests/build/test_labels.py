@@ -23,7 +23,6 @@ from landslide.cube.schema import house_schema
 UTM = "EPSG:32654"
 LEFT, TOP = 500_000.0, 4_700_000.0
 HERE = GeoBox((40, 56), Affine(10, 0, LEFT, 0, -10, TOP), UTM)
-DATA = Path(__file__).parents[3] / "shared" / "data"
 
 
 def at(left: float, top: float, right: float, bottom: float) -> Polygon:
@@ -309,10 +308,8 @@ def test_an_inventory_is_read_from_a_web_server(http_folder: tuple[str, Path]) -
     assert label_layers(f"{address}/inventory.geojson", HERE)["landslides"].sum() == 16
 
 
-def test_kashmirs_landslides_lie_on_steeper_ground() -> None:
-    folder = DATA / "terrain-kashmir"
-    if not folder.exists():
-        pytest.skip("Kashmir's data are not at ../shared/data beside the checkout")
+def test_kashmirs_landslides_lie_on_steeper_ground(real_data: Path) -> None:
+    folder = real_data / "terrain-kashmir"
     dem = str(folder / "AW3D30.tif")
     with rasterio.open(dem) as source:
         here = GeoBox(source.shape, source.transform, source.crs.to_wkt())
@@ -332,10 +329,8 @@ def test_kashmirs_landslides_lie_on_steeper_ground() -> None:
     assert np.nanmean(degrees[labels == 0]) == pytest.approx(32.8, abs=0.1)
 
 
-def test_papua_new_guineas_landslide_lies_on_its_radar_grid() -> None:
-    folder = DATA / "opera-rtc-papua-2024"
-    if not folder.exists():
-        pytest.skip("Papua New Guinea's data are not at ../shared/data beside the checkout")
+def test_papua_new_guineas_landslide_lies_on_its_radar_grid(real_data: Path) -> None:
+    folder = real_data / "opera-rtc-papua-2024"
     image = next(path for path in sorted(folder.rglob("*.tif")) if "_tv_" not in path.name)
     with rasterio.open(image) as source:
         here = GeoBox(source.shape, source.transform, source.crs.to_wkt())

@@ -44,12 +44,7 @@ def test_a_cube_that_touches_it_is_one(
     write_tif: Any, list_scene: Callable[..., dict[str, Any]],
 ) -> None:  # fmt: skip
     """Its DEM's tiles on either side are opened, and no other of that latitude."""
-    archive.collections["dem"] = {
-        "type": "Collection", "id": "dem", "stac_version": "1.0.0", "description": "",
-        "license": "CC-BY-4.0", "links": [],
-        "extent": {"spatial": {"bbox": [[-180, -90, 180, 90]]},
-                   "temporal": {"interval": [[None, None]]}},
-    }  # fmt: skip
+    archive.add_collection("dem")
     for name, west in (("west", 179), ("east", -180), ("far", 10)):
         write_tif(
             archive.folder / f"{name}_VV.tif", np.full((50, 100), 7, np.float32), west=west,

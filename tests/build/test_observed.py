@@ -16,25 +16,20 @@ from shapely import box
 from landslide.build.observed import distance_along, observed_layers
 from landslide.build.viewing import (
     View,
-    hidden,
     incidence_beyond,
     layover_and_shadow,
     sentinel1_look,
 )
+from tests.build.conftest import write_raster
 
 UTM = "EPSG:32654"
 HERE = GeoBox((40, 56), Affine(10, 0, 500_000, 0, -10, 4_700_000), UTM)
 EAST, WEST, NORTH, SOUTH = 90.0, 270.0, 0.0, 180.0
-DATA = Path(__file__).parents[3] / "shared" / "data"
 
 
-def write(path: Path, values: np.ndarray, geobox: GeoBox, **profile: Any) -> str:
-    with rasterio.open(
-        path, "w", driver="GTiff", width=values.shape[1], height=values.shape[0], count=1,
-        dtype=values.dtype, crs=str(geobox.crs), transform=geobox.transform, **profile,
-    ) as out:  # fmt: skip
-        out.write(values, 1)
-    return str(path)
+def hidden(*given: Any) -> np.ndarray:
+    layover, shadow = layover_and_shadow(*given)
+    return layover | shadow
 
 
 def plane(slope: float, look: float, shape: tuple[int, int] = (30, 41)) -> np.ndarray:
@@ -165,7 +160,7 @@ def test_each_pixel_has_its_own_incidence_angle(tmp_path: Path) -> None:
     """A plane that faces the radar at 38 degrees lies over where the angle is smaller."""
     wide = GeoBox((6, 110), Affine(100, 0, 500_000, 0, -100, 4_700_000), UTM)
     rise = 10 * (plane(math.tan(math.radians(38)), EAST, wide.shape) - 1000)
-    dem = write(tmp_path / "dem.tif", rise, wide)
+    dem = write_raster(tmp_path / "dem.tif", rise, wide)
     here = wide[2:4, 4:106]
     view = View(38.0, EAST)
     seen = observed_layers(here, dem=[dem], views=[view], relief_m=9000, block_pixels=40)
@@ -180,7 +175,7 @@ def test_each_pixel_has_its_own_incidence_angle(tmp_path: Path) -> None:
 def test_blocks_leave_no_seam_and_ground_beyond_the_grid_hides(tmp_path: Path) -> None:
     wide = HERE.pad(60)
     z = hills(wide.shape, seed=2)
-    dem = write(tmp_path / "dem.tif", z, wide)
+    dem = write_raster(tmp_path / "dem.tif", z, wide)
     view = View(39.0, 282.3)
     middle = 500_000 + 280, 4_700_000 - 200
     beyond = distance_along(wide, 282.3, middle)
@@ -197,7 +192,7 @@ def test_blocks_leave_no_seam_and_ground_beyond_the_grid_hides(tmp_path: Path) -
 
 
 def test_two_views_must_both_see(tmp_path: Path) -> None:
-    dem = write(tmp_path / "dem.tif", hills(HERE.pad(60).shape), HERE.pad(60))
+    dem = write_raster(tmp_path / "dem.tif", hills(HERE.pad(60).shape), HERE.pad(60))
     views = [View(39.0, sentinel1_look(orbit, 43.0)) for orbit in ("ascending", "descending")]
     each = [observed_layers(HERE, dem=[dem], views=[view])["observed"] for view in views]
     both = observed_layers(HERE, dem=[dem], views=views)["observed"]
@@ -210,8 +205,6 @@ def test_sentinel_1_looks_east_going_up_and_west_coming_down() -> None:
     assert sentinel1_look("ascending", 0.0) == pytest.approx(78.0, abs=0.5)
     assert sentinel1_look("descending", 0.0) == pytest.approx(282.0, abs=0.5)
     assert sentinel1_look("ascending", -60.0) < sentinel1_look("ascending", 43.0) < 78
-    with pytest.raises(ValueError, match="ascending or descending"):
-        sentinel1_look("up", 0.0)
     with pytest.raises(ValueError, match="does not pass"):
         sentinel1_look("ascending", 85.0)
 
@@ -219,11 +212,11 @@ def test_sentinel_1_looks_east_going_up_and_west_coming_down() -> None:
 def test_water_is_not_observed(tmp_path: Path) -> None:
     cover = np.full(HERE.shape, 10, "u1")
     cover[5:9, 7:20] = 80
-    raster = write(tmp_path / "cover.tif", cover, HERE)
-    seen = observed_layers(HERE, water=raster, water_values=[80], block_pixels=16)["observed"]
+    raster = write_raster(tmp_path / "cover.tif", cover, HERE)
+    seen = observed_layers(HERE, water=[raster], water_values=[80], block_pixels=16)["observed"]
     np.testing.assert_array_equal(seen, cover != 80)
     pieces = [
-        write(tmp_path / f"{part.start}.tif", cover[:, part], HERE[:, part])
+        write_raster(tmp_path / f"{part.start}.tif", cover[:, part], HERE[:, part])
         for part in (slice(0, 30), slice(30, 56))
     ]
     seen = observed_layers(HERE, water=pieces, water_values=[80], block_pixels=16)["observed"]
@@ -231,27 +224,27 @@ def test_water_is_not_observed(tmp_path: Path) -> None:
 
     occurrence = np.where(cover == 80, 90, 20).astype("u1")
     occurrence[0, 0] = 255
-    raster = write(tmp_path / "occurrence.tif", occurrence, HERE, nodata=255)
-    seen = observed_layers(HERE, water=raster, water_above=50)["observed"]
+    raster = write_raster(tmp_path / "occurrence.tif", occurrence, HERE, nodata=255)
+    seen = observed_layers(HERE, water=[raster], water_above=50)["observed"]
     np.testing.assert_array_equal(seen, cover != 80)
     with rasterio.open(raster, "r+") as out:
         out.scales = (0.01,)
-    seen = observed_layers(HERE, water=raster, water_above=0.5)["observed"]
+    seen = observed_layers(HERE, water=[raster], water_above=0.5)["observed"]
     np.testing.assert_array_equal(seen, cover != 80)
-    seen = observed_layers(HERE, water=raster, water_values=[90])["observed"]  # kinds, as stored
+    seen = observed_layers(HERE, water=[raster], water_values=[90])["observed"]  # kinds, as stored
     np.testing.assert_array_equal(seen, cover != 80)
 
     lake = box(500_070, 4_700_000 - 90, 500_200, 4_700_000 - 50)
     vector = tmp_path / "lake.geojson"
     gpd.GeoDataFrame(geometry=[lake], crs=UTM).to_crs("EPSG:4326").to_file(vector)
-    seen = observed_layers(HERE, water=str(vector), block_pixels=16)["observed"]
+    seen = observed_layers(HERE, water=[str(vector)], block_pixels=16)["observed"]
     np.testing.assert_array_equal(seen, cover != 80)
 
 
 def test_water_behind_a_signature_is_read(archive: Any) -> None:
     cover = np.full(HERE.shape, 10, "u1")
     cover[5:9, 7:20] = 80
-    write(archive.folder / "cover.tif", cover, HERE)
+    write_raster(archive.folder / "cover.tif", cover, HERE)
     lake = box(500_070, 4_700_000 - 90, 500_200, 4_700_000 - 50)
     gpd.GeoDataFrame(geometry=[lake], crs=UTM).to_file(archive.folder / "lake.gpkg")
     archive.signature = "wanted"
@@ -261,7 +254,7 @@ def test_water_behind_a_signature_is_read(archive: Any) -> None:
 
     for file, values in (("cover.tif", [80]), ("lake.gpkg", None)):
         address = f"{archive.address}/files/{file}"
-        seen = observed_layers(HERE, water=address, water_values=values, sign_water=sign)
+        seen = observed_layers(HERE, water=[address], water_values=values, sign_water=sign)
         np.testing.assert_array_equal(seen["observed"], cover != 80)
 
 
@@ -270,8 +263,8 @@ def test_a_land_cover_of_the_world_says_where_water_is(tmp_path: Path) -> None:
     cover = np.full(wide.shape, 10, "u1")
     cover[:, 321:] = 80  # east of 141 degrees, the grid's middle
     here = GeoBox((40, 56), Affine(10, 0, 500_000 - 280, 0, -10, 4_700_000), UTM)
-    raster = write(tmp_path / "cover.tif", cover, wide)
-    seen = observed_layers(here, water=raster, water_values=[80], block_pixels=16)["observed"]
+    raster = write_raster(tmp_path / "cover.tif", cover, wide)
+    seen = observed_layers(here, water=[raster], water_values=[80], block_pixels=16)["observed"]
     assert seen[:, :28].all()
     assert not seen[:, 28:].any()
 
@@ -279,33 +272,21 @@ def test_a_land_cover_of_the_world_says_where_water_is(tmp_path: Path) -> None:
 def test_a_lake_elsewhere_hides_nothing(tmp_path: Path) -> None:
     vector = tmp_path / "lake.geojson"
     gpd.GeoDataFrame(geometry=[box(1, 1, 2, 2)], crs="EPSG:4326").to_file(vector)
-    assert observed_layers(HERE, water=str(vector))["observed"].all()
+    assert observed_layers(HERE, water=[str(vector)])["observed"].all()
 
 
 def test_what_lacks_is_said_in_one_line(tmp_path: Path) -> None:
-    dem = write(tmp_path / "dem.tif", hills(HERE.shape)[:, :28], HERE[:, :28])
+    dem = write_raster(tmp_path / "dem.tif", hills(HERE.shape)[:, :28], HERE[:, :28])
     with pytest.raises(ValueError, match=r"covers 50\.0% of the area"):
         observed_layers(HERE, dem=[dem], views=[View(39.0, EAST)])
     seen = observed_layers(HERE, dem=[dem], views=[View(39.0, EAST)], least_cover=0.4)["observed"]
     assert seen[:, 30:].all()  # without elevation nothing is hidden
     with pytest.raises(ValueError, match=r"water raster covers 50\.0% of the area"):
-        observed_layers(HERE, water=dem, water_above=50)
-    with pytest.raises(ValueError, match="not by both"):
-        observed_layers(HERE, water=dem, water_above=50, water_values=[80])
-    with pytest.raises(ValueError, match="takes a DEM"):
-        observed_layers(HERE)
-    with pytest.raises(ValueError, match="takes a DEM"):
-        observed_layers(HERE, dem=[dem])
-    with pytest.raises(ValueError, match="from the vertical"):
-        View(2.0, EAST)
-    with pytest.raises(ValueError, match="clockwise from grid north"):
-        View(39.0, math.nan)
+        observed_layers(HERE, water=[dem], water_above=50)
 
 
-def test_kashmirs_flanks_hide_from_the_radar() -> None:
-    dem = DATA / "terrain-kashmir" / "AW3D30.tif"
-    if not dem.exists():
-        pytest.skip("the Kashmir DEM is not at ../shared/data beside the checkout")
+def test_kashmirs_flanks_hide_from_the_radar(real_data: Path) -> None:
+    dem = real_data / "terrain-kashmir" / "AW3D30.tif"
     with rasterio.open(dem) as source:
         here = GeoBox(source.shape, source.transform, source.crs.to_wkt())
         z = source.read(1)
@@ -324,4 +305,4 @@ def test_water_without_a_crs_is_told_where_to_write_it(tmp_path: Path) -> None:
     vector = tmp_path / "lake.shp"
     gpd.GeoDataFrame(geometry=[box(0, 0, 100, 100)]).to_file(vector)
     with pytest.raises(ValueError, match=r"the water .* declares no CRS .*: add that$"):
-        observed_layers(HERE, water=str(vector))
+        observed_layers(HERE, water=[str(vector)])

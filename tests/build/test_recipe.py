@@ -4,12 +4,12 @@ import json
 import re
 import tomllib
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
-from landslide.build.recipe import KEYS, SECTIONS, _typed, load_recipe
+from landslide.build.recipe import KEYS, SECTIONS, load_recipe
 from landslide.build.sources import PLANETARY_COMPUTER
 from landslide.cube.events import load_event
 
@@ -43,7 +43,14 @@ def test_the_example_names_every_key_and_all_of_it_may_be_used(tmp_path: Path) -
         assert build[name].keys() == {each.name for each in fields(source)}
     used = tmp_path / "used.toml"
     used.write_text(usable(text))
-    assert load_recipe(used).insar is not None
+    recipe = load_recipe(used)
+    assert recipe.event.orbit_state == "descending"
+    assert recipe.sar.images == 4
+    assert recipe.observed is not None
+    assert (recipe.observed.incidence_degrees, recipe.observed.water_values) == (36, (80,))
+    assert recipe.labels is not None
+    assert recipe.labels.mapped == str(tmp_path / "mapped.geojson")
+    assert recipe.insar is not None
     assert load_recipe(EXAMPLE).insar is None
 
 
@@ -61,6 +68,7 @@ labels = {{inventory = "slides.gpkg", mapped = "https://example.org/mapped.geojs
     recipe, folder = load_recipe(file), str(file.parent)
     assert recipe.sar.source == f"{folder}/rtc"
     assert (recipe.sar.images, recipe.sar.min_coverage) == (4, 1.0)
+    assert type(recipe.sar.min_coverage) is float
     assert recipe.terrain is not None
     assert recipe.terrain.source == (f"{folder}/a.tif", "/dem/b.tif", "s3://bucket/c.tif")
     assert recipe.insar is not None
@@ -102,46 +110,6 @@ def test_an_address_that_is_empty_is_none(
     said = rf"event file .*event\.toml: `{key}` is empty: write an address, or leave it out$"
     with pytest.raises(ValueError, match=said):
         load_recipe(event_file(build, head=head))
-
-
-@dataclass
-class Table:
-    count: int
-    counts: tuple[int, ...] | None
-    share: float
-    name: str | int | None
-
-
-@pytest.mark.parametrize(
-    ("name", "given", "taken"),
-    [
-        ("count", 3, 3),
-        ("counts", [3, 4], (3, 4)),
-        ("share", 3, 3.0),
-        ("name", "three", "three"),
-        ("name", 3, 3),
-    ],
-)
-def test_a_value_is_of_a_type_that_its_field_names(name: str, given: object, taken: object) -> None:
-    found = _typed(Table, name, given, "here")
-    assert found == taken
-    assert type(found) is type(taken)
-
-
-@pytest.mark.parametrize(
-    ("name", "given", "said"),
-    [
-        ("count", True, "`count` is True; write a whole number"),
-        ("count", 3.0, "`count` is 3.0; write a whole number"),
-        ("counts", [], r"`counts` is \[\]; write \[numbers\]"),
-        ("counts", [3, "4"], r"`counts` is \[3, '4'\]; write \[numbers\]"),
-        ("share", False, "`share` is False; write a number"),
-        ("name", 1.5, "`name` is 1.5; write text in quotes"),
-    ],
-)
-def test_a_value_of_another_type_is_refused(name: str, given: object, said: str) -> None:
-    with pytest.raises(ValueError, match=f"^here: {said}$"):
-        _typed(Table, name, given, "here")
 
 
 @pytest.mark.parametrize("layer", ["terrain", "observed", "insar", "labels"])
@@ -209,11 +177,15 @@ def test_an_area_is_geojson_in_the_table(event_file: EventFile) -> None:
         (f"{AREA}\n[build.sar]\norbit = 46", r"\[build.sar\]: unknown key `orbit`"),
         (f"{AREA}\nsar = 3", "is a table"),
         (f'{AREA}\nresolution = "10"', "`resolution` is '10'; write a number"),
+        (f"{AREA}\nresolution = true", "`resolution` is True; write a number"),
         (f"{AREA}\ncrs = 32654", "`crs` is 32654; write text in quotes"),
         (f"{AREA}\nbefore_days = -1", "`before_days` is -1"),
         (f"{AREA}\n[build.sar]\nmin_coverage = 80", "`min_coverage` is 80"),
         (f"{AREA}\n[build.sar]\nimages = 0", "`images` is 0"),
-        (f"{AREA}\n[build.sar]\nimages = 1.5", "`images` is 1.5; write a whole number"),
+        *(
+            (f"{AREA}\n[build.sar]\nimages = {given}", f"`images` is {said}; write a whole number")
+            for given, said in (("1.5", "1.5"), ("3.0", "3.0"), ("true", "True"))
+        ),
         (f"{AREA}\n[build.sar]\none_sided = 1", "`one_sided` is 1; write true or false"),
         (f'{AREA}\n[build.sar]\nsigning = "aws"', "`signing` is 'aws'"),
         (f'{AREA}\n[build.observed]\nwater = "a.tif"\nsigning = "aws"', "`signing` is 'aws'"),
@@ -227,6 +199,14 @@ def test_an_area_is_geojson_in_the_table(event_file: EventFile) -> None:
         ),
         (f"{AREA}\n[build.sar]\npolarisations = 'vv'", r"is 'vv'; write \[texts in quotes\]"),
         (f"{AREA}\n[build.sar]\npolarisations = []", r"is \[\]; write \[texts in quotes\]"),
+        *(
+            (
+                f'{AREA}\nobserved = {{water = "a.tif", water_values = {given}}}',
+                rf"`water_values` is {re.escape(said)}; write \[numbers\]",
+            )
+            for given, said in (("80", "80"), ("[]", "[]"), ('[80, "90"]', "[80, '90']"))
+        ),
+        (f"{AREA}\nterrain = {{source = 1.5}}", "`source` is 1.5; write text in quotes"),
         (f'{AREA}\n[build.sar]\nresampling = "lanczos"', "`resampling` is 'lanczos'"),
         (f"{AREA}\n[build.labels]\nall_touched = true", "`inventory` is missing"),
         (f"{AREA}\nsar = false", "is a table"),
@@ -312,29 +292,3 @@ def test_an_event_without_a_table_is_told_how(
     (tmp_path / "plain.toml").write_text('name = "x"\ntime = 2018-09-05\n')
     with pytest.raises(ValueError, match=r"\[build\] is missing"):
         load_recipe(tmp_path / "plain.toml")
-
-
-def test_the_example_is_one_and_its_comments_are_more_of_it(tmp_path: Path) -> None:
-    example = Path(__file__).parents[2] / "examples" / "build.toml"
-    recipe = load_recipe(example)
-    assert recipe.event.orbit_state == "descending"
-    lines = example.read_text().splitlines()
-    options = [
-        line.removeprefix("# ")
-        for line in lines
-        if line.startswith(("# [", "# ")) and ("=" in line or line.startswith("# ["))
-    ]
-    kept = [line for line in lines if not line.startswith("#")]
-    # Each option that stands as a comment is understood where it stands.
-    whole = [
-        line.removeprefix("# ") if line.removeprefix("# ") in options else line for line in lines
-    ]
-    (tmp_path / "whole.toml").write_text(usable("\n".join(whole)))
-    full = load_recipe(tmp_path / "whole.toml")
-    assert len(kept) < len(lines)
-    assert full.sar.images == 4
-    assert full.observed is not None
-    assert full.observed.incidence_degrees == 36
-    assert full.labels is not None
-    assert full.labels.mapped == str(tmp_path / "mapped.geojson")
-    assert full.insar is not None

@@ -244,25 +244,21 @@ class EarthdataHandler(FolderHandler):
         path, _, wanted = self.path.partition("?to=")
         self.asked.append((host + path, self.headers.get("Authorization", "")))
         if host == "localhost" and self.headers.get("Authorization") == NETRC_BASIC:
-            self.send(f"http://127.0.0.1:{port}/back?to={wanted}")
+            self.redirect(f"http://127.0.0.1:{port}/back?to={wanted}")
         elif host == "localhost":
             self.answer(None)
         elif path == "/back":
-            self.send(wanted, "session=planted; Path=/")
+            self.redirect(wanted, "session=planted; Path=/")
         elif "session=planted" in self.headers.get("Cookie", ""):
             super().do_GET()
         else:
-            self.send(f"http://localhost:{port}/oauth?to={path}")
+            self.redirect(f"http://localhost:{port}/oauth?to={path}")
 
     do_HEAD = do_GET  # noqa: N815
 
-    def send(self, where: str, cookie: str = "") -> None:
-        self.send_response(302)
-        self.send_header("Location", where)
-        if cookie:
-            self.send_header("Set-Cookie", cookie)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
+    def redirect(self, where: str, cookie: str = "") -> None:
+        headers = {"Location": where} | ({"Set-Cookie": cookie} if cookie else {})
+        self.send(status=302, headers=headers)
 
 
 NETRC_BASIC = f"Basic {base64.b64encode(b'somebody:secret').decode()}"

@@ -25,12 +25,7 @@ RTC = "sentinel-1-rtc"
 def filled(archive: Any, write_scene: Any, list_scene: Callable[..., dict[str, Any]]) -> Any:
     """Return an archive of five scenes, twelve days apart, two of them in the window."""
     values = np.full((120, 140), 0.2, np.float32)
-    archive.collections[RTC] = {
-        "type": "Collection", "id": RTC, "stac_version": "1.0.0", "description": "", "links": [],
-        "license": "CC-BY-4.0",
-        "extent": {"spatial": {"bbox": [[-180, -90, 180, 90]]},
-                   "temporal": {"interval": [[None, None]]}},
-    }  # fmt: skip
+    archive.add_collection(RTC)
     for day in ("2018-06-20", "2018-08-25", "2018-09-06", "2018-12-02", "2019-01-02"):
         stem = write_scene(archive.folder, f"{day.replace('-', '')}T204100", values)
         archive.items.append(list_scene(stem, start=f"{day}T20:41:00Z"))
@@ -132,7 +127,7 @@ def test_elevation_is_found_by_its_assets_name(filled: Any, write_tif: Any) -> N
         "data": {"href": "/files/dem.tif"}, "hillshade": {"href": "/files/other.tif"},
     }}  # fmt: skip
     filled.items.append(item)
-    filled.collections["dem"] = filled.collections[RTC] | {"id": "dem"}
+    filled.add_collection("dem")
     names, addresses, licence = search_elevation(filled.address, "dem", AREA)
     assert (names, addresses) == (["piece"], [f"{filled.address}/files/dem.tif"])
     assert licence == "CC-BY-4.0"

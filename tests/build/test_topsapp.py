@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, override
 from xml.etree import ElementTree as ET
 
@@ -153,13 +154,6 @@ def test_what_a_killed_run_left_is_processed_anew(tmp_path: Path, monkeypatch: A
     assert (folder / "merged" / f"{both[0]}.geo").read_text() == ""
 
 
-def test_a_run_needs_two_sides_and_an_area(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="either side"):
-        TopsRun((), (tmp_path,), tmp_path, (0, 0, 1, 1))
-    with pytest.raises(ValueError, match="west, south, east, north"):
-        TopsRun((tmp_path,), (tmp_path,), tmp_path, (1, 0, 0, 1))
-
-
 def test_scenes_of_one_orbit_are_one_pass_and_passes_pair_with_the_next() -> None:
     pairs = consecutive_passes(SCENES[::-1])
     assert [(a.scenes, b.scenes) for a, b in pairs] == [
@@ -222,6 +216,21 @@ def test_a_catalogue_that_does_not_answer_is_one_line() -> None:
             "POINT(-99 19)", "2018-01-01", "2018-02-01", relative_orbit=78, host="127.0.0.1:1"
         )
     assert "\n" not in str(raised.value)
+
+
+class Catalogue(list[Any]):
+    def raise_if_incomplete(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("scenes", [SCENES[:0], SCENES[:1], SCENES[:2]])
+def test_scenes_of_one_pass_are_no_pair(scenes: list[str], monkeypatch: Any) -> None:
+    ground = shapely.geometry.mapping(shapely.box(-99, 19, -98, 20))
+    found = Catalogue(SimpleNamespace(properties={"sceneName": s}, geometry=ground) for s in scenes)
+    monkeypatch.setattr(asf_search, "geo_search", lambda **_: found)
+    said = rf"^the {len(scenes)} SLC scenes of track 78 .* are of one pass or none: .* widen"
+    with pytest.raises(ValueError, match=said):
+        search_slc("POINT(-99 19)", "2018-01-01", "2018-02-01", relative_orbit=78)
 
 
 def test_scenes_need_a_login_unless_they_are_there(tmp_path: Path, monkeypatch: Any) -> None:
@@ -298,14 +307,9 @@ class Orbits(QuietHandler):
     @override
     def do_GET(self) -> None:
         if self.path == f"/scene/{self.known}":
-            self.send_response(302)
-            self.send_header("Location", f"/AUX_POEORB/{self.name}")
+            self.send(status=302, headers={"Location": f"/AUX_POEORB/{self.name}"})
         else:
-            self.send_response(200 if self.path.endswith(".EOF") else 404)
-        body = b"<orbit/>" if self.path.endswith(".EOF") else b""
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+            self.answer(b"<orbit/>" if self.path.endswith(".EOF") else None)
 
 
 @pytest.fixture
@@ -359,6 +363,4 @@ def test_an_area_and_a_track_become_isces_pairs(
 
 def anything(handler: Orbits) -> None:
     """Answer any scene with an orbit."""
-    handler.send_response(200)
-    handler.send_header("Content-Length", "0")
-    handler.end_headers()
+    handler.send()

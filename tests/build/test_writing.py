@@ -1,5 +1,6 @@
 """How the blocks of a layer are written."""
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -19,7 +20,9 @@ def test_an_array_to_write_waits_for_its_turn_at_zarrs_configuration(tmp_path: P
     before = zarr.config.get("codec_pipeline.path")
     with ThreadPoolExecutor(1) as pool:
         with pipeline("plain"):
-            other = pool.submit(_array, here)
+            started = threading.Event()
+            other = pool.submit(lambda: started.set() or _array(here))
+            assert started.wait(60)
             with pytest.raises(TimeoutError):
                 other.result(0.3)
             assert zarr.config.get("codec_pipeline.path") == PIPELINES["plain"]

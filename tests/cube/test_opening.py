@@ -1,11 +1,11 @@
 """What a process has once, however many threads come first at the same time."""
 
+import contextlib
 import functools
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Barrier
+from threading import Barrier, BrokenBarrierError
 from typing import Any
 
 import pytest
@@ -16,11 +16,13 @@ THREADS = 8
 
 
 def slowly_once[Made](make: Callable[[], Made]) -> Any:
-    """Cache what is made, and take long enough to make it for all threads to come."""
+    """Cache what is made, and wait with it for all threads, which come unless they share it."""
+    barrier = Barrier(THREADS)
 
     @functools.cache
     def made() -> Made:
-        time.sleep(0.05)
+        with contextlib.suppress(BrokenBarrierError):
+            barrier.wait(0.5)
         return make()
 
     return made

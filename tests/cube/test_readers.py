@@ -5,6 +5,7 @@ import importlib.util
 import logging
 import re
 import shutil
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -200,7 +201,9 @@ def test_threads_take_turns_at_zarrs_configuration(stored: dict[str, Path]) -> N
     with ThreadPoolExecutor(1) as pool:
         with pipeline("plain"):
             uri = str(stored["v3"])
-            other = pool.submit(opened_by, uri, "vv", "fused", DAMAGE, "token")
+            started, how = threading.Event(), (uri, "vv", "fused", DAMAGE, "token")
+            other = pool.submit(lambda: started.set() or opened_by(*how))
+            assert started.wait(60)
             with pytest.raises(TimeoutError):
                 other.result(0.3)
             assert of_configuration() == PIPELINES["plain"]

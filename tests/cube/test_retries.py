@@ -74,10 +74,6 @@ class Stumbling(WrapperStore[Any]):
         self._stumble()
         return await self._store.get(*args, **how)
 
-    async def get_partial_values(self, *args: Any, **how: Any) -> Any:
-        self._stumble()
-        return await self._store.get_partial_values(*args, **how)
-
     async def set(self, *args: Any, **how: Any) -> None:
         self._stumble()
         await self._store.set(*args, **how)
@@ -106,12 +102,6 @@ async def parts_of_it(store: RetryingStore) -> bytes:
     return b"".join(found[number] for number in sorted(found))
 
 
-async def partial_values(store: RetryingStore) -> bytes:
-    asked = [("key", RangeByteRequest(0, 30)), ("key", RangeByteRequest(30, 100))]
-    found = await store.get_partial_values(default_buffer_prototype(), asked)
-    return b"".join(part.to_bytes() for part in found if part is not None)
-
-
 async def exists(store: RetryingStore) -> bytes:
     assert await store.exists("key")
     assert not await store.exists("other")
@@ -130,7 +120,7 @@ async def listed(store: RetryingStore) -> bytes:
     return CONTENT
 
 
-REQUESTS = (all_of_it, parts_of_it, partial_values, exists, written, listed)
+REQUESTS = (all_of_it, parts_of_it, exists, written, listed)
 Request = Callable[[RetryingStore], Any]
 
 

@@ -142,13 +142,15 @@ def test_each_chunk_is_read_once(stored: dict[str, Path], monkeypatch: pytest.Mo
         asked.append(key)
         return await get(self, key, *args, **kwargs)  # type: ignore[arg-type]
 
-    opened = open_cube(str(stored["v2"]), block_pixels=32)
+    # By a reader that asks zarr's store, unlike TensorStore.
+    opened = open_cube(str(stored["v2"]), block_pixels=32, reader="plain")
     monkeypatch.setattr(zarr.storage.LocalStore, "get", counted)
     opened.vv.load()
     chunks = [
         key for key in asked if key.startswith("vv/") and not key.endswith((".zarray", ".zattrs"))
     ]
-    assert len(chunks) == len(set(chunks))
+    # Of 4 images, 2 x 2 chunks of pixels each.
+    assert len(chunks) == len(set(chunks)) == 4 * 4
 
 
 def test_nothing_is_said_while_a_cube_is_opened_or_read(stored: dict[str, Path]) -> None:
@@ -273,6 +275,7 @@ class TestBadAddresses:
                 "unable to decode time",
             ),
             ("dem/zarr.json", {"dimension_names": ["timestep", "x"]}, "conflicting sizes"),
+            ("dem/zarr.json", {"attributes": {"_FillValue": "AAAA"}}, "unpack requires a buffer"),
         ],
     )
     def test_a_cube_that_a_library_does_not_understand_is_named(
@@ -304,6 +307,24 @@ class TestBadAddresses:
         said = f"^{uri} is not a cube that can be read .*: its arrays do not name their dimensions;"
         with pytest.raises(ValueError, match=said):
             open_cube(uri)
+
+    def test_a_dimension_whose_name_is_a_number(
+        self, stored: dict[str, Path], tmp_path: Path
+    ) -> None:
+        uri = tmp_path / "cube.zarr"
+        shutil.copytree(stored["v2"], uri)
+        zarr.open_group(uri, mode="r+", use_consolidated=False).create_array(
+            "other", data=np.ones((2, 3)), attributes={"_ARRAY_DIMENSIONS": ["z", 3]}
+        )
+        zarr.consolidate_metadata(uri)
+        with pytest.raises(ValueError, match=f"^{uri} has a dimension that is called 3, no text"):
+            open_cube(uri)
+
+    @pytest.mark.parametrize("kind", ["github", "reference", "jupyter", "generic"])
+    def test_an_address_that_is_not_enough(self, kind: str) -> None:
+        said = f"^{kind}://x: fsspec reaches no such place by its address alone; use a local path"
+        with pytest.raises(ValueError, match=said):
+            open_cube(f"{kind}://x")
 
     @pytest.mark.parametrize("packed", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
     def test_a_zip_whose_metadata_are_damaged(

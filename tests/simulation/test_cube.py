@@ -9,10 +9,11 @@ import fsspec
 import numpy as np
 import pytest
 import xarray as xr
+import zarr
 from scipy.ndimage import binary_erosion
 
 from landslide.cube.events import event_from_attribute
-from landslide.simulation import Scene, simulate_cube
+from landslide.simulation import Scene, simulate_cube, whole
 from landslide.simulation import cube as cube_module
 from landslide.simulation.insar import IN_LANDSLIDE, OVER_EVENT, WINDOW
 from landslide.simulation.whole import written_whole
@@ -149,17 +150,15 @@ def test_both_zarr_formats_hold_the_same_cube_in_chunks_that_fit_the_chips(tmp_p
     assert (tmp_path / "cube.zarr" / {2: ".zgroup", 3: "zarr.json"}[zarr_format]).exists()
     assert cube.vv.encoding["chunks"] == (1, 512, 512)
     assert cube.landslides.encoding["chunks"] == (512, 512)
+    metadata = zarr.open_group(uri, mode="r").metadata
+    assert metadata.consolidated_metadata is not None  # a web server lists nothing
     other = simulate_cube(str(tmp_path / "other.zarr"), scene=scene, zarr_format=5 - zarr_format)
     xr.testing.assert_equal(cube.load(), other.load())
 
 
 def test_an_object_store_gets_the_same_cube(tmp_path):
     scene = Scene(**SMALL, timepairs=(1, 1))
-    uri = "memory://simulated/cube.zarr"
-    try:
-        remote = simulate_cube(uri, scene=scene).load()
-    finally:
-        fsspec.filesystem("memory").rm("/simulated", recursive=True)
+    remote = simulate_cube("memory://simulated/cube.zarr", scene=scene).load()
     xr.testing.assert_equal(remote, small(tmp_path).load())
 
 
@@ -200,27 +199,100 @@ def test_writing_over_takes_no_neighbour(fails, monkeypatch):
         memory.pipe({f"/written/{name}/zarr.json": b"old", f"/written/{name}/vv/0": b"old"})
     put = memory.put_file
 
-    def put_file(here, there):
+    def put_file(here, there, **how):
         if fails and there.endswith("zarr.json"):
             raise RuntimeError("the power went out")
-        put(here, there)
+        put(here, there, **how)
 
     monkeypatch.setattr(memory, "put_file", put_file)
-    try:
-        with (
-            pytest.raises(RuntimeError, match="power") if fails else nullcontext(),
-            written_whole("memory://written/run[12].zarr", overwrite=True) as folder,
-        ):
-            for name in ("zarr.json", "dem"):
-                (Path(folder) / name).write_text("new")
-        own = [] if fails else ["run[12].zarr/dem", "run[12].zarr/zarr.json"]
-        assert [name.removeprefix("/written/") for name in memory.find("/written")] == [
-            "run1.zarr/vv/0",
-            "run1.zarr/zarr.json",
-            *own,
-        ]
-    finally:
-        memory.rm("/written", recursive=True)
+    with (
+        pytest.raises(RuntimeError, match="power") if fails else nullcontext(),
+        written_whole("memory://written/run[12].zarr", overwrite=True) as folder,
+    ):
+        for name in ("zarr.json", "dem"):
+            (Path(folder) / name).write_text("new")
+    own = [] if fails else ["run[12].zarr/dem", "run[12].zarr/zarr.json"]
+    assert [name.removeprefix("/written/") for name in memory.find("/written")] == [
+        "run1.zarr/vv/0",
+        "run1.zarr/zarr.json",
+        *own,
+    ]
+
+
+def write_two(uri, *, overwrite=False, meanwhile=lambda: None):
+    with written_whole(uri, overwrite=overwrite) as folder:
+        (Path(folder) / "vv" / "c").mkdir(parents=True)
+        for name in ("zarr.json", "vv/zarr.json", "vv/c/0"):
+            (Path(folder) / name).write_text("new")
+        meanwhile()
+
+
+def test_what_a_killed_run_left_in_a_store_is_overwritten_when_asked(monkeypatch):
+    memory, uri = fsspec.filesystem("memory"), "memory://killed/cube.zarr"
+    memory.pipe("/killed/cube.zarr/dem/c/9", b"old")
+    memory.pipe("/killed/cube.zarr/zarr.json", b"old")
+    put = memory.put_file
+
+    def killed(here, there, **how):
+        put(here, there, **how)
+        monkeypatch.setattr(whole, "remove_all", lambda *_, **__: None)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(memory, "put_file", killed)
+        with pytest.raises(KeyboardInterrupt):
+            write_two(uri, overwrite=True)
+    monkeypatch.undo()
+    left = memory.find("/killed")
+    assert "/killed/cube.zarr/zarr.json" not in left  # no reader takes it for a cube
+    assert len(left) > 1
+    with pytest.raises(FileExistsError, match=r"stopped or goes on: .* --overwrite it"):
+        write_two(uri)
+    assert memory.find("/killed") == left
+    write_two(uri, overwrite=True)
+    assert memory.find("/killed") == [
+        f"/killed/cube.zarr/{name}" for name in ("vv/c/0", "vv/zarr.json", "zarr.json")
+    ]
+
+
+def test_a_copy_that_another_run_takes_over_ends_in_an_error(monkeypatch):
+    memory, uri = fsspec.filesystem("memory"), "memory://twice/cube.zarr"
+    put = memory.put_file
+
+    def taken_over(here, there, **how):
+        monkeypatch.setattr(memory, "put_file", put)
+        put(here, there, **how)
+        write_two(uri, overwrite=True)
+
+    monkeypatch.setattr(memory, "put_file", taken_over)
+    with pytest.raises(ValueError, match="is written by another run, too"):
+        write_two(uri)
+    assert memory.find("/twice") == [
+        f"/twice/cube.zarr/{name}" for name in ("vv/c/0", "vv/zarr.json", "zarr.json")
+    ]
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_what_another_program_left_in_a_store_stays(overwrite):
+    memory = fsspec.filesystem("memory")
+    memory.pipe({"/other/cube.zarr/vv/zarr.json": b"theirs", "/other/cube.zarr/vv/c/0": b"theirs"})
+    with pytest.raises(FileExistsError, match="exists"):
+        write_two("memory://other/cube.zarr", overwrite=overwrite)
+    assert len(memory.find("/other")) == 2
+
+
+@pytest.mark.parametrize("kind", ["local", "memory"])
+def test_what_came_there_meanwhile_stays(tmp_path, kind):
+    uri = str(tmp_path / "cube.zarr") if kind == "local" else "memory://meanwhile/cube.zarr"
+    filesystem, path = fsspec.url_to_fs(uri)
+
+    def meanwhile():
+        filesystem.makedirs(path, exist_ok=True)
+        filesystem.pipe_file(f"{path}/zarr.json", b"theirs")
+
+    with pytest.raises(FileExistsError, match="exists: choose another address"):
+        write_two(uri, meanwhile=meanwhile)
+    assert filesystem.cat_file(f"{path}/zarr.json") == b"theirs"
 
 
 def test_more_looks_leave_less_speckle(tmp_path):

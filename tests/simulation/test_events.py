@@ -15,7 +15,7 @@ PUBLISHED = {  # of each cube: mean and spread of log10 VV and VH, and mean cohe
 @pytest.fixture(scope="module")
 def cubes(tmp_path_factory):
     folder = tmp_path_factory.mktemp("events")
-    how = {"shape": (512, 640), "seed": 1, "descending": (3, 2), "ascending": (0, 0)}
+    how = {"shape": (512, 640), "seed": 1, "descending": (2, 1), "ascending": (0, 0)}
     return {like: simulate_cube(str(folder / f"{like}.zarr"), like=like, **how) for like in SCENES}
 
 

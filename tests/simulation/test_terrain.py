@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from landslide.simulation import Scene
-from landslide.simulation.geometry import simulate_view
+from landslide.simulation.geometry import FALL_OFF, simulate_view
 from landslide.simulation.terrain import (
     Terrain,
     curvature,
@@ -78,7 +78,8 @@ def tilted(east):
 @pytest.mark.parametrize(("state", "sign"), [("ascending", 1), ("descending", -1)])
 def test_a_slope_towards_the_radar_lowers_the_incidence_by_its_angle(degrees, state, sign):
     view = simulate_view(Scene(shape=SHAPE), tilted(np.tan(np.radians(degrees))), state)
-    found = np.degrees(view.incidence)
+    level = np.linspace(34.4, 37.4, SHAPE[1])[::sign]
+    found = np.degrees(view.brightness / -FALL_OFF) + level
     # Ascending looks east: ground that rises to the east faces it.
     assert found.min() == pytest.approx(34.4 - sign * degrees, abs=0.01)
     assert found.max() == pytest.approx(37.4 - sign * degrees, abs=0.01)

@@ -1,15 +1,14 @@
 """Pairs processed by ASF's HyP3: ordered, waited for, and fetched into a folder.
 
 HyP3's client does the talking; see https://hyp3-docs.asf.alaska.edu. A pair is ordered once: its
-jobs carry a name, and what HyP3 already has under that name is not ordered, and so not paid for,
-again.
+jobs carry a name, and what HyP3 has under that name, or had and the folder keeps, is not ordered,
+and so not paid for, again.
 """
 
 import zipfile
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
 
 from hyp3_sdk import HyP3
 from hyp3_sdk.exceptions import HyP3SDKError
@@ -45,37 +44,28 @@ def connect(api: str = API, token: str | None = None) -> HyP3:
         return HyP3(api, token=token)
 
 
-def prepare_job(reference: str, secondary: str, name: str) -> dict[str, Any]:
-    """Return HyP3's description of a pair's job, wrapped phase included.
-
-    The scenes (names of SLCs) are processed by GAMMA with 10 x 2 looks, the finest it has.
-    """
-    return dict(
-        HyP3.prepare_insar_job(
-            reference, secondary, name=name, looks="10x2", include_wrapped_phase=True
-        )
-    )
-
-
-def order(client: HyP3, pairs: Sequence[tuple[str, str]], name: str) -> Batch:
+def order(client: HyP3, pairs: Sequence[tuple[str, str]], name: str, folder: str | Path) -> Batch:
     """Return the jobs of pairs of granules, ordering those that HyP3 has not under this name.
+
+    It keeps products for two weeks only: a job whose products lie in `folder` counts for longer.
+    Scenes are processed by GAMMA, wrapped phase included.
 
     Raises
     ------
-    ValueError
-        Where no pair is given.
     OSError
         Where HyP3 refuses (credits spent, unknown granule) or cannot be reached.
     """
-    if not pairs:
-        raise ValueError("no pair of granules to order from HyP3: search found none")
+    # These looks are the finest that it has.
+    how = {"name": name, "looks": "10x2", "include_wrapped_phase": True}
     with _plain_errors(client.url):
         known = {
             tuple(job.job_parameters["granules"]): job
             for job in client.find_jobs(name=name)
-            if job.job_parameters and not job.failed() and not job.expired()
+            if job.job_parameters
+            and not job.failed()
+            and (not job.expired() or _all_there(job, folder))
         }
-        new = [prepare_job(*pair, name) for pair in pairs if tuple(pair) not in known]
+        new = [HyP3.prepare_insar_job(*pair, **how) for pair in pairs if tuple(pair) not in known]
         ordered = client.submit_prepared_jobs(new) if new else Batch()
     return Batch([known[tuple(pair)] for pair in pairs if tuple(pair) in known] + ordered.jobs)
 
@@ -96,7 +86,8 @@ def fetch(
     ValueError
         Where an archive is damaged or would write outside its folder.
     OSError
-        Where a job failed, the wait is over, or a product cannot be fetched.
+        Where a job failed, the wait is over, or a product cannot be fetched: HyP3 keeps it no
+        longer, perhaps.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -110,9 +101,11 @@ def fetch(
         )
     products = []
     for job in done:
-        for file in _files(job):
-            name = Path(file["filename"]).name
-            product = folder / name.removesuffix(".zip")
+        archives = _archives(job, folder)
+        if not _all_there(job, folder) and (job.expired() or not archives):
+            raise OSError(f"HyP3 no longer keeps the product of job {job.job_id}: run again")
+        for product, file in archives.items():
+            name = f"{product.name}.zip"
             if not product.exists():
                 # The client's own download neither goes on where it broke off nor sees that it did.
                 download = ResumingDownloader(
@@ -149,15 +142,12 @@ def _unpack(archive: Path, product: Path) -> None:
         archive.unlink(missing_ok=True)  # by another that fetches the same
 
 
-def _files(job: Job) -> list[dict[str, str]]:
-    """Return a job's archives.
+def _archives(job: Job, folder: str | Path) -> dict[Path, dict[str, str]]:
+    """Return a job's archives, each under where its product is to lie."""
+    archives = [file for file in job.files or [] if file["filename"].endswith(".zip")]
+    return {Path(folder) / Path(file["filename"]).stem: file for file in archives}
 
-    Raises
-    ------
-    OSError
-        Where HyP3 keeps them no longer.
-    """
-    files = [file for file in job.files or [] if file["filename"].endswith(".zip")]
-    if job.expired() or not files:
-        raise OSError(f"HyP3 no longer keeps the product of job {job.job_id}: order it again")
-    return files
+
+def _all_there(job: Job, folder: str | Path) -> bool:
+    products = _archives(job, folder)
+    return bool(products) and all(product.is_dir() for product in products)

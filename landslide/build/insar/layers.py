@@ -10,14 +10,12 @@ import numpy as np
 import xarray as xr
 from odc.geo.geobox import GeoBox
 
-from landslide.build.blocks import BLOCK_PIXELS, by_block, metric_grid, plane
+from landslide.build.blocks import BLOCK_PIXELS, by_block, variable
 from landslide.build.insar.pairs import Pair, group_pairs
 from landslide.build.insar.reading import read_coherence, read_interferogram
 from landslide.build.rasters import Raster, describe_raster, touches
-from landslide.cube.schema import VARIABLES
 from landslide.storage import without_secrets
 
-DIMS = ("timepair", "y", "x")
 KINDS = (
     ("coherence", read_coherence, np.float32),
     ("interferogram", read_interferogram, np.complex64),
@@ -40,8 +38,8 @@ def insar_layers(
     Parameters
     ----------
     pairs
-        As `find_pairs` gives them. Where a raster's tags say at what time its images were taken
-        (GAMMA's FIRST_TIME), that is taken.
+        One or more, as `find_pairs` gives them. Where a raster's tags say at what time its images
+        were taken (GAMMA's FIRST_TIME), that is taken.
     geobox
         The grid: metric, north up.
     block_pixels
@@ -57,20 +55,18 @@ def insar_layers(
     Raises
     ------
     ValueError
-        Where there are no pairs, or a raster has no CRS or lies elsewhere.
+        Where a raster has no CRS or lies elsewhere.
     OSError
         Where a raster cannot be read.
     """
-    grid = metric_grid(geobox)
-    if not pairs:
-        raise ValueError("no interferometric pair is given")
     described = dict(map(_described, pairs))
     groups = group_pairs(described)
     layers = {}
     for place, (name, read, dtype) in enumerate(KINDS):
-        if any(rasters[place] for rasters in described.values()):
+        rasters = {pair: both[place] for pair, both in described.items()}
+        if any(rasters.values()):
             planes = [
-                [_layer(read, described[pair][place], grid, dtype, block_pixels) for pair in group]
+                [_layer(read, rasters[pair], geobox, dtype, block_pixels) for pair in group]
                 for group in groups
             ]
             layers[name] = da.stack(list(map(_joined, planes)))
@@ -79,10 +75,7 @@ def insar_layers(
         for name in ("reference_time", "secondary_time")
     }
     return xr.Dataset(
-        {
-            name: plane(data, grid, name, DIMS, long_name=VARIABLES[name].meaning)
-            for name, data in layers.items()
-        }
+        {name: variable(data, geobox, name) for name, data in layers.items()}
     ).assign_coords(times)
 
 
@@ -95,8 +88,6 @@ def _described(pair: Pair) -> tuple[Pair, tuple[Raster | None, Raster | None]]:
             (pair.interferogram, "interferogram", 1),
         )
     )
-    if coherence is None and phase is None:
-        raise ValueError(f"the pair of {pair.reference_time} has neither coherence nor phase")
     for raster in (coherence, phase):
         tags = dict(raster.tags) if raster else {}
         if {"FIRST_DATE", "FIRST_TIME", "SECOND_DATE", "SECOND_TIME"} <= set(tags):

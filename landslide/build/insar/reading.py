@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from rasterio.enums import Resampling
 
-from landslide.build.rasters import Raster, resample, windows_over
+from landslide.build.rasters import Raster, read_onto, resample
 from landslide.storage import without_secrets
 
 KERNEL = 2  # samples beyond a block that bilinear interpolation may want
@@ -25,10 +25,8 @@ def read_coherence(block: GeoBox, raster: Raster) -> NDArray[np.float32]:
     ValueError
         Where values are not 0 to 1, as those of bytes without a scale.
     """
-    out = np.full(block.shape, np.nan, np.float32)
-    for window, around in windows_over(raster.geobox, block, KERNEL):
-        with raster.open("coherence") as source:
-            stored = source.read(raster.band, window=window)
+
+    def coherent(stored: NDArray[Any], around: GeoBox) -> NDArray[np.float32]:
         values = raster.physical(stored).astype(np.float32)
         values[_void(stored, raster.nodata) | (values == NO_COHERENCE)] = np.nan
         highest = values.max(where=np.isfinite(values), initial=0)
@@ -37,9 +35,9 @@ def read_coherence(block: GeoBox, raster: Raster) -> NDArray[np.float32]:
                 f"{without_secrets(raster.address)} holds {highest:g}: coherence is 0 to 1; divide "
                 "it, a byte by 255, or set the band's scale (gdal_edit.py -scale)"
             )
-        found = resample(values, block, Resampling.bilinear, source=around)
-        out = np.where(np.isnan(out), found, out)
-    return out
+        return resample(values, block, Resampling.bilinear, source=around)
+
+    return read_onto(raster, block, "coherence", KERNEL, np.float32, coherent)
 
 
 def read_interferogram(block: GeoBox, raster: Raster) -> NDArray[np.complex64]:
@@ -48,13 +46,11 @@ def read_interferogram(block: GeoBox, raster: Raster) -> NDArray[np.complex64]:
     Its real and imaginary parts are interpolated, which wraps cannot disturb. What comes from a
     phase has amplitude 1 before, and is given it again after.
     """
-    out = np.full(block.shape, np.nan, np.complex64)
-    for window, around in windows_over(raster.geobox, block, KERNEL):
-        with raster.open("interferogram") as source:
-            stored = source.read(raster.band, window=window)
-        found = _waves(raster.physical(stored), _void(stored, raster.nodata), block, around)
-        out = np.where(np.isnan(out), found, out)
-    return out
+
+    def waves(stored: NDArray[Any], around: GeoBox) -> NDArray[np.complex64]:
+        return _waves(raster.physical(stored), _void(stored, raster.nodata), block, around)
+
+    return read_onto(raster, block, "interferogram", KERNEL, np.complex64, waves)
 
 
 def _waves(

@@ -52,7 +52,7 @@ def search_slc(
     Raises
     ------
     ValueError
-        Where there are fewer than two.
+        Where they are not of two passes at least.
     OSError
         Where the catalogue cannot be asked.
     """
@@ -70,10 +70,10 @@ def search_slc(
         )
         found.raise_if_incomplete()
     scenes = {str(each.properties["sceneName"]): shape(each.geometry) for each in found}
-    if len(scenes) < 2:
+    if not consecutive_passes(scenes):
         raise ValueError(
-            f"{len(scenes)} SLC scenes of track {relative_orbit} between {start} and {end}: two "
-            "passes make a pair; widen the window, or name another track"
+            f"the {len(scenes)} SLC scenes of track {relative_orbit} between {start} and {end} are "
+            "of one pass or none: two make a pair; widen the window, or name another track"
         )
     return scenes
 

@@ -28,11 +28,6 @@ class TopsRun:
 
     Scenes from before March 2015 need AUX_CAL files, which are not given: ISCE leaves their antenna
     patterns uncorrected, and warns of it in its log alone.
-
-    Raises
-    ------
-    ValueError
-        Where a side has no scene, or the area is none.
     """
 
     reference: tuple[Path, ...]
@@ -43,13 +38,6 @@ class TopsRun:
     """Folder of the orbit files (.EOF)."""
     area: tuple[float, float, float, float]
     """West, south, east, north [degrees]."""
-
-    def __post_init__(self) -> None:
-        west, south, east, north = self.area
-        if not (self.reference and self.secondary):
-            raise ValueError("topsApp needs a scene on either side of the pair")
-        if not (west < east and south < north):
-            raise ValueError(f"the area {self.area} is none: give west, south, east, north")
 
 
 def write_inputs(run: TopsRun, folder: Path) -> Path:
