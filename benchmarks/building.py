@@ -17,8 +17,7 @@ import numpy as np
 import odc.stac
 import rasterio
 from dask.base import compute
-from measure import arguments, output, report, spread
-from memory import memory
+from measure import arguments, in_own_process, memory, report, spread
 from rasterio.transform import from_origin
 from rasterio.warp import transform_bounds
 
@@ -106,14 +105,6 @@ def measure(event: str, way: str) -> None:
     )
 
 
-def measured(event: Path, way: str) -> dict[str, float]:
-    """Measure in a process of its own."""
-    found: dict[str, float] = json.loads(
-        output([sys.executable, __file__, "--measure", str(event), way]).splitlines()[-1]
-    )
-    return found
-
-
 def main() -> None:
     if sys.argv[1:2] == ["--measure"]:
         measure(*sys.argv[2:])
@@ -125,7 +116,7 @@ def main() -> None:
     sides = {"area": args.side, "fourfold": 2 * args.side}
     runs = [  # in turn: a machine's speed may drift
         {
-            name: {way: measured(archive(args.folder, side), way) for way in WAYS}
+            name: {way: in_own_process(str(archive(args.folder, side)), way) for way in WAYS}
             for name, side in sides.items()
         }
         for _ in range(args.runs)

@@ -19,8 +19,7 @@ from pathlib import Path
 from statistics import median
 
 import torch
-from measure import arguments, medians_in_turn, output, report, spread
-from memory import memory
+from measure import arguments, in_own_process, medians_in_turn, memory, report, spread
 
 from landslide import simulate_cube
 from landslide.bundling import train_bundle
@@ -114,12 +113,11 @@ def measure(model: str, cube: str, out: str) -> None:
     print(json.dumps({"inference": inferred, "whole": whole}))
 
 
-def measured(model: str, cube: str, folder: Path) -> dict[str, tuple[float, float]]:
+def measured(model: str, cube: str, folder: Path) -> dict[str, list[float]]:
     """Make a map in a process of its own; return seconds and peak memory [MB]."""
     out = folder / f"map-{time.time_ns()}"
     try:
-        said = output([sys.executable, __file__, "--measure", model, cube, str(out)])
-        return {way: tuple(took) for way, took in json.loads(said.splitlines()[-1]).items()}
+        return in_own_process(model, cube, str(out))
     finally:
         shutil.rmtree(out, ignore_errors=True)
 

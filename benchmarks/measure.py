@@ -6,10 +6,13 @@ import os
 import platform
 import statistics
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from landslide.results.layout import columns
 
 FOLDER = Path(__file__).with_name("cubes")
 TAIL = 30  # lines that are shown of a failed command
@@ -66,13 +69,30 @@ def output(command: list[str]) -> str:
     return answer.stdout
 
 
+def in_own_process(*given: str) -> Any:
+    """Call this very benchmark with `--measure` in a process of its own; return what it printed.
+
+    Raises
+    ------
+    RuntimeError
+        As `output` does.
+    """
+    printed = output([sys.executable, sys.argv[0], "--measure", *given])
+    return json.loads(printed.splitlines()[-1])
+
+
+def memory(field: str) -> float:
+    """Return a field of this process's status, in MB.
+
+    `ru_maxrss` will not do: a process inherits it from the one that starts it.
+    """
+    lines = Path("/proc/self/status").read_text().splitlines()
+    (line,) = (line for line in lines if line.startswith(f"{field}:"))
+    return int(line.split()[1]) / 1024
+
+
 def report(title: str, rows: list[tuple[str, str, str]], ratios: dict[str, float]) -> None:
     """Print what was measured: (what, how much, of which target), then the ratios as JSON."""
     machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
-    print(f"\n{title}\n{machine}")
-    widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    for row in rows:
-        print(
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        )
+    print("", title, machine, *columns(rows), sep="\n")
     print(json.dumps({name: round(value, 3) for name, value in ratios.items()}), flush=True)

@@ -8,10 +8,9 @@ import json
 import sys
 import warnings
 from collections import Counter
-from pathlib import Path
 from statistics import median
 
-from measure import arguments, output, report, spread
+from measure import arguments, in_own_process, memory, report, spread
 from noise import fourfold, published, square
 
 from landslide.chips.loading import load_chips
@@ -27,16 +26,6 @@ NAMES = {"one": "one", "fourfold": "four in a column", "square": "two by two"}
 OVERLAP = 32  # pixels: chips then cross blocks
 WAYS = {"streaming": 0, f"streaming, overlap {OVERLAP}": OVERLAP, "loading": 0}
 KEYS = dict(zip(WAYS, ("", "_crossing", "_loaded"), strict=True))
-
-
-def memory(field: str) -> float:
-    """Return a field of this process's status, in MB.
-
-    `ru_maxrss` will not do: a process inherits it from the one that starts it.
-    """
-    lines = Path("/proc/self/status").read_text().splitlines()
-    (line,) = (line for line in lines if line.startswith(f"{field}:"))
-    return int(line.split()[1]) / 1024
 
 
 def measure(path: str, way: str) -> None:
@@ -58,14 +47,6 @@ def measure(path: str, way: str) -> None:
     print(json.dumps(found))
 
 
-def measured(path: Path, way: str) -> dict[str, float]:
-    """Measure in a process of its own."""
-    found: dict[str, float] = json.loads(
-        output([sys.executable, __file__, "--measure", str(path), way]).splitlines()[-1]
-    )
-    return found
-
-
 def main() -> None:
     if sys.argv[1:2] == ["--measure"]:
         measure(*sys.argv[2:])
@@ -75,7 +56,10 @@ def main() -> None:
     rows, ratios = [], {}
     for way, key in KEYS.items():
         # A process's memory differs from run to run: freed memory is kept, more or less of it.
-        runs = [{n: measured(path, way) for n, path in paths.items()} for _ in range(args.runs)]
+        runs = [
+            {name: in_own_process(str(path), way) for name, path in paths.items()}
+            for _ in range(args.runs)
+        ]
         for name in paths:
             found = [run[name] for run in runs]
             over = [run[name]["peak"] / run["one"]["peak"] for run in runs]

@@ -116,19 +116,6 @@ def chip_by_chip(path: Path) -> float:
     return taken * CHIPS / SAMPLE
 
 
-def chip_and_count(path: Path) -> float:
-    """Return the same where each timestep count is a dataset of its own, with its own computes."""
-    cube = opened(path)
-    numbers = np.random.default_rng(0).permutation(chip_numbers(cube)).tolist()
-    taken = 0.0
-    for count in PAPER_TIMESTEPS:
-        generator = batches(composite(cube, POLARISATIONS, (count,)).merge(cube[list(TERRAIN)]))
-        generator[numbers[0]].compute()
-        some = numbers[1 : SAMPLE // 2 + 1]
-        taken += seconds(lambda: [generator[n].compute() for n in some])  # noqa: B023
-    return taken * CHIPS / (SAMPLE // 2)
-
-
 def whole_composites(path: Path) -> float:
     """Return the seconds for the authors' way: load each run's scene, then cut it."""
 
@@ -229,7 +216,7 @@ def main() -> None:
         taken = medians_in_turn(ways | reading, args.runs)
         ours, loaded = taken.pop("streamed"), taken.pop("loaded")
         fastest = min(taken, key=taken.__getitem__)
-        baselines = {"chip_by_chip": chip_by_chip(path), "chip_and_count": chip_and_count(path)}
+        baselines = {"chip_by_chip": chip_by_chip(path)}
         if layout == "published":
             baselines["whole_composites"] = whole_composites(path)
         threads = f"{default_threads(chips)} threads"

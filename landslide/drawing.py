@@ -66,7 +66,7 @@ def _cube_and_event(args: argparse.Namespace) -> tuple[Any, Any]:
 
 
 def _figure4(args: argparse.Namespace) -> None:
-    from landslide.results.figures import figure4
+    from landslide.results.ablation_figure import figure4
     from landslide.results.table import results_table
 
     figure4(results_table(args.table), args.out)
@@ -75,7 +75,7 @@ def _figure4(args: argparse.Namespace) -> None:
 
 def _curves(args: argparse.Namespace) -> None:
     from landslide.results.curve_rows import curve_rows
-    from landslide.results.figures import label_figure
+    from landslide.results.labels_figure import label_figure
     from landslide.results.table import results_table
 
     label_figure(curve_rows(results_table(args.table)), args.out)
@@ -83,25 +83,18 @@ def _curves(args: argparse.Namespace) -> None:
 
 
 def _figure1(args: argparse.Namespace) -> None:
+    from landslide.results.chip_figure import figure1
     from landslide.results.example_chip import example_chip
-    from landslide.results.figures import figure1
 
     cube, event = _cube_and_event(args)
     chip = example_chip(cube, event, args.chip)
-    figure1(
-        chip.channels,
-        chip.label,
-        args.out,
-        title=chip.title,
-        simulated=bool(cube.attrs.get("simulated", False)),
-        pixel_m=chip.pixel_m,
-    )
+    figure1(chip, args.out, simulated=bool(cube.attrs.get("simulated", False)))
     print(args.out)
 
 
 def _figure2(args: argparse.Namespace) -> None:
-    from landslide.results.figures import figure2
     from landslide.results.place import read_place
+    from landslide.results.place_figure import figure2
 
     cube, event = _cube_and_event(args)
     place = read_place(cube, event)
@@ -110,10 +103,11 @@ def _figure2(args: argparse.Namespace) -> None:
 
 
 def _figure5(args: argparse.Namespace) -> None:
-    from landslide.mapping.predicted_chips import draw_chips, predict_chips
+    from landslide.mapping.predicted_chips import predict_chips
+    from landslide.results.prediction_figure import figure5
 
     chips = predict_chips(
         args.model, *_cube_and_event(args), args.chips, skip_damaged=args.skip_damaged
     )
-    draw_chips(chips, args.out)
+    figure5(chips, args.out)
     print(args.out)

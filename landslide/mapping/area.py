@@ -108,20 +108,23 @@ def fits(cube: xr.Dataset, bundle: Bundle) -> bool:
     return all(abs(a / b - 1) <= TOLERANCE for a, b in zip(size, bundle.pixel_size, strict=True))
 
 
-def said_of_fit(cube: xr.Dataset, bundle: Bundle) -> list[str]:
-    """Return the sentence to be said where a cube's pixels count as fitting for want of a size."""
-    if bundle.pixel_size is None or pixel_size(cube) is not None:
-        return []
-    return ["The cube does not say how large its pixels are: taken to be as large as the model's."]
+def require_fit(cube: xr.Dataset, bundle: Bundle) -> list[str]:
+    """Return the sentence to be said where a cube's pixels count as fitting for want of a size.
 
-
-def require_fit(cube: xr.Dataset, bundle: Bundle) -> None:
-    """Raise a ValueError where a cube's pixels are of another size than a model knows."""
-    if fits(cube, bundle):
-        return
+    Raises
+    ------
+    ValueError
+        Where they are of another size than the model knows; or as `fits` does.
+    """
     size, known = pixel_size(cube), bundle.pixel_size
-    assert size is not None
-    assert known is not None
+    if known is None:
+        return []
+    if size is None:
+        return [
+            "The cube does not say how large its pixels are: taken to be as large as the model's."
+        ]
+    if fits(cube, bundle):
+        return []
     raise ValueError(
         f"the cube's pixels are {size[0]:g} x {size[1]:g} and those of the model at "
         f"{bundle.address} {known[0]:g} x {known[1]:g}: --resample the cube to the model's, or "

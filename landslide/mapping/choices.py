@@ -1,7 +1,6 @@
 """What may be chosen of a map."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from landslide.training.config import require_precision
@@ -54,20 +53,16 @@ class MapChoices:
     """Leave out what damaged chunks held, rather than stop."""
 
     def __post_init__(self) -> None:
-        require_products(self.formats, self.minimum_area)
+        unknown = [name for name in self.formats if name not in FORMATS]
+        if unknown:
+            raise ValueError(f"unknown format {unknown[0]!r}: choose some of {', '.join(FORMATS)}")
+        smallest = self.minimum_area
+        if smallest is not None and not 0 <= smallest < math.inf:
+            raise ValueError(f"a smallest area of {smallest:g} cannot be: give 0 or more")
         if any(number is not None and number < 1 for number in (self.batch_size, self.threads)):
             raise ValueError("the batch size and the threads are at least 1")
         if self.precision is not None:
             require_precision(self.precision)
-
-
-def require_products(formats: Sequence[str], minimum_area: float | None) -> None:
-    """Raise a ValueError for products that cannot be."""
-    unknown = [name for name in formats if name not in FORMATS]
-    if unknown:
-        raise ValueError(f"unknown format {unknown[0]!r}: choose some of {', '.join(FORMATS)}")
-    if minimum_area is not None and not 0 <= minimum_area < math.inf:
-        raise ValueError(f"a smallest area of {minimum_area:g} cannot be: give 0 or more")
 
 
 PLAIN = MapChoices()

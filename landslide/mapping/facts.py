@@ -40,13 +40,7 @@ class Reliability:
 
 @dataclass(frozen=True)
 class MapFacts:
-    """What a map was made of, and how; it goes into each product.
-
-    Raises
-    ------
-    ValueError
-        Where a value is none that is understood.
-    """
+    """What a map was made of, and how; it goes into each product."""
 
     event: Event
     inputs: str
@@ -83,22 +77,11 @@ class MapFacts:
     versions: Mapping[str, str] = field(default_factory=dict)
     """Version of each library that the result hangs on."""
 
-    def __post_init__(self) -> None:
-        if not 0 <= self.threshold <= 1:
-            raise ValueError(f"the threshold is {self.threshold}: it is a probability, 0 to 1")
-        if not self.members:
-            raise ValueError("a map is made by one model or more: name them")
-
-    @property
-    def date(self) -> str:
-        """Day of the event, as it stands in the products' names: `20180905`."""
-        return str(self.event.start)[:10].replace("-", "")
-
     @property
     def stem(self) -> str:
         """Event and date, with which the products' names begin: `hokkaido_20180905`."""
         name = "".join(letter if letter.isalnum() else "-" for letter in self.event.name)
-        return f"{name}_{self.date}"
+        return f"{name}_{str(self.event.start)[:10].replace('-', '')}"
 
     def statements(self) -> tuple[str, ...]:
         """Return the sentences that every product carries, the gravest first."""

@@ -15,8 +15,11 @@ def load_members(addresses: Sequence[str]) -> tuple[Bundle, ...]:
     Raises
     ------
     ValueError, OSError
-        As `load_bundle` does; or where two of them are the same, or see the ground differently.
+        As `load_bundle` does; or where there is none, two of them are the same, or see the ground
+        differently.
     """
+    if not addresses:
+        raise ValueError("a map is made by one model or more: name them")
     bundles = tuple(load_bundle(address) for address in addresses)
     first = bundles[0]
     for number, bundle in enumerate(bundles):

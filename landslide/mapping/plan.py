@@ -13,7 +13,7 @@ from landslide.chips.inputs import parse_inputs
 from landslide.chips.windows import Window
 from landslide.cube.digest import opened_digests
 from landslide.cube.events import Event, event_to_attribute, find_event
-from landslide.mapping.area import area_of, grown, require_fit, said_of_fit
+from landslide.mapping.area import area_of, grown, require_fit
 from landslide.mapping.choices import PLAIN, MapChoices
 from landslide.mapping.inference.rows import Job
 from landslide.mapping.inference.strips import ScenePlan, plan_scene
@@ -92,8 +92,7 @@ def plan_map(
     if choices.resample:
         cube, how = resampled(cube, first)
         said += how
-    require_fit(cube, first)
-    said += said_of_fit(cube, first)
+    said += require_fit(cube, first)
     area = area_of(cube, choices.bbox)
     inputs = parse_inputs(first.config.inputs)
     overlap = first.chip_size // 2 if choices.overlap is None else choices.overlap

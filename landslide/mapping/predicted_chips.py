@@ -1,7 +1,6 @@
 """What a trained model predicts for some of its test chips, beside what was mapped there."""
 
 import logging
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -16,40 +15,13 @@ from landslide.chips.survey import survey
 from landslide.chips.windows import corners_of, cut
 from landslide.cube.events import Event
 from landslide.cube.labels import NO_DATA, keep_labels, read_labels
-from landslide.results.figures import figure5
+from landslide.results.prediction_figure import PredictedChips
 from landslide.storage import absolute, read_bytes
 from landslide.training.bundle import SPLIT, load_bundle
 from landslide.training.normalization import normalize, select_channels
 from landslide.training.run import predict
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class PredictedChips:
-    """Some test chips."""
-
-    probability: np.ndarray
-    """float32 (chip, y, x), calibrated if the model is; NaN where its inputs have no data."""
-    label: np.ndarray
-    """uint8 (chip, y, x)."""
-    names: tuple[str, ...]
-    """Where each lies in the scene."""
-    title: str
-    simulated: bool
-    """Whether the cube is."""
-
-
-def draw_chips(chips: PredictedChips, path: str) -> None:
-    """Draw predicted above mapped; raise as `figure5` does."""
-    figure5(
-        list(chips.probability),
-        list(chips.label),
-        path,
-        names=chips.names,
-        title=chips.title,
-        simulated=chips.simulated,
-    )
 
 
 def predict_chips(

@@ -12,7 +12,7 @@ from landslide.mapping.inference.scene import any_done, map_scene, scene_counts
 from landslide.mapping.inference.work import leave, require_place
 from landslide.mapping.plan import MapPlan, plan_map
 from landslide.mapping.products.planes import NothingSeenError
-from landslide.mapping.telling import facts_of
+from landslide.mapping.provenance import facts_of
 from landslide.mapping.write import write_products
 from landslide.storage import absolute
 
@@ -118,18 +118,8 @@ def write_map(plan: MapPlan, scene: xr.Dataset, facts: MapFacts) -> dict[str, st
     ValueError, OSError
         As `write_products` does; nothing is left in the plan's folder where no pixel has data.
     """
-    choices = plan.choices
     try:
-        written = write_products(
-            scene,
-            plan.cube,
-            facts,
-            plan.out,
-            minimum_area=choices.minimum_area,
-            formats=choices.formats,
-            no_crs=choices.no_crs,
-            skip_damaged=choices.skip_damaged,
-        )
+        written = write_products(scene, plan.cube, facts, plan.out, plan.choices, plan.area)
     except NothingSeenError:  # in the area; what its chips see around it may have data
         _abandon(plan)
         raise

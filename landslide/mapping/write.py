@@ -14,13 +14,15 @@ from pyogrio.errors import DataSourceError, FeatureError
 from rasterio._err import CPLE_BaseError
 from rasterio.errors import RasterioError
 
-from landslide.mapping.choices import USUAL_FORMATS, require_products
+from landslide.chips.windows import Window
+from landslide.errors import one_line
+from landslide.mapping.choices import PLAIN, MapChoices
 from landslide.mapping.facts import MapFacts
 from landslide.mapping.products.blocks import Layers
-from landslide.mapping.products.ground import Ground, ground_of, window_of
+from landslide.mapping.products.ground import Ground, ground_of
 from landslide.mapping.products.planes import Planes, write_planes
 from landslide.mapping.products.polygons import large_enough, outlines, polygon_table, smallest_area
-from landslide.mapping.products.project import map_project, write_rasters
+from landslide.mapping.products.qgis import qgis_project, write_rasters
 from landslide.mapping.products.rasters import gdal_within_bounds
 from landslide.mapping.products.summary import summary_of, summary_to_csv, summary_to_json
 from landslide.mapping.products.survey import survey
@@ -45,11 +47,8 @@ def write_products(
     cube: xr.Dataset,
     facts: MapFacts,
     out: str,
-    *,
-    minimum_area: float | None = None,
-    formats: Sequence[str] = USUAL_FORMATS,
-    no_crs: bool = False,
-    skip_damaged: bool = False,
+    choices: MapChoices = PLAIN,
+    area: Window | None = None,
 ) -> dict[str, str]:
     """Write all products of a map into a folder.
 
@@ -58,7 +57,7 @@ def write_products(
 
     Parameters
     ----------
-    scene : Dataset on the cube's grid, or on a window of it
+    scene : Dataset
         `probability (y, x)` float32, 0 to 1, NaN where there is no data, and where several
         models made it `spread (y, x)`, their standard deviation. It may be lazy: it is read once,
         block by block, in bounded memory.
@@ -67,19 +66,12 @@ def write_products(
     facts : MapFacts
     out : str
         Address of a folder, which is made.
-    minimum_area : float, optional
-        Polygons of less [m2, in an equal-area projection] are dropped; by default of less than
-        `landslide.mapping.choices.USUAL_AREA_M2`. Where nothing says how large a pixel is, it
-        counts as one of 10 m. Where coordinates without a CRS are in a unit other than metres, it
-        has to be given, in that unit.
-    formats : sequence of str
-        Some of `landslide.mapping.choices.FORMATS`.
-    no_crs : bool
-        Allow a cube without coordinate reference system. Areas are then in the units of its
-        coordinates, or in pixels, and GeoJSON is not written, which has to be in degrees.
-    skip_damaged : bool
-        Take for no data what lies in one of Dask's chunks with damage. Labels that are damaged, or
-        are none, are left out in any case, and no scores made.
+    choices : MapChoices
+        Which products, and how they are made. Labels that are damaged, or are none, are left out
+        in any case, and no scores made.
+    area : Window, optional
+        Rows and columns of the cube that the scene covers; all of them by default. Coordinates of
+        the scene are not looked at.
 
     Returns
     -------
@@ -90,17 +82,17 @@ def write_products(
     Raises
     ------
     ValueError
-        Where the cube has no coordinate reference system and `no_crs` is not set, the scene has
-        no valid pixel, or does not lie on the cube's grid; a DamagedChunkError where a chunk is
-        damaged and `skip_damaged` is not set.
+        Where the cube has no coordinate reference system and `no_crs` is not set, or the scene has
+        no valid pixel, or is not as large as the area; a DamagedChunkError where a chunk is damaged
+        and `skip_damaged` is not set.
     OSError
         Where the folder cannot be written.
     """
-    require_products(formats, minimum_area)
-    window = window_of(scene, cube)
-    beneath = cube.isel(window)
-    ground = ground_of(cube, window, no_crs=no_crs)
-    smallest = smallest_area(minimum_area, ground)
+    ground = ground_of(cube, area, no_crs=choices.no_crs)
+    shape = (scene.sizes["y"], scene.sizes["x"])
+    if shape != ground.shape:  # which GDAL would stretch
+        raise ValueError(f"the map has {shape} pixels along y and x, its area {ground.shape}")
+    smallest, formats = smallest_area(choices.minimum_area, ground), list(choices.formats)
     notes: tuple[str, ...] = ()
     if ground.crs is None:
         unit = ground.area_unit
@@ -119,17 +111,17 @@ def write_products(
         try:
             made = _make(
                 scene,
-                beneath,
+                cube if area is None else cube.isel(y=slice(*area[0]), x=slice(*area[1])),
                 ground,
                 facts,
                 Path(folder),
                 smallest=smallest,
                 formats=formats,
                 notes=notes,
-                damages=set() if skip_damaged else None,
+                damages=set() if choices.skip_damaged else None,
             )
         except (RasterioError, CPLE_BaseError, DataSourceError, FeatureError) as error:
-            reason = " ".join(str(error).split())[:200]
+            reason = one_line(error, 200)
             raise OSError(
                 f"the products cannot be made in {folder} ({reason}): is it full? Name another "
                 "folder for temporary files, of 25 bytes a pixel, with TMPDIR"
@@ -189,10 +181,7 @@ def _make(
         facts,
         ground,
         landslides,
-        counted.areas,
-        counted.classes,
-        counted.estimates,
-        counted.scores,
+        counted,
         minimum_area=smallest,
         dropped=dropped,
         notes=notes,
@@ -208,7 +197,7 @@ def _make(
         (products / file).write_text(text, encoding="utf-8")
     if "qgis" in formats:
         shown = [file for file in (*rasters, *vectors) if file.endswith((".tif", ".gpkg"))]
-        (products / "landslides.qgz").write_bytes(map_project(shown, products, ground, facts))
+        (products / "landslides.qgz").write_bytes(qgis_project(shown, products, ground, facts))
         vectors.append("landslides.qgz")
     return [*rasters, *vectors, *texts]
 

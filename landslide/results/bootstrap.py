@@ -57,10 +57,7 @@ class Resampled:
 
 
 def has_histograms(rows: pd.DataFrame) -> bool:
-    """Say whether all rows kept what resampling needs: histograms, and each test chip's block.
-
-    Rows of an earlier version lack the blocks.
-    """
+    """Say whether all rows kept what resampling needs: histograms, and each test chip's block."""
     return bool(len(rows)) and bool(
         rows[["histogram_positive", "test_blocks"]].notna().all(axis=None)
     )

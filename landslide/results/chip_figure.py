@@ -1,7 +1,6 @@
 """The paper's Figure 1: one chip's channels, and its label."""
 
 import math
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from landslide.results import panels
+from landslide.results.example_chip import ExampleChip
 from landslide.results.looks import look, stretch
 from landslide.results.map_marks import scale_bar
 from landslide.results.saving import mark_simulated, save_figure
@@ -21,44 +21,19 @@ type Plane = npt.NDArray[Any]
 _PANEL, _GAP, _TITLE, _BELOW, _HEADER = 2.1, 0.2, 0.26, 0.38, 0.55
 
 
-def figure1(
-    channels: Mapping[str, Plane],
-    label: Plane,
-    path: str,
-    *,
-    title: str,
-    simulated: bool,
-    pixel_m: float | None = None,
-) -> None:
+def figure1(chip: ExampleChip, path: str, *, simulated: bool) -> None:
     """Draw one chip as the paper's Figure 1 and write it to `path`.
 
-    Parameters
-    ----------
-    channels
-        Planes (y, x) by their names, drawn in their order, such as "VV before [dB]" or
-        "Elevation [m]". The name decides the colours; before and after of one channel share
-        one stretch. What is not finite is hatched as no-data.
-    label
-        (y, x) uint8: 1 landslide, 0 none, 255 no-data.
-    path
-        Any address, any format that matplotlib knows; written whole or not at all.
-    title, simulated
-        What chip this is, and whether its data are simulated, which the figure then says.
-    pixel_m
-        Width of a pixel [m]; draws a scale bar.
+    Channels are drawn in their order; the name decides the colours, and before and after of one
+    channel share one stretch. What is not finite is hatched as no-data. Any format that matplotlib
+    knows, at any address, whole or not at all; `simulated` says so in the figure.
 
     Raises
     ------
     ValueError
-        Where there is no channel, the shapes differ, or the ending of `path` names no format.
+        Where the ending of `path` names no format.
     """
-    if not channels:
-        raise ValueError(f"no channel to draw in {path}; name at least one")
-    for name, plane in channels.items():
-        if plane.shape != label.shape or plane.ndim != 2:
-            raise ValueError(
-                f"channel {name} has shape {plane.shape} where the label has {label.shape}"
-            )
+    channels, label = chip.channels, chip.label
     rows = 1 if len(channels) < 3 else 2
     columns = math.ceil(len(channels) / rows)
     height = _PANEL * label.shape[0] / label.shape[1]
@@ -69,7 +44,7 @@ def figure1(
     edge = _GAP + columns * (_PANEL + _GAP)
     page = edge + max(label_width, _PANEL) + 2 * _GAP, _HEADER + rows * cell + 0.1
     figure = Figure(figsize=page)
-    figure.text(_GAP / page[0], 1 - 0.2 / page[1], title, va="top", fontsize=12.5,
+    figure.text(_GAP / page[0], 1 - 0.2 / page[1], chip.title, va="top", fontsize=12.5,
                 fontweight="bold", color=panels.INK)  # fmt: skip
     for place, (name, plane) in enumerate(channels.items()):
         row, column = divmod(place, columns)
@@ -79,8 +54,8 @@ def figure1(
         _channel(figure, axis, bar, name, plane, stretch(name, channels))
     axis = panels.placed(figure, edge + _GAP, _HEADER + _TITLE, label_width, label_height)
     _label(axis, label)
-    if pixel_m is not None:
-        scale_bar(axis, label.shape[1], pixel_m)
+    if chip.pixel_m is not None:
+        scale_bar(axis, label.shape[1], chip.pixel_m)
     if simulated:
         mark_simulated(figure, 1 - 0.2 / page[1])
     save_figure(figure, path)

@@ -1,6 +1,5 @@
 """One chip of a cube as planes to draw."""
 
-import json
 from dataclasses import dataclass
 
 import numpy as np
@@ -96,9 +95,9 @@ def example_chip(
         chips["static_channel"].to_numpy(), chips["static"].to_numpy()[0], strict=True
     ):
         channels[TERRAIN_NAMES[str(name)]] = plane
-    (y, x), event_name = corner[0].tolist(), json.loads(chips.attrs["event"])["name"]
+    y, x = corner[0].tolist()
     images = "1 image" if timesteps == 1 else f"{timesteps} images"
-    title = f"{event_name}, chip at row {y}, column {x}; {images} before and after"
+    title = f"{event.name}, chip at row {y}, column {x}; {images} before and after"
     return ExampleChip(channels, chips["label"].to_numpy()[0], title, pixel_metres(cube))
 
 

@@ -6,7 +6,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from landslide.chips.split import LEAST_BLOCKS
-from landslide.results.bootstrap import blocks_tested, has_histograms, unit_count
+from landslide.results.bootstrap import blocks_tested, unit_count
 from landslide.results.order import SECTION
 from landslide.results.sections import Section
 
@@ -71,8 +71,7 @@ def _units(section: Section, rows: pd.DataFrame) -> str:
 def drawn(section: Section) -> str:
     """Say what a section's intervals are over."""
     units = units_tested(section)
-    some = "" if has_histograms(section.scored) else ", or seeds where rows kept no histograms"
-    return f"{units} and seeds{some}" if units else "seeds"
+    return f"{units} and seeds" if units else "seeds"
 
 
 def uncorrected(looks: int) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from landslide.results.bootstrap import has_histograms, mean_interval, resample
+from landslide.results.bootstrap import mean_interval, resample
 from landslide.results.order import inputs_order
 from landslide.results.sections import Section
 
@@ -23,15 +23,15 @@ def pivot(section: Section) -> pd.DataFrame:
 
     Columns: inputs, timesteps, mean, spread (sample standard deviation over seeds, NaN for
     one), low and high (95 % interval of the mean over test chips or blocks and seeds, NaN for one
-    seed, or without histograms), seeds (how many have a score) and failed (how many trials have
-    none). DEM alone has `timesteps` 0.
+    seed), seeds (how many have a score) and failed (how many trials have none). DEM alone has
+    `timesteps` 0.
     """
     by = ["inputs", "timesteps"]
     scores = section.scored.groupby(by)["auprc"].agg(mean="mean", spread="std", seeds="count")
     bounds = {
         name: mean_interval(resample(rows))
         for name, rows in section.scored.groupby(by)
-        if len(rows) > 1 and has_histograms(rows)
+        if len(rows) > 1
     }
     for end in ("low", "high"):
         found = [getattr(bounds[name], end) if name in bounds else None for name in scores.index]

@@ -1,6 +1,5 @@
 """A whole cube as planes to look at, read in blocks and coarsened on the way."""
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -84,7 +83,7 @@ def read_place(cube: xr.Dataset, event: Event) -> Place:
         pixel_m=pixel * factor if pixel else None,
         pixel_share=share,
         middle=_middle(cube, crs) if crs is not None and "x" in cube.coords else None,
-        title=str(json.loads(cube.attrs["event"])["name"]) if "event" in cube.attrs else event.name,
+        title=event.name,
         facts=facts,
     )
 

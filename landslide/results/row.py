@@ -2,9 +2,9 @@
 
 import math
 import re
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Annotated, Any, get_args, get_type_hints
+from typing import Annotated, get_args, get_type_hints
 
 import numpy as np
 import numpy.typing as npt
@@ -13,10 +13,6 @@ import pyarrow as pa
 # "element" is the name that Parquet itself prescribes for a list's entries.
 _FLOATS = pa.list_(pa.field("element", pa.float32()))
 _COUNTS = pa.list_(pa.field("element", pa.int32()))
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 # Rows hold arrays, whose equality is not a truth value: compare keys instead.
@@ -31,8 +27,8 @@ class Row:
     Raises
     ------
     ValueError
-        Where the key cannot name a file, where a row has neither or both of a score and an
-        error, or where the histograms do not fit each other.
+        Where the key cannot name a file, or where a row has neither or both of a score and an
+        error.
     """
 
     key: Annotated[str, pa.string(), "Hexadecimal digest of all that determines the score"]
@@ -80,15 +76,15 @@ class Row:
     versions: Annotated[str | None, pa.string(), "Versions of the libraries, as JSON"] = None
     written_at: Annotated[
         datetime, pa.timestamp("us", tz="UTC"), "Instant at which the row was made"
-    ] = field(default_factory=_now)
+    ] = field(default_factory=lambda: datetime.now(UTC))
     histogram_edges: Annotated[
         npt.NDArray[np.float32] | None, _FLOATS, "Score edges of the class histograms (bins + 1)"
     ] = None
     histogram_negative: Annotated[
-        npt.NDArray[np.int32] | None, _COUNTS, "Pixels without landslide (test chips x bins)"
+        npt.NDArray[np.int32] | None, _COUNTS, "Pixels without landslide (test chips x bins), flat"
     ] = None
     histogram_positive: Annotated[
-        npt.NDArray[np.int32] | None, _COUNTS, "Landslide pixels (test chips x bins)"
+        npt.NDArray[np.int32] | None, _COUNTS, "Landslide pixels (test chips x bins), flat"
     ] = None
     test_blocks: Annotated[
         npt.NDArray[np.int32] | None, _COUNTS, "Number of each test chip's spatial block"
@@ -115,40 +111,6 @@ class Row:
             raise ValueError(f"row {self.key} needs either an auprc or an error")
         if self.auprc is not None and not math.isfinite(self.auprc):
             raise ValueError(f"row {self.key} has an auprc of {self.auprc}; give an error instead")
-        self._check_histograms()
-
-    def _check_histograms(self) -> None:
-        edges, negative, positive = (
-            self.histogram_edges,
-            self.histogram_negative,
-            self.histogram_positive,
-        )
-        if edges is None and negative is None and positive is None:
-            return
-        if edges is None or negative is None or positive is None or self.test_chips is None:
-            raise ValueError(
-                f"row {self.key} needs test_chips, histogram_edges, histogram_negative and "
-                "histogram_positive together"
-            )
-        bins = len(edges) - 1
-        if not np.size(negative) == np.size(positive) == self.test_chips * bins:
-            raise ValueError(
-                f"row {self.key} has {np.size(negative)} and {np.size(positive)} histogram "
-                f"entries for {self.test_chips} test chips of {bins} bins"
-            )
-        if self.test_blocks is not None and np.size(self.test_blocks) != self.test_chips:
-            raise ValueError(
-                f"row {self.key} has the blocks of {np.size(self.test_blocks)} of "
-                f"{self.test_chips} test chips"
-            )
-
-    def record(self) -> dict[str, Any]:
-        """Return the row by column name, arrays flattened row-major."""
-        values = {each.name: getattr(self, each.name) for each in fields(self)}
-        return {
-            name: value if value is None or not name.startswith("histogram") else np.ravel(value)
-            for name, value in values.items()
-        }
 
 
 def _schema() -> pa.Schema:
@@ -160,8 +122,5 @@ def _schema() -> pa.Schema:
         columns.append(pa.field(name, kind, nullable, metadata={"description": meaning}))
     return pa.schema(columns)
 
-
-LATER = ("test_blocks", "origin", "labelled_chips", "orbit", "setup", "compiled")
-"""Columns that rows of earlier versions lack, and that are null there."""
 
 SCHEMA: pa.Schema = _schema()

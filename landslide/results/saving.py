@@ -5,6 +5,7 @@ from pathlib import PurePosixPath
 
 from matplotlib.figure import Figure, SubFigure
 
+from landslide.errors import one_line
 from landslide.storage import absolute, write_whole
 
 DOTS_PER_INCH = 200
@@ -31,8 +32,7 @@ def save_figure(figure: Figure, path: str) -> None:
     try:
         write_whole(path, drawn.getvalue())
     except OSError as problem:
-        reason = " ".join(str(problem).split())
-        raise OSError(f"cannot write the figure {path}: {reason}") from problem
+        raise OSError(f"cannot write the figure {path}: {one_line(problem)}") from problem
 
 
 def mark_simulated(figure: Figure | SubFigure, top: float = 0.965) -> None:

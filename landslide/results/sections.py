@@ -11,7 +11,6 @@ from landslide.results.order import ROW_ORDER, SECTION, arithmetic, ordered
 type Identity = tuple[object, ...]
 
 _ONE = ["inputs", "timesteps", "seed"]
-_NAME = r"^.+ (?=[0-9a-f]{12}$)"
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +52,7 @@ def sections(table: pd.DataFrame) -> list[Section]:
     """Split the rows of `results_table` into sections that are never mixed.
 
     A failed trial, which knows all but its arithmetic, joins the first section that agrees with
-    what it knows. Where it has no `setup`, an earlier version wrote it, and may have known less.
+    what it knows.
     """
     identities = pd.Series(list(_identities(table)), index=table.index)
     failed = table["error"].notna()
@@ -73,21 +72,14 @@ def sections(table: pd.DataFrame) -> list[Section]:
 
 
 def _identities(table: pd.DataFrame) -> Iterator[Identity]:
-    classed = table.assign(
-        precision=arithmetic(table["precision"]),
-        # An earlier version wrote a file's name before its digest.
-        encoder_weights=table["encoder_weights"]
-        .astype("string")
-        .str.replace(_NAME, "", regex=True),
-    )
+    classed = table.assign(precision=arithmetic(table["precision"]))
     for values in classed[list(SECTION)].itertuples(index=False):
         yield tuple(None if pd.isna(value) else value for value in values)
 
 
 def _agrees(part: Identity, whole: Identity) -> bool:
-    unknown = SECTION if part[SECTION.index("setup")] is None else ("precision",)
     return all(
-        mine == its or (mine is None and name in unknown)
+        mine == its or (mine is None and name == "precision")
         for name, mine, its in zip(SECTION, part, whole, strict=True)
     )
 

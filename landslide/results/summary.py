@@ -5,7 +5,6 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from landslide.results.bootstrap import has_histograms
 from landslide.results.claims import Claim, paper_claims
 from landslide.results.layout import Form, columns, drawn, one_place, pipes, settings, short, title
 from landslide.results.order import MIXED
@@ -18,20 +17,12 @@ def report(table: pd.DataFrame, form: Form = "text") -> str:
 
     Rows that may not be compared stand in sections of their own; of models that began elsewhere,
     or had few labels, the paper claims nothing. `csv` is one tidy table without the claims.
-
-    Raises
-    ------
-    ValueError
-        Where `form` is not one of text, csv and markdown.
     """
     parts = sections(table)
     if form == "csv":
         return _csv(parts)
-    if form == "text":
-        return "\n\n".join("\n".join(_text(part)) for part in parts) + "\n"
-    if form == "markdown":
-        return "\n\n".join("\n".join(_markdown(part)) for part in parts) + "\n"
-    raise ValueError(f"unknown format {form!r}; choose text, csv or markdown")
+    lines = _text if form == "text" else _markdown
+    return "\n\n".join("\n".join(lines(part)) for part in parts) + "\n"
 
 
 def notes(section: Section) -> list[str]:
@@ -39,12 +30,7 @@ def notes(section: Section) -> list[str]:
     seeds = ", ".join(str(seed) for seed in section.seeds)
     lines = [f"AUPRC of seed {seeds or 'none'}, no spread"]
     if len(section.seeds) > 1:
-        what = f"[95 % interval over {drawn(section)}]"
-        if not section.scored["test_blocks"].notna().any():
-            what = "± sample standard deviation"
-        elif not has_histograms(section.scored):
-            what = "± sample standard deviation, or " + what
-        lines = [f"AUPRC, mean over seeds {seeds} {what}"]
+        lines = [f"AUPRC, mean over seeds {seeds} [95 % interval over {drawn(section)}]"]
     lines += one_place(section)
     pixels = section.scored["test_pixels"].dropna()
     fewest, most = pixels.min(), pixels.max()

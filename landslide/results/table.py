@@ -10,10 +10,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from landslide.errors import one_line
 from landslide.results.order import ROW_ORDER, ordered
-from landslide.results.row import LATER, SCHEMA, Row
+from landslide.results.row import SCHEMA, Row
 from landslide.retries import patiently
-from landslide.storage import absolute, probe_folder, read_bytes, write_whole
+from landslide.storage import absolute, read_bytes, require_writable, write_whole
 
 _SUFFIX = ".parquet"
 
@@ -29,7 +30,7 @@ def write_row(uri: str, row: Row) -> None:
         Where the folder cannot be written.
     """
     uri = absolute(uri)
-    table = pa.Table.from_pylist([row.record()], schema=SCHEMA)
+    table = pa.Table.from_pylist([vars(row)], schema=SCHEMA)
     file = io.BytesIO()
     pq.write_table(table, file, compression="zstd")
     with _one_line(f"cannot write row {row.key} to the table {uri}"):
@@ -37,19 +38,11 @@ def write_row(uri: str, row: Row) -> None:
 
 
 def check_writable(uri: str) -> None:
-    """Write, read and remove a probe in the table's folder.
-
-    Raises
-    ------
-    OSError
-        Where any of the three fails, naming the folder and the way out.
-    """
+    """Raise an OSError, which names the way out, where the table's folder cannot be written."""
     uri = absolute(uri)
-    with _one_line(
-        f"cannot write to the table folder {uri}",
-        "name a folder that you may write to with --table",
-    ):
-        probe_folder(uri)
+    require_writable(
+        uri, f"to the table folder {uri}", "name a folder that you may write to with --table"
+    )
 
 
 def results_table(uri: str) -> pd.DataFrame:
@@ -156,21 +149,16 @@ def _parse(path: str, data: bytes, columns: Sequence[str] | None) -> pa.Table:
             f"{path} is truncated or not Parquet; delete it and run its sweep again"
         ) from problem
     key = path.rpartition("/")[2].removesuffix(_SUFFIX)
-    earlier = pa.schema([field for field in SCHEMA if field.name in found.names])
-    ours = found.equals(earlier) and {*SCHEMA.names} - {*found.names} <= {*LATER}
-    if not ours or row["key"].to_pylist() != [key]:
+    if not found.equals(SCHEMA) or row["key"].to_pylist() != [key]:
         raise ValueError(f"{path} is not a row that this version wrote; move it out of the folder")
-    for name in LATER if columns is None else ():
-        if name not in found.names:
-            row = row.append_column(SCHEMA.field(name), pa.nulls(1, SCHEMA.field(name).type))
-    return row if columns is not None else row.select(SCHEMA.names)
+    return row
 
 
 @contextmanager
-def _one_line(what: str, way_out: str = "check the address and the credentials") -> Iterator[None]:
+def _one_line(what: str) -> Iterator[None]:
     """Turn whatever a store raises into one line: each has errors, and manners, of its own."""
     try:
         yield
     except Exception as problem:
-        reason = " ".join(str(problem).split()) or type(problem).__name__
-        raise OSError(f"{what}: {reason}; {way_out}") from problem
+        said = f"{what}: {one_line(problem)}; check the address and the credentials"
+        raise OSError(said) from problem

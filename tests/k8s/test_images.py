@@ -6,9 +6,14 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
+from collections.abc import Iterable
+from importlib.metadata import packages_distributions, requires
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from ray._common.usage.usage_constants import USAGE_STATS_ENABLED_ENV_VAR
 
 from .conftest import K8S
@@ -81,15 +86,61 @@ def copied(name: str, folder: Path) -> None:
                 shutil.copy(origin, folder / target)
 
 
-@pytest.mark.parametrize(
-    ("name", "extras", "runs"),
-    [
-        ("dask", "", "landslide.chips.passing"),
-        pytest.param("dask", "[building]", "landslide.build.assemble", marks=pytest.mark.long),
-        pytest.param("ray", "[training]", "landslide.bundling", marks=pytest.mark.long),
-        pytest.param("ray", "[training,mapping]", "sweeps.map", marks=pytest.mark.long),
-    ],
-)
+RUNS = [
+    ("dask", "", "landslide.chips.passing"),
+    ("dask", "[building]", "landslide.build.assemble"),
+    ("ray", "[training]", "landslide.bundling"),
+    ("ray", "[training,mapping]", "sweeps.map"),
+]
+
+
+def installed_for(wanted: Iterable[str]) -> set[str]:
+    """Return the names of distributions that these requirements bring, one through the other."""
+    found: set[str] = set()
+    left = [(Requirement(text), frozenset[str]()) for text in wanted]
+    seen = set()
+    while left:
+        requirement, asked = left.pop()
+        extras = frozenset(requirement.extras)
+        here = [{"extra": extra} for extra in (asked or {""})]
+        if requirement.marker and not any(map(requirement.marker.evaluate, here)):
+            continue
+        name = canonicalize_name(requirement.name)
+        if (name, extras) not in seen:
+            seen.add((name, extras))
+            found.add(name)
+            left += [(Requirement(text), extras) for text in requires(name) or ()]
+    return found
+
+
+# Not what needs Ray, which brings copies of its own of what would be hidden.
+@pytest.mark.parametrize(("name", "extras", "runs"), RUNS[:3])
+def test_what_an_image_runs_imports_nothing_that_it_does_not_install(
+    name: str, extras: str, runs: str
+) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    optional = project["optional-dependencies"]
+    wanted = [*project["dependencies"]]
+    for extra in re.findall(r"\w+", extras):
+        wanted += optional[extra]
+    there = installed_for(wanted)
+    assert ("torch" in there) == (name == "ray")
+    hidden = [
+        module
+        for module, owners in packages_distributions().items()
+        if not there & {canonicalize_name(owner) for owner in owners}
+        and module not in {"landslide", "cluster", "sweeps"}
+    ]
+    assert "pytest" in hidden
+    code = f"import sys; sys.modules.update(dict.fromkeys({hidden})); import {runs}"
+    ran = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 0, ran.stderr
+
+
+@pytest.mark.long  # all of them, from an index of packages
+@pytest.mark.parametrize(("name", "extras", "runs"), RUNS)
 def test_the_steps_of_an_image_run_in_a_clean_environment(
     name: str, extras: str, runs: str, tmp_path: Path
 ) -> None:

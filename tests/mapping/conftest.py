@@ -1,6 +1,8 @@
 """Small cubes and networks whose map is known."""
 
+import threading
 import warnings
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,8 @@ import xarray as xr
 from landslide import open_cube
 from landslide.chips.inputs import parse_inputs
 from landslide.cube.events import Event, event_to_attribute
+from landslide.cube.selections import chunks_of
+from landslide.cube.stored import StoredArray
 from landslide.mapping.inference import rows
 from landslide.mapping.inference.models import Model
 from landslide.mapping.inference.rows import Job
@@ -142,6 +146,23 @@ def job_of(
 def mapped(job_of: Callable[..., Job]) -> Callable[..., xr.Dataset]:
     """Map a cube with made-up models, in memory."""
     return lambda *args, **kwargs: map_scene(job_of(*args, **kwargs)).load()
+
+
+@pytest.fixture
+def fetched(monkeypatch: pytest.MonkeyPatch) -> Counter[Any]:
+    """Count how often each stored chunk is asked for."""
+    count: Counter[Any] = Counter()
+    lock, start = threading.Lock(), StoredArray.start
+
+    def counted(self: StoredArray, selection: Any) -> Any:
+        with lock:
+            count.update(
+                (self.path, position) for position, *_ in chunks_of(selection, self.chunks)
+            )
+        return start(self, selection)
+
+    monkeypatch.setattr(StoredArray, "start", counted)
+    return count
 
 
 def composite(uri: str, timesteps: int = 2) -> np.ndarray:

@@ -9,7 +9,7 @@ import pytest
 
 from landslide.cube.events import load_event
 from landslide.mapping.facts import UNVALIDATED, facts_to_json
-from landslide.mapping.members import reliability_facts, threshold_of
+from landslide.mapping.members import load_members, reliability_facts, threshold_of
 
 from .synthetic import make_facts
 
@@ -50,6 +50,11 @@ def test_images_of_the_opposite_orbit_and_pairs_are_named_too() -> None:
     assert make_facts(**nothing).statements()[1] == "From no image."
 
 
+def test_a_map_without_a_model_is_refused() -> None:
+    with pytest.raises(ValueError, match="one model or more"):
+        load_members([])
+
+
 def test_the_threshold_of_several_models_is_the_mean_of_theirs() -> None:
     bundles: list[Any] = [
         SimpleNamespace(calibration=SimpleNamespace(threshold=each)) for each in (0.2, 0.6)
@@ -77,9 +82,3 @@ def test_names_say_event_and_date() -> None:
     assert make_facts().stem == "hokkaido_20180905"
     odd = dataclasses.replace(load_event("hokkaido"), name="a/b c")
     assert make_facts(event=odd).stem == "a-b-c_20180905"
-
-
-@pytest.mark.parametrize("changes", [{"threshold": 1.5}, {"members": ()}])
-def test_a_map_has_a_model_and_a_probability_for_threshold(changes: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=r"threshold|model"):
-        make_facts(**changes)

@@ -5,7 +5,7 @@ import pytest
 
 from landslide.mapping.products.areas import class_areas, slope_class_names
 from landslide.mapping.products.blocks import Block
-from landslide.mapping.products.density import add_to_cells, cell_of, density, no_cells
+from landslide.mapping.products.density import add_to_cells, cell_of, cells_ground, density
 from landslide.mapping.products.ground import blocks_of, ground_of, pixel_areas
 from landslide.mapping.products.uncertainty import (
     expected_area,
@@ -54,19 +54,35 @@ def test_a_sure_map_has_no_error_and_no_data_no_area() -> None:
 
 def test_the_stratified_area_is_near_the_truth_about_as_often_as_it_says() -> None:
     random = np.random.default_rng(0)
-    inside = 0
-    for _ in range(60):
-        # 8 x 8 cells, each with a rate of its own: errors go together within a cell.
-        rate = np.kron(random.beta(1, 9, (8, 8)), np.ones((128, 128)))
-        truth = (random.random(rate.shape) < rate).astype(np.uint8)
-        called = np.clip(0.6 * truth + 0.3 * random.random(rate.shape), 0, 1)
-        label = truth.copy()
-        label[np.kron(random.random((8, 8)) > 0.4, np.ones((128, 128))) > 0] = 255
-        cells = labelled_cells(block(called.astype(np.float32), label), 0.5)
+    pixels, inside, of = 128**2, 0, 0
+    for _ in range(1000):
+        # 64 cells, each with rates of its own: errors go together within a cell.
+        slid = random.binomial(pixels, random.beta(1, 9, 64))
+        found = random.binomial(slid, random.beta(8, 2, 64))
+        wrong = random.binomial(pixels - slid, random.beta(1, 30, 64))
+        seen, called = random.random(64) < 0.4, found + wrong
+        strata = ((pixels - called, slid - found), (called, found))
+        cells = AREA * np.array([[all_of, all_of * seen, true * seen] for all_of, true in strata])
         estimate = stratified_area(cells)
-        assert estimate is not None
-        inside += estimate.low <= AREA * truth.sum() <= estimate.high
-    assert inside >= 50  # 57 of 60 are to be expected
+        if estimate is not None:
+            of += 1
+            inside += estimate.low <= AREA * slid.sum() <= estimate.high
+    assert of > 950
+    assert 0.9 <= inside / of <= 0.97
+
+
+def test_the_cells_of_a_map_that_errs_are_plain_sums_of_its_pixels() -> None:
+    random = np.random.default_rng(0)
+    probability = random.random((256, 384)).astype(np.float32)
+    probability[:20] = np.nan
+    label = random.choice(np.array([0, 1, 255], np.uint8), probability.shape)
+    observed, called = ~np.isnan(probability), probability >= 0.7
+    planes = []
+    for stratum in (observed & ~called, called):
+        planes += [stratum, stratum & (label < 255), stratum & (label == 1)]
+    # Two by three cells of 128 pixels on a side.
+    sums = np.array(planes).reshape(2, 3, 2, 128, 3, 128).sum(axis=(3, 5)).reshape(2, 3, 6)
+    np.testing.assert_allclose(labelled_cells(block(probability, label), 0.7), AREA * sums)
 
 
 def test_the_stratified_area_has_the_closed_form_of_sampled_cells() -> None:
@@ -122,7 +138,7 @@ def test_densities_do_not_hang_on_the_blocks(side: int) -> None:
     random = np.random.default_rng(0)
     slid, seen = random.random((300, 420)) < 0.2, random.random((300, 420)) < 0.7
     seen[:50, :100] = False
-    cells = no_cells(ground)
+    cells = np.zeros((3, *cells_ground(ground).shape))
     for rows, columns in blocks_of(ground.shape, side):
         here = rows, columns
         probability = np.where(seen[here], np.float32(0.5), np.float32(np.nan))

@@ -14,7 +14,7 @@ from landslide.chips.split import TEST, Chipping, split_from_json
 from landslide.cube.events import find_event
 from landslide.cube.labels import NO_DATA
 from landslide.mapping.predicted_chips import predict_chips
-from landslide.results.figures import figure5
+from landslide.results.prediction_figure import PredictedChips, figure5
 from landslide.training.bundle import DESCRIPTION
 from landslide.training.config import training_config
 from landslide.training.metrics import average_precision
@@ -80,17 +80,14 @@ def test_a_cube_elsewhere_is_told_of_and_a_smaller_one_refused(
     assert "only if that is a copy" in caplog.text
 
 
-def test_the_figure_is_written_whole_or_refused(tmp_path: Path) -> None:
+def test_the_figure_is_written_whole(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
-    predicted = [random.random((30, 40)).astype(np.float32)] * 3
-    predicted[1] = np.full((30, 40), np.nan, np.float32)
-    mapped = [random.integers(0, 2, (30, 40)).astype(np.uint8)] * 3
-    names, out = ("a", "b", "c"), tmp_path / "figure5.svg"
-    figure5(predicted, mapped, str(out), names=names, title="Chips", simulated=True)
+    predicted = random.random((3, 30, 40)).astype(np.float32)
+    predicted[1] = np.nan
+    mapped = random.integers(0, 2, (3, 30, 40)).astype(np.uint8)
+    chips = PredictedChips(predicted, mapped, ("a", "b", "c"), "Chips", simulated=True)
+    out = tmp_path / "figure5.svg"
+    figure5(chips, str(out))
     text = out.read_text()
     assert "Simulated data" in text
     assert "Predicted" in text
-    with pytest.raises(ValueError, match="2 names"):
-        figure5(predicted, mapped, str(out), names=names[:2], title="", simulated=False)
-    with pytest.raises(ValueError, match="has a label of"):
-        figure5(predicted, [m.T for m in mapped], str(out), names=names, title="", simulated=False)

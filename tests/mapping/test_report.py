@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 
 from landslide import open_cube
-from landslide.cube.selections import chunks_of
-from landslide.cube.stored import StoredArray
+from landslide.mapping.choices import MapChoices
 from landslide.mapping.report.page import area_text
 from landslide.mapping.report.previews import PROBABLE, UNSEEN, coarse_of_cube, tinted
 from landslide.mapping.write import write_products
@@ -28,7 +27,7 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
         cube,
         make_facts(simulated=True, warnings=("A <b>warning</b> & more.",)),
         str(tmp_path_factory.mktemp("report")),
-        formats=("report",),
+        MapChoices(formats=("report",)),
     )
     return Path(made["report.html"])
 
@@ -202,14 +201,8 @@ def test_areas_read_as_people_write_them(area: float | None, unit: str, text: st
 
 
 def test_a_picture_holds_the_means_of_squares_and_reads_each_chunk_once(
-    small_cube: str, monkeypatch: pytest.MonkeyPatch
+    small_cube: str, fetched: Counter[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read, start = Counter[tuple[int, ...]](), StoredArray.start
-
-    def counted(self: StoredArray, selection: Any) -> Any:
-        read.update(position for position, *_ in chunks_of(selection, self.chunks))
-        return start(self, selection)
-
     plane = open_cube(small_cube, block_pixels=CHUNK)["vv"][0].isel(y=slice(7, 229))
     wanted = np.full((45, 30), np.nan, np.float32)  # squares of 5 pixels
     values = plane.to_numpy()
@@ -218,10 +211,10 @@ def test_a_picture_holds_the_means_of_squares_and_reads_each_chunk_once(
         if np.isfinite(square).any():
             wanted[row, column] = np.nanmean(square)
     monkeypatch.setattr("landslide.mapping.report.previews.LONGEST", 45)
-    monkeypatch.setattr(StoredArray, "start", counted)
+    fetched.clear()
     np.testing.assert_allclose(coarse_of_cube(plane), wanted, rtol=1e-6)
-    assert len(read) == 4 * 3
-    assert set(read.values()) == {1}
+    assert len(fetched) == 4 * 3
+    assert set(fetched.values()) == {1}
 
 
 def test_what_was_not_observed_is_hatched_and_what_is_improbable_is_clear() -> None:

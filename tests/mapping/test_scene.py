@@ -3,7 +3,6 @@
 import dataclasses
 import pickle
 import shutil
-import threading
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
@@ -16,7 +15,7 @@ import pytest
 import torch
 import xarray as xr
 
-from landslide.cube.stored import DamagedChunkError, StoredArray
+from landslide.cube.stored import DamagedChunkError
 from landslide.mapping.inference import rows, work
 from landslide.mapping.inference.models import Model
 from landslide.mapping.inference.rows import Job, seam_name, strip_name
@@ -120,25 +119,6 @@ def test_a_damaged_mask_is_ground_that_was_not_observed(
     wanted = mapped(small_cube, name="b")["probability"].where(observed)
     found = mapped(masked, name="c", skip_damaged=True, block_pixels=CHUNK)["probability"]
     np.testing.assert_allclose(found, wanted, atol=1e-5)
-
-
-@pytest.fixture
-def fetched(monkeypatch: pytest.MonkeyPatch) -> Counter[Any]:
-    """Count how often each stored chunk is asked for."""
-    from landslide.cube.selections import chunks_of
-
-    count: Counter[Any] = Counter()
-    lock, start = threading.Lock(), StoredArray.start
-
-    def counted(self: StoredArray, selection: Any) -> Any:
-        with lock:
-            count.update(
-                (self.path, position) for position, *_ in chunks_of(selection, self.chunks)
-            )
-        return start(self, selection)
-
-    monkeypatch.setattr(StoredArray, "start", counted)
-    return count
 
 
 def test_of_an_area_only_the_chunks_are_read_that_its_chips_see(

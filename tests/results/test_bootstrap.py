@@ -53,7 +53,7 @@ def students(values):
 
 
 def frame(rows):
-    return pd.DataFrame([row.record() for row in rows])
+    return pd.DataFrame([vars(row) for row in rows])
 
 
 @pytest.mark.parametrize("blocks", [BLOCKS, range(CHIPS)])

@@ -29,7 +29,7 @@ def of_both(make, gains):
         for seed, gain in enumerate(gains):
             every.append(replace(plain, seed=seed, auprc=0.6))
             every.append(replace(terrain, seed=seed, auprc=0.6 + gain))
-    return pd.DataFrame([row.record() for row in every])
+    return pd.DataFrame([vars(row) for row in every])
 
 
 def detector(alone, told=None):
@@ -141,7 +141,7 @@ def test_a_best_that_is_surely_too_low_is_not_the_detectors(make_row):
         for inputs in ("vv", "vh")
         for seed in range(3)
     ]
-    frame = pd.DataFrame([row.record() for row in scored])
+    frame = pd.DataFrame([vars(row) for row in scored])
     for its, cause in ((0.8, BESIDE), (0.6, PERHAPS)):
         alone = frame[frame["seed"] == 0].assign(auprc=its)
         (line,) = [

@@ -10,8 +10,6 @@ import pytest
 from landslide.results.bootstrap import combination, mean_interval, resample
 from landslide.results.comparing import compare
 from landslide.results.labels import AS_LONG
-from landslide.results.pivot import pivot
-from landslide.results.sections import sections
 from landslide.results.summary import report
 
 
@@ -270,12 +268,3 @@ def test_the_table_shows_the_interval_instead_of_the_spread_where_it_can(table_o
     (cell,) = [line for line in text.splitlines() if line.startswith("vv  ")]
     mean, low, high = (float(word.strip("[],")) for word in cell.split()[1:])
     assert low < mean < high
-
-
-def test_rows_that_do_not_say_their_blocks_have_no_interval(table_of, rows):
-    old, new = rows("vv", 2.0, test_blocks=None), rows("vh", 1.0)
-    with pytest.raises(ValueError, match="kept no histograms of its scores by test blocks"):
-        compare(table_of([*old, *new]), "vv", "vh")
-    by_inputs = pivot(sections(table_of([*old, *new]))[0]).set_index("inputs")
-    assert by_inputs["low"].isna().to_dict() == {"vv": True, "vh": False}
-    assert by_inputs["spread"].notna().all()

@@ -49,6 +49,11 @@ def test_the_fullest_chip_comes_by_default(cube: xr.Dataset) -> None:
     assert chip.title == "hokkaido, chip at row 16, column 16; 3 images before and after"
 
 
+def test_the_title_names_the_event_that_was_chosen_and_not_the_cubes_own(cube: xr.Dataset) -> None:
+    foreign = cube.assign_attrs(event='{"date": "2018-09-05"}')
+    assert example_chip(foreign, EVENT, chip_size=SIZE).title.startswith("hokkaido, ")
+
+
 @pytest.mark.parametrize(("position", "corner"), list(enumerate(PIXELS)))
 def test_chips_with_landslides_are_numbered_in_the_order_of_the_cutting(
     position: int, corner: tuple[int, int], cube: xr.Dataset

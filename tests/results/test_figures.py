@@ -7,7 +7,9 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from landslide.results import ablation_figure, chip_figure
-from landslide.results.figures import figure1, figure4
+from landslide.results.ablation_figure import figure4
+from landslide.results.chip_figure import figure1
+from landslide.results.example_chip import ExampleChip
 from landslide.results.looks import look, stretch
 
 
@@ -30,7 +32,7 @@ def texts(figure):
     return [text.get_text() for text in figure.findobj(Text) if text.get_text()]
 
 
-def chip(rows=24, columns=32):
+def chip(rows=24, columns=32, title="Chip", pixel_m=None):
     random = np.random.default_rng(0)
     planes = {
         name: random.normal(size=(rows, columns))
@@ -39,7 +41,7 @@ def chip(rows=24, columns=32):
     planes["VV after [dB]"][:3, :5] = np.nan
     label = (random.random((rows, columns)) < 0.2).astype(np.uint8)
     label[:3, :5] = 255
-    return planes, label
+    return ExampleChip(planes, label, title, pixel_m)
 
 
 def test_figure_4_has_a_line_for_each_inputs_and_the_baselines(
@@ -153,41 +155,35 @@ def test_figures_are_written_to_any_filesystem(table_of, make_row):
 
 
 def test_figure_1_shows_channels_and_label_with_a_scale_and_says_simulated(tmp_path, drawn):
-    channels, label = chip()
+    shown = chip(title="Chip 7", pixel_m=10)
     path = tmp_path / "figure1.png"
-    figure1(channels, label, str(path), title="Chip 7", simulated=True, pixel_m=10)
+    figure1(shown, str(path), simulated=True)
     written = texts(drawn[0])
-    share = np.mean(label[label != 255] == 1)
-    wanted = [*channels, "Label", "Chip 7", "50 m", "not scored: no data", "Simulated data"]
+    share = np.mean(shown.label[shown.label != 255] == 1)
+    wanted = [*shown.channels, "Label", "Chip 7", "50 m", "not scored: no data", "Simulated data"]
     assert {*wanted, f"landslide ({share:.1%})"} <= set(written)
     assert path.read_bytes().startswith(b"\x89PNG")
 
 
 def test_figure_1_of_real_data_without_gaps_says_neither(tmp_path, drawn):
-    channels, label = chip()
-    label[label == 255] = 0
-    real = {"VV before [dB]": channels["VV before [dB]"]}
-    figure1(real, label, str(tmp_path / "figure1.pdf"), title="Chip", simulated=False)
+    real = chip()
+    real.label[real.label == 255] = 0
+    for name in [*real.channels][1:]:
+        del real.channels[name]
+    figure1(real, str(tmp_path / "figure1.pdf"), simulated=False)
     assert not {"Simulated data", "not scored: no data"} & set(texts(drawn[0]))
 
 
 def test_figure_1_draws_planes_that_are_constant_or_empty(tmp_path):
     label = np.full((24, 32), 255, np.uint8)
     planes = {"VV": np.full((24, 32), np.nan), "Slope": np.zeros((24, 32)), "x": np.ones((24, 32))}
-    figure1(planes, label, str(tmp_path / "figure1.png"), title="Empty", simulated=False)
+    empty = ExampleChip(planes, label, "Empty", pixel_m=None)
+    figure1(empty, str(tmp_path / "figure1.png"), simulated=False)
 
 
 def test_before_and_after_share_a_stretch_and_curvature_is_white_at_zero():
-    channels, _ = chip()
+    channels = chip().channels
     assert stretch("VV before [dB]", channels) == stretch("VV after [dB]", channels)
     low, high = stretch("Curvature [1/m]", channels)
     assert low == -high
     assert look("Aspect [° from N]").limits == (0, 360)
-
-
-def test_figure_1_refuses_planes_of_another_shape_and_no_planes(tmp_path):
-    channels, label = chip()
-    with pytest.raises(ValueError, match=r"VV before \[dB\] has shape"):
-        figure1(channels, label[1:], str(tmp_path / "a.png"), title="", simulated=False)
-    with pytest.raises(ValueError, match="no channel"):
-        figure1({}, label, str(tmp_path / "a.png"), title="", simulated=False)

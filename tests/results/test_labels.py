@@ -7,8 +7,8 @@ import pytest
 
 from landslide.results import labels_figure
 from landslide.results.bootstrap import combination, mean_interval, resample
-from landslide.results.figures import label_figure
 from landslide.results.labels import AS_LONG, AT_RANDOM, label_efficiency, label_report
+from landslide.results.labels_figure import label_figure
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ from matplotlib.image import imread
 from pyproj import CRS
 
 from landslide.cube.events import load_event
-from landslide.results.figures import figure2
 from landslide.results.map_marks import round_length
 from landslide.results.place import read_place
+from landslide.results.place_figure import figure2
 
 EVENT = load_event("hokkaido")
 
@@ -59,6 +59,11 @@ def test_the_images_nearest_the_event_are_shown_in_decibels(cube: xr.Dataset) ->
     assert place.pixel_share == pytest.approx(1 / (40 * 50))
     assert "40 x 56 pixels of 10 m" in place.facts
     assert place.middle is None
+
+
+def test_the_title_names_the_event_that_was_chosen_and_not_the_cubes_own(cube: xr.Dataset) -> None:
+    foreign = cube.assign_attrs(event='{"date": "2018-09-05"}')
+    assert read_place(foreign, EVENT).title == "hokkaido"
 
 
 @pytest.mark.parametrize("side", ["before", "after"])

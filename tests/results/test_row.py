@@ -1,6 +1,5 @@
 from dataclasses import fields, replace
 
-import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -48,23 +47,3 @@ def test_a_row_needs_a_score_or_an_error_and_not_both(make_row):
         replace(make_row(), error="lost")
     with pytest.raises(ValueError, match="give an error instead"):
         make_row(auprc=float("nan"))
-
-
-def test_histograms_must_fit_their_edges_and_the_number_of_test_chips(make_row):
-    edges = np.linspace(0, 1, 4, dtype=np.float32)
-    counts = np.ones((2, 3), dtype=np.int32)
-    fitting = make_row(histogram_edges=edges, histogram_negative=counts, histogram_positive=counts)
-    assert fitting.record()["histogram_negative"].shape == (6,)
-    with pytest.raises(ValueError, match="for 2 test chips of 3 bins"):
-        replace(fitting, histogram_positive=counts[:1])
-    with pytest.raises(ValueError, match="together"):
-        replace(fitting, histogram_edges=None)
-
-
-def test_every_test_chip_has_a_block_where_blocks_are_known(make_row):
-    edges = np.linspace(0, 1, 4, dtype=np.float32)
-    counts = np.ones((2, 3), dtype=np.int32)
-    row = make_row(histogram_edges=edges, histogram_negative=counts, histogram_positive=counts)
-    replace(row, test_blocks=np.array([7, 7], np.int32))
-    with pytest.raises(ValueError, match="the blocks of 3 of 2 test chips"):
-        replace(row, test_blocks=np.arange(3, dtype=np.int32))

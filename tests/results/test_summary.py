@@ -54,7 +54,7 @@ def test_change_only_is_named_with_its_inputs_where_it_differs_between_them(tabl
 def test_failed_trials_are_listed_and_marked_in_the_pivot(table_of, make_row, form):
     rows = [
         make_row(),
-        make_row(seed=1, error="out of\nmemory", epochs=None, network=None, precision=None),
+        make_row(seed=1, error="out of\nmemory", precision=None),
         make_row(inputs="vh", seed=1, error="node lost"),
     ]
     text = report(table_of(rows), form)
@@ -136,14 +136,6 @@ def test_the_half_precisions_are_one_section_which_names_them(table_of, make_row
     assert ", precision float32," in text
 
 
-def test_weights_are_known_by_their_digest_and_not_by_the_name_that_an_earlier_version_wrote(
-    table_of, make_row
-):
-    digests = ("0123456789ab", "encoder.pt 0123456789ab", "0123456789ac", "none")
-    rows = [make_row(seed=n, encoder_weights=digest) for n, digest in enumerate(digests)]
-    assert sorted(section.seeds for section in sections(table_of(rows))) == [[0, 1], [2], [3]]
-
-
 def test_of_two_rows_of_one_seed_the_newest_counts(table_of, make_row):
     # The key, by which rows are read, says the other order.
     first = make_row(auprc=0.2, threads=1, key="ab", written_at=THEN)
@@ -214,24 +206,10 @@ def test_landslides_in_one_place_are_said_to_be(table_of, rows, protocol):
     assert "the landslides lie in" not in report(table_of(rows("vv", 2.0, protocol=protocol)))
 
 
-def test_rows_without_histograms_among_others_are_said_to_be_judged_by_seeds(
-    table_of, rows, make_row
-):
-    bare = [make_row(inputs="vh", seed=seed) for seed in range(3)]
-    assert "over seeds, differences paired" in report(table_of(bare))
-    mixed = report(table_of([*bare, *rows("vv", 2.0)]))
-    assert "over 6 test chips and seeds, or seeds where rows kept no histograms" in mixed
-
-
 def test_claims_are_printed_with_their_numbers(table_of, paper_rows):
     one = report(table_of(paper_rows(1, spread=0)))
     assert "undecided (one seed: for it)  VV beats VH" in one
     assert "vv - vh +0.06" in one
-
-
-def test_an_unknown_form_is_an_error_that_names_the_known(table_of, make_row):
-    with pytest.raises(ValueError, match="choose text, csv or markdown"):
-        report(table_of([make_row()]), "html")
 
 
 def test_what_failed_on_all_labels_is_lost_in_no_section_of_few(table_of, make_row):

@@ -36,17 +36,9 @@ def place_chips(length: int, size: int, overlap: int) -> Placing:
     length : int
         Pixels of the scene along the axis.
     size, overlap : int
-        Of a chip, and what neighbours share, in pixels; the last two may share more.
-
-    Raises
-    ------
-    ValueError
-        For an overlap that leaves no step.
+        Of a chip, and what neighbours share, in pixels: fewer than a chip has. The last two may
+        share more.
     """
-    if not 0 <= overlap < size:
-        raise ValueError(
-            f"an overlap of {overlap} pixels does not fit chips of {size}: give 0 to {size - 1}"
-        )
     last = max(length - size, 0)
     starts = [*range(0, last, size - overlap), last]
     weights = np.ones((len(starts), size))

@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,9 +12,9 @@ from numpy.typing import NDArray
 
 from landslide.mapping.inference.arena import one_arena
 from landslide.mapping.inference.models import Model, models_at
+from landslide.mapping.inference.sliding import Columns, Finished, slide
 from landslide.mapping.inference.squares import Square, as_columns, read_strips
 from landslide.mapping.inference.strips import ScenePlan, Strip
-from landslide.mapping.inference.sweep import Columns, Finished, sweep
 from landslide.mapping.inference.work import COLUMNS, Rows, Work
 from landslide.training.device import device_name, telling_batch_size, this_device, threads_of
 from landslide.training.prefetch import read_ahead
@@ -66,47 +67,48 @@ def map_strips(job: Job, numbers: Sequence[int]) -> Iterator[int]:
     """
     models, device = _ready(job)
     for number, columns in read_strips(job.plan, numbers):
-        counts = {"rejected": 0, "damaged": 0}
-        arriving = _counted(columns, counts)
-        strip, plan = job.plan.strips[number], job.plan
-        start, stop = strip.rows
-        own = plan.own_rows(number)
-        height, name = stop - start, strip_name(number)
-        inside = slice(own[0] - start, own[1] - start)
-        parts = {"above": slice(0, inside.start), "below": slice(inside.stop, height)}
-        kept = {"channels": len(plan.channels), "logits": len(models), "valid": 1}
-        edges = {
-            f"{side}-{what}": job.work.create(
-                name,
-                f"{side}-{what}",
-                (count, rows.stop - rows.start, plan.shape[1]),
-                "bool" if what == "valid" else "float32",
-            )
-            for side, rows in parts.items()
-            if rows.stop > rows.start
-            for what, count in kept.items()
-        }
-        out = _outputs(job, name, own)
-
-        def write(
-            done: Finished,
-            out: dict[str, Rows] = out,
-            edges: dict[str, Rows] = edges,
-            parts: dict[str, slice] = parts,
-            inside: slice = inside,
-        ) -> int:
-            logits = done.logits.cpu().numpy()
-            for side, rows in parts.items():
-                if f"{side}-logits" in edges:
-                    edges[f"{side}-logits"].append(logits[:, rows])
-                    edges[f"{side}-channels"].append(done.columns.channels[:, rows])
-                    edges[f"{side}-valid"].append(done.columns.valid[None, rows])
-            return _write_outputs(out, models, logits[:, inside], done.columns.valid[inside])
-
-        chips, valid = _run(job, models, device, arriving, strip, start, write)
-        said = {"chips": chips, "valid": valid, "device": _computed_on(device, models)}
-        job.work.finish(name, counts | said)
+        _map_strip(job, number, columns, models, device)
         yield number
+
+
+def _map_strip(
+    job: Job,
+    number: int,
+    columns: Iterable[list[Square]],
+    models: Sequence[Model],
+    device: torch.device,
+) -> None:
+    strip, plan, name = job.plan.strips[number], job.plan, strip_name(number)
+    start, stop = strip.rows
+    own = plan.own_rows(number)
+    inside = slice(own[0] - start, own[1] - start)
+    parts = {"above": slice(0, inside.start), "below": slice(inside.stop, stop - start)}
+    kept = {"channels": len(plan.channels), "logits": len(models), "valid": 1}
+    edges = {
+        f"{side}-{what}": job.work.create(
+            name,
+            f"{side}-{what}",
+            (count, rows.stop - rows.start, plan.shape[1]),
+            "bool" if what == "valid" else "float32",
+        )
+        for side, rows in parts.items()
+        if rows.stop > rows.start
+        for what, count in kept.items()
+    }
+    out = _outputs(job, name, own)
+
+    def write(done: Finished) -> int:
+        logits = done.logits.cpu().numpy()
+        for side, rows in parts.items():
+            if f"{side}-logits" in edges:
+                edges[f"{side}-logits"].append(logits[:, rows])
+                edges[f"{side}-channels"].append(done.columns.channels[:, rows])
+                edges[f"{side}-valid"].append(done.columns.valid[None, rows])
+        return _write_outputs(out, models, logits[:, inside], done.columns.valid[inside])
+
+    counts = {"rejected": 0, "damaged": 0}
+    said = _run(job, models, device, _counted(columns, counts), strip, write)
+    job.work.finish(name, counts | said)
 
 
 def map_strip(job: Job, number: int) -> int:
@@ -140,10 +142,7 @@ def map_seam(job: Job, number: int) -> int:
     def write(done: Finished) -> int:
         return _write_outputs(out, models, done.logits.cpu().numpy(), done.columns.valid)
 
-    arriving = _edges(job, number)
-    chips, valid = _run(job, models, device, arriving, seam, seam.rows[0], write)
-    said = {"chips": chips, "valid": valid, "device": _computed_on(device, models)}
-    job.work.finish(name, said)
+    job.work.finish(name, _run(job, models, device, _edges(job, number), seam, write))
     return number
 
 
@@ -171,12 +170,11 @@ def _run(
     device: torch.device,
     arriving: Iterable[Columns],
     strip: Strip,
-    start: int,
     write: Callable[[Finished], int],
-) -> tuple[int, int]:
-    """Sweep over a strip and write what is finished meanwhile; return chips and valid pixels."""
+) -> dict[str, Any]:
+    """Slide over a strip or a seam and write what is finished meanwhile; return its record."""
     along, across = job.plan.across
-    rows = [(along.starts[n] - start, along.weights[n]) for n in strip.chips]
+    rows = [(along.starts[n] - strip.rows[0], along.weights[n]) for n in strip.chips]
     chips = valid = 0
     waiting: deque[Future[int]] = deque()
     threads = job.threads or torch.get_num_threads()
@@ -186,7 +184,7 @@ def _run(
         ThreadPoolExecutor(1, "write") as pool,
         telling_batch_size(device, batch_size),
     ):
-        swept = sweep(
+        sliding = slide(
             arriving,
             models,
             rows,
@@ -195,13 +193,13 @@ def _run(
             batch_size=batch_size,
             device=device,
         )
-        for finished in swept:
+        for finished in sliding:
             chips += finished.chips
             if len(waiting) == WRITES:
                 valid += waiting.popleft().result()
             waiting.append(pool.submit(write, finished))
         valid += sum(each.result() for each in waiting)
-    return chips, valid
+    return {"chips": chips, "valid": valid, "device": _computed_on(device, models)}
 
 
 def _outputs(job: Job, name: str, rows: tuple[int, int]) -> dict[str, Rows]:

@@ -10,8 +10,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from landslide.chips.passing import map_chips
+from landslide.mapping.inference.sliding import Columns
 from landslide.mapping.inference.strips import ScenePlan
-from landslide.mapping.inference.sweep import Columns
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +55,8 @@ def read_strips(
     def strip_of(row: NDArray[np.int64] | int) -> NDArray[np.int64]:
         return np.maximum(np.searchsorted(tops, np.asarray(row) - top, side="right") - 1, 0)
 
-    stream = plan.squares.only(np.flatnonzero(np.isin(strip_of(corners), strips)))
+    lies_in = strip_of(corners)
+    stream = plan.squares.only(np.flatnonzero(np.isin(lies_in, strips)))
     corner = [block.corner for _, block in stream.blocks()]
     order = sorted(
         range(len(corner)), key=lambda n: (int(strip_of(corner[n][0])), corner[n][1], corner[n][0])
@@ -64,11 +65,7 @@ def read_strips(
     batches = map_chips(stream, function, order=order)
     arriving = (square for batch in batches for square in batch)
     for strip, squares in groupby(arriving, key=lambda square: square.strip):
-        yield strip, _columns(squares, _squares_high(plan, strip_of(corners), strip))
-
-
-def _squares_high(plan: ScenePlan, strip_of: NDArray[np.int64], strip: int) -> int:
-    return len(np.unique(plan.squares.chips["corner_y"].to_numpy()[strip_of == strip]))
+        yield strip, _columns(squares, high=len(np.unique(corners[lies_in == strip])))
 
 
 def _squares(plan: ScenePlan, tops: tuple[int, ...], batch: xr.Dataset) -> list[Square]:

@@ -69,7 +69,7 @@ def map_blocks(
     ----------
     layers : Layers
     cube : Dataset
-        The part that the map covers, which `window_of` names.
+        The part that the map covers.
     ground : Ground
     damages : set of str, optional
         As for `read_plane`.

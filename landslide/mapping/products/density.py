@@ -41,13 +41,8 @@ def cells_ground(ground: Ground) -> Ground:
     return Ground(shape, transform, ground.crs, ground.equal_area, ground.unit, size)
 
 
-def no_cells(ground: Ground) -> NDArray[np.float64]:
-    """Return where the blocks' areas are added up: landslide, observed, all (3, y, x), zeros."""
-    return np.zeros((3, *cells_ground(ground).shape))
-
-
 def add_to_cells(cells: NDArray[np.float64], block: Block, ground: Ground) -> None:
-    """Add a block's areas to the cells that it lies in."""
+    """Add a block's areas to the cells that it lies in: landslide, observed, all (3, y, x)."""
     every = np.ones_like(block.observed)
     for total, where in zip(cells, (block.polygon > 0, block.observed, every), strict=True):
         areas = np.where(where, block.area, 0.0)

@@ -1,6 +1,6 @@
 """The ground that a map covers: its grid, and how large its pixels are."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,6 +10,7 @@ from affine import Affine
 from numpy.typing import NDArray
 from pyproj import CRS, Transformer
 
+from landslide.chips.windows import Window
 from landslide.cube.georeference import geobox_of, pixel_size
 from landslide.cube.units import METRE_NAMES
 
@@ -49,36 +50,6 @@ class Ground:
         return along.a * columns + along.c, along.e * rows + along.f
 
 
-def window_of(scene: xr.Dataset, cube: xr.Dataset) -> dict[str, slice]:
-    """Return which part of a cube along `y` and `x` a scene covers.
-
-    Raises
-    ------
-    ValueError
-        Where the scene does not lie on the cube's grid.
-    """
-    selected = {}
-    for axis in ("y", "x"):
-        whole, size = cube.sizes[axis], scene.sizes[axis]
-        start = 0
-        if axis in cube.coords and axis in scene.coords:
-            there, here = cube[axis].to_numpy(), scene[axis].to_numpy()
-            start = int(np.argmin(np.abs(there - here[0])))
-            step = abs(there[1] - there[0]) if whole > 1 else 1
-            fits = start + size <= whole
-            if not fits or np.abs(there[start : start + size] - here).max() > 0.01 * step:
-                raise ValueError(
-                    f"the map does not lie on the cube's grid along {axis}: map this very cube"
-                )
-        elif size != whole:
-            raise ValueError(
-                f"the map has {size} pixels along {axis} and no coordinate that says where in the "
-                f"cube's {whole} they lie: keep the coordinates of the cube"
-            )
-        selected[axis] = slice(start, start + size)
-    return selected
-
-
 def _without_crs(cube: xr.Dataset) -> Ground:
     shape = (cube.sizes["y"], cube.sizes["x"])
     size = pixel_size(cube)
@@ -93,10 +64,8 @@ def _without_crs(cube: xr.Dataset) -> Ground:
     return Ground(shape, transform, None, None, "m" if metres else unit or "unit", (down, right))
 
 
-def ground_of(
-    cube: xr.Dataset, window: Mapping[str, slice] | None = None, *, no_crs: bool = False
-) -> Ground:
-    """Return the ground of a cube, or of a part of it along `y` and `x`.
+def ground_of(cube: xr.Dataset, area: Window | None = None, *, no_crs: bool = False) -> Ground:
+    """Return the ground of a cube, or of some of its rows and columns.
 
     Raises
     ------
@@ -104,7 +73,7 @@ def ground_of(
         Where the cube names no coordinate reference system and `no_crs` is not set, or its grid
         is irregular.
     """
-    rows, columns = (window or {}).get("y", slice(None)), (window or {}).get("x", slice(None))
+    rows, columns = (slice(*along) for along in area or ((None,), (None,)))
     geobox = geobox_of(cube)
     if geobox is None:
         if not no_crs:

@@ -130,7 +130,7 @@ def _reference(parent: ET.Element, tag: str, ground: Ground) -> None:
     _element(system, "geographicflag", "true" if ground.crs.is_geographic else "false")
 
 
-def project(
+def project_file(
     name: str, title: str, abstract: str, ground: Ground, layers: Sequence[ProjectLayer]
 ) -> bytes:
     """Return a QGIS project (.qgz) that shows layers, the first on top.

@@ -8,26 +8,21 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from landslide.mapping.facts import MapFacts, facts_to_json
 from landslide.mapping.products.areas import slope_class_names
 from landslide.mapping.products.ground import Ground
 from landslide.mapping.products.polygons import area_columns
-from landslide.mapping.products.scoring import MATCH, Scores
-from landslide.mapping.products.uncertainty import AreaEstimate
+from landslide.mapping.products.scoring import MATCH
+from landslide.mapping.products.survey import Survey
 
 
 def summary_of(
     facts: MapFacts,
     ground: Ground,
     polygons: pd.DataFrame,
-    areas: Mapping[str, float],
-    classes: NDArray[np.float64],
-    estimates: Mapping[str, AreaEstimate],
-    scores: Scores | None,
+    counted: Survey,
     *,
     minimum_area: float,
     dropped: int,
@@ -41,14 +36,7 @@ def summary_of(
         Of the map.
     polygons : DataFrame
         As `polygon_table` gives them.
-    areas : mapping
-        The sums of `plain_areas`.
-    classes : float64 (2, class)
-        The sum of `class_areas`.
-    estimates : mapping
-        Total landslide areas with their uncertainty, by a short name of the method.
-    scores : Scores, optional
-        Where there are labels.
+    counted : Survey
     minimum_area : float
         Below which polygons were dropped, in the ground's area unit.
     dropped : int
@@ -56,6 +44,7 @@ def summary_of(
     notes : tuple of str
         What else is to be said, such as products that could not be written.
     """
+    areas, scores = counted.areas, counted.scores
     observed, slid = areas["observed"], areas["in_polygons"]
     area, along = (polygons[name] for name in area_columns(ground))
     sloped = along.notna()  # the others lie where the cube has no slope
@@ -81,11 +70,13 @@ def summary_of(
             "not_observed": areas["total"] - observed,
             "share_not_observed": 1 - observed / areas["total"],
         },
-        "total_area_with_uncertainty": {name: asdict(each) for name, each in estimates.items()},
+        "total_area_with_uncertainty": {
+            name: asdict(each) for name, each in counted.estimates.items()
+        },
         "slope_classes": [
             {"class": name, "landslide_area": float(s), "observed_area": float(o),
              "share": float(s / o) if o else None}
-            for name, s, o in zip(slope_class_names(), *classes, strict=True)
+            for name, s, o in zip(slope_class_names(), *counted.classes, strict=True)
         ],
     }  # fmt: skip
     if "spread" in areas:

@@ -14,7 +14,7 @@ from landslide.mapping.facts import MapFacts
 from landslide.mapping.products import scoring
 from landslide.mapping.products.areas import class_areas, plain_areas
 from landslide.mapping.products.blocks import Layers, map_blocks
-from landslide.mapping.products.density import add_to_cells, no_cells
+from landslide.mapping.products.density import add_to_cells, cells_ground
 from landslide.mapping.products.ground import Ground, blocks_of
 from landslide.mapping.products.planes import Planes
 from landslide.mapping.products.rasters import read_block
@@ -35,7 +35,8 @@ class Survey:
     zones: pd.DataFrame
     """Statistics of each polygon, by its number; see `landslide.mapping.products.zones.combine`."""
     cells: NDArray[np.float64]
-    """Areas of each cell of the density, see `landslide.mapping.products.density.no_cells`."""
+    """Areas of each cell of the density, as `landslide.mapping.products.density.add_to_cells` adds
+    them up."""
     areas: dict[str, float]
     classes: NDArray[np.float64]
     estimates: dict[str, AreaEstimate]
@@ -56,7 +57,7 @@ def survey(
     ----------
     layers : Layers
     cube : Dataset
-        The part that the map covers, which `window_of` names.
+        The part that the map covers.
     ground : Ground
     facts : MapFacts
     damages : set of str, optional
@@ -68,7 +69,7 @@ def survey(
         As `read_plane` does.
     """
     zones, expected, labelled, pairs, landslides = [], [], [], [], []
-    cells, areas = no_cells(ground), Counter[str]()
+    cells, areas = np.zeros((3, *cells_ground(ground).shape)), Counter[str]()
     classes: NDArray[np.float64] = np.zeros(())
     confusion: NDArray[np.int64] = np.zeros((2, 2), np.int64)
     for block in map_blocks(layers, cube, ground, damages):

@@ -222,11 +222,9 @@ def _facts_of(
         ("Probability, highest", f"{record['probability_max']:.0%}"),
         ("Slope, mean", _number(record["slope_mean_deg"], "{:.0f}°")),
         ("Faces", _number(aspect, f"{towards} ({{:.0f}}°)")),
-        ("Elevation", _number(record["elevation_min_m"], "{:.0f}")
-         + _number(record["elevation_max_m"], " to {:.0f} m")),
+        ("Elevation",
+         _number(record["elevation_min_m"], f"{{:.0f}} to {record['elevation_max_m']:.0f} m")),
     ]  # fmt: skip
-    if not np.isfinite(record["elevation_min_m"]):
-        said[-1] = ("Elevation", "unknown")
     if place is not None:
         said += [("Longitude", f"{place.x:.5f}°"), ("Latitude", f"{place.y:.5f}°")]
     return said

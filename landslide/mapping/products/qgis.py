@@ -1,4 +1,4 @@
-"""The rasters with their styles, and the QGIS project that shows all products."""
+"""What QGIS opens: the rasters with their styles, and the project that shows all products."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,7 +24,7 @@ from landslide.mapping.products.styles import (
     ProjectLayer,
     mask_style,
     polygon_style,
-    project,
+    project_file,
     ramp_style,
     stops_up_to,
 )
@@ -81,7 +81,7 @@ def write_rasters(
     return files
 
 
-def map_project(files: Sequence[str], folder: Path, ground: Ground, facts: MapFacts) -> bytes:
+def qgis_project(files: Sequence[str], folder: Path, ground: Ground, facts: MapFacts) -> bytes:
     """Return the QGIS project of those products that exist, to lie beside them.
 
     Parameters
@@ -118,4 +118,4 @@ def map_project(files: Sequence[str], folder: Path, ground: Ground, facts: MapFa
     if facts.simulated:
         title += " (simulated)"
     name = f"{facts.stem}_landslides"
-    return project(name, title, " ".join(facts.statements()), ground, layers)
+    return project_file(name, title, " ".join(facts.statements()), ground, layers)

@@ -52,7 +52,7 @@ class _Window:
     host: list[Columns] = field(default_factory=list)
 
 
-def sweep(
+def slide(
     arriving: Iterable[Columns],
     models: Sequence[Model],
     rows: Sequence[tuple[int, NDArray[np.float32]]],
