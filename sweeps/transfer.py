@@ -158,7 +158,13 @@ def require_room(sweeps: Sequence[Sweep], room: Room) -> None:
 
 
 def load(args: argparse.Namespace, sweeps: Sequence[Sweep]) -> list[xr.Dataset]:
-    """Read the chips of each cube into memory."""
+    """Read the chips of each cube into memory.
+
+    Raises
+    ------
+    ValueError
+        Where those of one can train or score no model.
+    """
     with dask_executor(args) as executor:
         cubes = [load_chips(sweep.stream, *executor, progress=True) for sweep in sweeps]
     for chips in cubes:

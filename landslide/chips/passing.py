@@ -144,7 +144,7 @@ def map_chips[Result](
             reading = stream.readings[number]
             return block, whole, pool.submit(cut_chips, reading, block, whole, chips, function)
 
-        # A name for what it gives would keep it open where one fails.
+        # Unnamed: a variable would keep the generator, and what waits in it, where a block fails.
         for block, whole, task in bounded(work, planes, submit, look_ahead or LOOK_AHEAD, room):
             result, rest = task.result()
             if whole.any():
