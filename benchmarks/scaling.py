@@ -5,7 +5,6 @@ hour each. Here all slots' processes start on the cores of one machine: that is 
 apart, as a cluster has more of them.
 """
 
-import functools
 import logging
 import math
 import os
@@ -26,10 +25,11 @@ from landslide import results_table, simulate_cube
 from landslide.chips.gathering import gather_chips
 from landslide.chips.sizes import Room, memory_bytes
 from landslide.experiment.rows import failed_row
-from landslide.options import Parser
 from landslide.results.row import Row
 from landslide.results.table import row_keys, write_row
-from sweeps.planning import Sweep, add_sweep_options, plan_sweep
+from landslide.training.config import training_config
+from sweeps.choices import SweepChoices
+from sweeps.planning import Sweep, plan_sweep
 from sweeps.trial import run_trials
 
 CHIPS, BINS = 61, 512
@@ -55,10 +55,8 @@ def sleeping(length: float) -> Callable[..., None]:
 
 def planned(cube: str, table: str, trials: int) -> Sweep:
     """Plan a sweep of as many trials."""
-    parser = Parser()
-    add_sweep_options(parser)
-    line = [cube, "--table", table, "--preset", "quick", "--inputs", "vv", "--timesteps", "1"]
-    return plan_sweep(parser.parse_args([*line, "--seeds", *map(str, range(trials))]))
+    seeds, base = tuple(range(trials)), training_config("quick")
+    return plan_sweep(SweepChoices(cube, table, base, inputs=("vv",), timesteps=(1,), seeds=seeds))
 
 
 def makespan(
@@ -68,23 +66,15 @@ def makespan(
 
     The cluster runs already, with no trial's process on it.
     """
-    sweep = planned(cube, f"{folder}/{slots}-{trials}-{length:g}/table", trials)
-    chips = gather_chips(sweep.stream, "memory", sweep.runs, room=Room(memory_bytes()))
+    table = f"{folder}/{slots}-{trials}-{length:g}/table"
+    sweep = planned(cube, table, trials)
+    chips = gather_chips(sweep.stream, "memory", sweep.choices.runs, room=Room(memory_bytes()))
     configs = sweep.keyed(ONE)
     with ray_cluster(cpus=slots):
-        run = functools.partial(
-            run_trials,
-            sweep.experiment,
-            configs,
-            chips,
-            ONE,
-            table=sweep.table,
-            runs=sweep.runs,
-            deadline=0,
-        )
         start = pd.Timestamp.now("UTC")
-        taken = seconds(lambda: run(body=sleeping(length)))
-    written = results_table(sweep.table)["written_at"].sort_values()
+        body = sleeping(length)
+        taken = seconds(lambda: run_trials(sweep, configs, chips, ONE, deadline=0, body=body))
+    written = results_table(table)["written_at"].sort_values()
     if len(written) != trials:
         raise RuntimeError(f"{len(written)} rows of {trials} trials")
     return taken, (written.iloc[min(slots, trials) - 1] - start).total_seconds() - length

@@ -61,7 +61,7 @@ def watch(notes: str, arguments: list[str]) -> None:
     """Run the sweep until a trial has made its first step."""
     # Importing is part of the time; and ours set how Ray is to be before they import it.
     from cluster.ray import ray_cluster  # noqa: PLC0415
-    from sweeps import ablation, planning, trial  # noqa: PLC0415
+    from sweeps import ablation, planning, progress, trial  # noqa: PLC0415
 
     note(notes, "imports done")
     for module, names in ((planning, PLANNING), (ablation, RUNNING)):
@@ -88,8 +88,8 @@ def watch(notes: str, arguments: list[str]) -> None:
     with (
         patch.object(ablation, "ray_cluster", noted_cluster),
         patch.object(tune, "with_parameters", watched),
-        patch.object(trial.Progress, "setup", noting(trial.Progress.setup, notes)),
-        patch.object(trial.Progress, "on_step_begin", stop),
+        patch.object(progress.Progress, "setup", noting(progress.Progress.setup, notes)),
+        patch.object(progress.Progress, "on_step_begin", stop),
         suppress(KeyboardInterrupt),
     ):
         ablation.main(arguments)

@@ -20,7 +20,7 @@ from landslide.experiment.plan import plan_experiment, stream_of
 from landslide.experiment.run import run_trial
 from landslide.experiment.versions import versions
 from landslide.results.table import check_writable
-from landslide.storage import absolute, remove, require_writable
+from landslide.storage import Address, absolute, remove, require_writable
 from landslide.training.bundle import save_bundle
 from landslide.training.config import TrainingConfig
 from landslide.training.device import resolved_precision, telling_batch_size, this_device
@@ -28,19 +28,22 @@ from landslide.training.labelled import chips_trained
 from landslide.training.network import require_network
 from landslide.training.train import Trained
 
+BLOCKED = Chipping(protocol="blocked")
+"""What a model is trained by that is to map: scores that one may believe, and a validation part."""
+
 
 def train_bundle(
     cube: xr.Dataset,
     config: TrainingConfig,
-    chipping: Chipping,
+    chipping: Chipping = BLOCKED,
     *,
-    out: str,
+    out: Address,
     event: Event | str | None = None,
     orbit: str | None = None,
     split: str | None = None,
     chips: str = AUTO,
     skip_damaged: bool = False,
-    table: str | None = None,
+    table: Address | None = None,
 ) -> Trained:
     """Train one configuration and save weights, normalisation, split and scores as one bundle.
 
@@ -49,28 +52,39 @@ def train_bundle(
     Parameters
     ----------
     cube : Dataset
-        As `open_cube` gives it; with its labels in memory they are read once.
+        As `open_cube` gives it, whole; with its labels in memory they are read once.
     config : TrainingConfig
+        Inputs, timesteps, seed, and how to train; `training_config` makes one of a preset.
     chipping : Chipping
-    out : str
+        How the scene is cut and divided; by default in blocks of 1024 pixels, which a small scene
+        has too few of.
+    out : str or path
         Folder of the bundle.
     event, orbit, split, skip_damaged
-        As for `find_event` and `plan_stream`; an `Event` is taken as it is.
+        As for `stream_chips`.
     chips : str
         Where they go: `auto`, or one of `landslide.chips.sizes.WAYS`. A chip store is left in
         `out`, so that the next run need not read the cube.
-    table : str, optional
+    table : str or path, optional
         A table to write the row into, too: scored on the pixels that the paper's sweep scores,
         as far as the cube has its inputs, so that the row stands beside the sweep's.
+
+    Returns
+    -------
+    Trained
+        The network and its normalisation; `auprc` on the test part [0 to 1], beside `prevalence`,
+        what a random score reaches; scores and labels of the test chips (chip, y, x); the history.
 
     Raises
     ------
     ValueError, OSError
         Where the cube, the event, the options, or the addresses to write to are wrong: before
-        training starts; or where the device fails.
+        training starts; or where training diverges or the device fails.
     """
+    if "source" not in cube.encoding:
+        raise ValueError("the cube was not opened where it lies: take what open_cube gives")
     folder = absolute(out)
-    found = event if isinstance(event, Event) else find_event(cube, event)
+    found = find_event(cube, event)
     # Inputs without backscatter are the same for every timestep count: their row says 0.
     timesteps = [config.timesteps if parse_inputs(config.inputs).polarisations else 1]
     (config,) = configurations(config, [config.inputs], timesteps, [config.seed])
@@ -96,7 +110,7 @@ def train_bundle(
         table = absolute(table)
         check_writable(table)
     require_writable(
-        folder, f"to the bundle's folder {folder}", "name a folder that you may write to with --out"
+        folder, f"to the bundle's folder {folder}", "name a folder that you may write to (--out)"
     )
     address = f"{folder}/{experiment.chip_store}"
     gathered = gather_chips(stream, chips, address, room=Room(memory_bytes()))

@@ -16,20 +16,17 @@ OVERWRITE = "write in the place of what lies there"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; what is wrong with the input is one line on standard error, and exit 1."""
-    args = _parser().parse_args(arguments)
+    args = parser().parse_args(arguments)
     return run_command(lambda: args.run(args), verbose=args.verbose)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = options.Parser(prog="landslide", description="Landslide mapping from SAR datacubes.")
-    parser.add_argument(
-        "--version",
-        action="version",
-        version=f"landslide {own_version()}",
-        help="say which version this is",
-    )
-    parser.add_argument("--verbose", action="store_true", help="say what is being done")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
+    top = options.Parser(prog="landslide", description="Landslide mapping from SAR datacubes.")
+    version = f"landslide {own_version()}"
+    top.add_argument("--version", action="version", version=version, help="say which this is")
+    top.add_argument("--verbose", action="store_true", help="say what is being done")
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
 
     fetch = options.subcommand(commands, "fetch", "download a published cube from Zenodo")
     fetch.add_argument("event", help="hokkaido, kaikoura, puerto_rico or talakmau")
@@ -101,7 +98,7 @@ def _parser() -> argparse.ArgumentParser:
     table.set_defaults(run=_table)
 
     add_figures(commands)
-    return parser
+    return top
 
 
 def _add_optimize(commands: Any) -> None:
@@ -168,7 +165,7 @@ def _simulate(args: argparse.Namespace) -> None:
 def _build(args: argparse.Namespace) -> None:
     from landslide.build.asked import build_asked
 
-    build_asked(args.event, args.out, until=args.until, dry_run=args.dry_run, said=print)
+    build_asked(args.event, args.out, until=args.until, dry_run=args.dry_run, report=print)
 
 
 def _optimize(args: argparse.Namespace) -> None:

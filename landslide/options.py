@@ -172,11 +172,11 @@ def opened_cube(args: argparse.Namespace) -> xr.Dataset:
     ValueError, OSError
         As `open_cube` and `keep_labels` do.
     """
-    cube = open_cube(cube_address(args), reader=args.reader, missing=args.missing)
-    return keep_labels(cube)
+    address = cube_address(args.cube, args.event)
+    return keep_labels(open_cube(address, reader=args.reader, missing=args.missing))
 
 
-def cube_address(args: argparse.Namespace) -> str:
+def cube_address(cube: str | None, event: str | None) -> str:
     """Return the cube's absolute address: the one given, else the one that the event file names.
 
     Raises
@@ -184,16 +184,16 @@ def cube_address(args: argparse.Namespace) -> str:
     ValueError
         Where neither says one.
     """
-    named = args.cube or (load_event(args.event).cube if args.event else None)
+    named = cube or (load_event(event).cube if event else None)
     if named is None:
         raise ValueError("no cube: give its address, or an --event file that names it with `cube`")
     return absolute(named)
 
 
 def chipping_of(args: argparse.Namespace) -> Chipping:
-    """Return the chipping that the options say."""
+    """Return the chipping that the options say; where one may name no protocol, that of `paper`."""
     return Chipping(
-        protocol=args.protocol,
+        protocol=args.protocol or "paper",
         chip_size=args.chip_size,
         overlap=args.overlap,
         minimum_landslide_pixels=args.min_landslide_pixels,

@@ -16,6 +16,9 @@ from fsspec.implementations.local import LocalFileSystem
 from landslide.errors import one_line
 from landslide.retries import patiently
 
+type Address = str | os.PathLike[str]
+"""A local path, or any address that fsspec knows."""
+
 # What is before the @ of abfs:// alone is a container's name.
 _USER = re.compile(r"(?<=://)[^/@]*:[^/@]*@|(?<=http://)[^/@]+@|(?<=https://)[^/@]+@")
 # What follows a ? there may be a signature; in other stores it is part of a name, or a version.
@@ -37,8 +40,8 @@ def text_without_secrets(text: str) -> str:
     return re.sub(r"\w+://[^\s\"']+", lambda found: without_secrets(found[0]), text)
 
 
-def absolute(uri: str) -> str:
-    """Return `uri` with a local path made absolute, so that another process finds it.
+def absolute(uri: Address) -> str:
+    """Return `uri` as text, a local path made absolute, so that another process finds it.
 
     Raises
     ------
@@ -46,6 +49,7 @@ def absolute(uri: str) -> str:
         Where it is empty; or carries what may be a secret, which rows, logs and messages would
         tell.
     """
+    uri = os.fspath(uri)
     if not uri:
         raise ValueError(
             "an address is empty, perhaps of a shell variable that is not set: give one, . for "

@@ -26,16 +26,11 @@ from landslide.results.summary import report
 from landslide.results.table import results_table
 from landslide.retries import patiently
 from landslide.storage import write_whole
-from sweeps.planning import (
-    Sweep,
-    add_sweep_options,
-    parsed,
-    plan_sweep,
-    resources_of,
-    room_for_chips,
-)
+from sweeps.options import add_sweep_options, chosen, parsed
+from sweeps.planning import Sweep, plan_sweep
+from sweeps.resources import resources_of, room_for_chips
 from sweeps.trial import run_trials
-from sweeps.workers import dask_executor
+from sweeps.workers import Cluster, dask_executor
 
 log = logging.getLogger(__name__)
 
@@ -51,23 +46,23 @@ def options(
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the ablation; 1 where a trial failed."""
-    return run(options(arguments))
+    choices, cluster = chosen(options(arguments))
+    return run(plan_sweep(choices), cluster)
 
 
-def run(args: argparse.Namespace, planned: Sweep | None = None) -> int:
-    """Run a sweep over inputs, timesteps and seeds, planned or as asked; 1 where a trial failed."""
-    sweep = planned or plan_sweep(args)
-    experiment, table = sweep.experiment, sweep.table
+def run(sweep: Sweep, cluster: Cluster) -> int:
+    """Run a sweep over inputs, timesteps and seeds; 1 where a trial failed."""
+    choices, experiment = sweep.choices, sweep.experiment
     sweep.require_writable()
-    split_address = f"{sweep.beside}/split-{experiment.split_digest}.json"
+    split_address = f"{choices.beside}/split-{experiment.split_digest}.json"
     write_whole(split_address, experiment.split.encode())
 
     chips_planned = sweep.stream.chips.sizes["chip"]
     print(f"{experiment.cube}: event {experiment.event.name}, {chips_planned} chips", flush=True)
-    with ray_cluster(args.address):
-        resources = resources_of(args, sweep.base)
+    with ray_cluster(cluster.address):
+        resources = resources_of(cluster, choices.base.threads)
         configs = sweep.keyed(resources)
-        waiting = sweep.lacking(configs, force=args.force)
+        waiting = sweep.lacking(configs)
         print(f"{len(configs)} configurations, {len(configs) - len(waiting)} in the table already")
         if others := sweep.scored_in_mixed([*waiting.values()], resources):
             log.warning(
@@ -80,31 +75,24 @@ def run(args: argparse.Namespace, planned: Sweep | None = None) -> int:
         if waiting:
             with (
                 node_coming(resources),  # it may come while the chips are read
-                dask_executor(args) as executor,
+                dask_executor(cluster) as (executor, look_ahead),
             ):
                 chips = gather_chips(
                     sweep.stream,
-                    args.chips,
-                    f"{sweep.runs}/{experiment.chip_store}",
-                    *executor,
+                    choices.chips,
+                    f"{choices.runs}/{experiment.chip_store}",
+                    executor=executor,
+                    look_ahead=look_ahead,
                     room=room_for_chips(resources, len(waiting)),
                 )
-            failures = run_trials(
-                experiment,
-                waiting,
-                chips,
-                resources,
-                table=table,
-                runs=sweep.runs,
-                deadline=args.deadline,
-            )
+            failures = run_trials(sweep, waiting, chips, resources, deadline=cluster.deadline)
 
-    rows = patiently(lambda: results_table(table))
+    rows = patiently(lambda: results_table(choices.table))
     print(report(rows))
-    print(f"table:  {table}\nsplit:  {split_address}")
+    print(f"table:  {choices.table}\nsplit:  {split_address}")
     if any(len(each.scored) and each.as_the_paper for each in sections(rows)):
-        figure4(rows, f"{sweep.beside}/figure4.png")
-        print(f"figure: {sweep.beside}/figure4.png")
+        figure4(rows, f"{choices.beside}/figure4.png")
+        print(f"figure: {choices.beside}/figure4.png")
     return int(failures > 0)
 
 

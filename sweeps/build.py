@@ -16,7 +16,7 @@ from cluster import goes_with_job
 from landslide.build.options import add_build_options
 from landslide.command import run_command
 from landslide.options import Parser
-from sweeps.workers import add_dask_options, dask_executor, require_workers
+from sweeps.workers import Cluster, add_dask_options, cluster_of, dask_executor
 
 
 def options(arguments: list[str] | None) -> argparse.Namespace:
@@ -33,7 +33,7 @@ def options(arguments: list[str] | None) -> argparse.Namespace:
 def main(arguments: list[str] | None = None) -> None:
     """Say what is built from what, build it, and say where it lies."""
     args = options(arguments)
-    require_workers(args.dask, args.dask_workers)
+    cluster = cluster_of(args)
     from landslide.build.asked import build_asked  # noqa: PLC0415 - after the options are read
 
     build_asked(
@@ -41,15 +41,15 @@ def main(arguments: list[str] | None = None) -> None:
         args.out,
         until=args.until,
         dry_run=args.dry_run,
-        said=print,
-        blocks_at_once=_blocks_at_once(args),
+        report=print,
+        blocks_at_once=_blocks_at_once(cluster),
     )
 
 
 @contextmanager
-def _blocks_at_once(args: argparse.Namespace) -> Iterator[int]:
+def _blocks_at_once(cluster: Cluster) -> Iterator[int]:
     """Have Dask compute on a cluster, and give how many blocks keep it busy."""
-    with dask_executor(args) as (_, blocks):
+    with dask_executor(cluster) as (_, blocks):
         yield blocks
 
 

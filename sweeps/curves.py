@@ -10,7 +10,7 @@ from sweeps.planning import Sweep
 def show_curves(sweep: Sweep, keys: Collection[str], name: str) -> None:
     """Print the curves of the rows under `keys`, and draw them as `name`, beside the table."""
     rows = sweep.rows(keys)
-    figure = f"{sweep.beside}/{name}"
+    figure = f"{sweep.choices.beside}/{name}"
     print(label_report(rows), end="")
     label_figure(rows, figure)
-    print(f"table:  {sweep.table}\nfigure: {figure}")
+    print(f"table:  {sweep.choices.table}\nfigure: {figure}")

@@ -7,12 +7,15 @@ The same sweep as the ablation, over other inputs: one pass over the cube, one s
 """
 
 import sys
+from dataclasses import replace
 
 from cluster.ray import ray_cluster
 from landslide.command import run_command
 from landslide.results.comparing import compare
 from sweeps.ablation import options, run
-from sweeps.planning import plan_sweep, resources_of
+from sweeps.options import chosen
+from sweeps.planning import plan_sweep
+from sweeps.resources import resources_of
 
 INPUTS = ("coherence", "vv+vh", "vv+vh+coherence", "vv+vh+dem", "vv+vh+dem+coherence")
 COMPARED = (("vv+vh+coherence", "vv+vh"), ("vv+vh+dem+coherence", "vv+vh+dem"))
@@ -20,13 +23,12 @@ COMPARED = (("vv+vh+coherence", "vv+vh"), ("vv+vh+dem+coherence", "vv+vh+dem"))
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the sweep, and say what coherence adds; 1 where a trial failed."""
-    args = options(arguments, __doc__, INPUTS)
-    sweep = plan_sweep(args)
+    choices, cluster = chosen(options(arguments, __doc__, INPUTS))
+    sweep = plan_sweep(choices)
     sweep.require_writable()
-    with ray_cluster(args.address):
-        resources = resources_of(args, sweep.base)
-        args.gpus_per_trial = resources.gpus  # whatever nodes come and go
-        code = run(args, sweep)
+    with ray_cluster(cluster.address):
+        resources = resources_of(cluster, choices.base.threads)
+        code = run(sweep, replace(cluster, gpus=resources.gpus))  # whatever nodes come and go
     rows = sweep.rows(sweep.keyed(resources))
     scored = set(rows.loc[rows["error"].isna(), "inputs"])
     for first, second in COMPARED:

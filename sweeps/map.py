@@ -21,7 +21,7 @@ from cluster import goes_with_job
 from cluster.dask import ADDRESS
 from cluster.executors import RayActors
 from cluster.ray import ray_cluster
-from cluster.resources import Resources, await_node, usual_gpus
+from cluster.resources import await_node
 from landslide.command import run_command
 from landslide.mapping.inference.arena import one_arena
 from landslide.mapping.options import add_map_options, cube_to_map, map_choices
@@ -29,7 +29,8 @@ from landslide.mapping.plan import plan_map
 from landslide.mapping.run import predict_scene, write_map
 from landslide.options import Parser
 from landslide.training.device import hold_to_gpus
-from sweeps.workers import add_dask_options, add_ray_options, dask_executor, require_workers
+from sweeps.resources import resources_of
+from sweeps.workers import add_dask_options, add_ray_options, cluster_of, dask_executor
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -53,9 +54,14 @@ def options(arguments: list[str] | None) -> argparse.Namespace:
         parser.error("--actors is at least 1")
     if args.actors is not None and args.dask_workers is not None:
         parser.error("--dask-workers goes with --dask")
-    for name in ("address", "gpus_per_actor", "accelerator", "cpus_per_actor"):
-        if args.actors is None and getattr(args, name) is not None:
-            parser.error(f"--{name.replace('_', '-')} goes with --actors")
+    for name, of_actors in (
+        ("address", args.address),
+        ("gpus-per-actor", args.gpus),
+        ("accelerator", args.accelerator),
+        ("cpus-per-actor", args.cpus_per_actor),
+    ):
+        if args.actors is None and of_actors is not None:
+            parser.error(f"--{name} goes with --actors")
     if goes_with_job(args.out):
         parser.error("a submitted job needs an OUT that stays: an address, or a path from / on")
     if args.work is not None and goes_with_job(args.work):
@@ -67,26 +73,23 @@ def main(arguments: list[str] | None = None) -> None:
     """Map, and print where each product lies."""
     one_arena()
     args = options(arguments)
-    if args.actors is None:
-        require_workers(args.dask, args.dask_workers)
+    cluster = cluster_of(args, on_dask=args.actors is None)
     models = [args.model, *args.members]
     # What is wrong is found before a node is waited for.
     plan = plan_map(models, cube_to_map(args), args.out, map_choices(args), work=args.work)
     executor: Executor
     with ExitStack() as opened:  # and closed again before the products are made, here
         if args.actors:
-            opened.enter_context(ray_cluster(args.address))
+            opened.enter_context(ray_cluster(cluster.address))
             cpus = 1 if args.cpus_per_actor is None else args.cpus_per_actor
-            share = args.gpus_per_actor
-            share = usual_gpus(cpus, args.accelerator) if share is None else share
-            resources = Resources(cpus, share, args.accelerator)
-            await_node(resources, args.deadline)
-            begin = partial(hold_to_gpus, share)
+            resources = resources_of(cluster, cpus)
+            await_node(resources, cluster.deadline)
+            begin = partial(hold_to_gpus, resources.gpus)
             executor = opened.enter_context(RayActors(args.actors, resources, begin))
-            ahead = 2 * args.actors
+            look_ahead = 2 * args.actors
         else:
-            executor, ahead = opened.enter_context(dask_executor(args))
-        scene, facts = predict_scene(plan, executor, look_ahead=ahead, progress=True)
+            executor, look_ahead = opened.enter_context(dask_executor(cluster))
+        scene, facts = predict_scene(plan, executor, look_ahead=look_ahead, progress=True)
     written = write_map(plan, scene, facts)
     print("\n".join(written.values()))
 

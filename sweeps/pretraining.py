@@ -30,19 +30,18 @@ from landslide.training.config import TrainingConfig
 from landslide.training.device import begin_as_planned
 from landslide.training.pretraining import HIDDEN, SQUARE, pretrain
 from sweeps.curves import show_curves
-from sweeps.planning import (
-    Sweep,
-    add_sweep_options,
-    parsed,
-    plan_sweep,
-    resources_of,
-    room_for_chips,
+from sweeps.options import add_sweep_options, chosen, parsed
+from sweeps.planning import Sweep, plan_sweep
+from sweeps.pretraining_plan import (
+    Pretraining,
+    configs_of,
+    lacking,
+    plan_scene,
+    weights_to_begin_with,
 )
+from sweeps.resources import resources_of, room_for_chips
 from sweeps.trial import MAX_FAILURES, run_trials, write_failure
-from sweeps.unlabelled import configs_of, lacking, plan_scene, weights_to_begin_with
-from sweeps.workers import dask_executor
-
-LABELLED = (2, 10, 50)
+from sweeps.workers import Cluster, dask_executor
 
 
 def options(arguments: list[str] | None) -> argparse.Namespace:
@@ -51,7 +50,7 @@ def options(arguments: list[str] | None) -> argparse.Namespace:
     add_sweep_options(parser)
     pretraining = parser.add_argument_group("pretraining")
     pretraining.add_argument(
-        "--labelled", nargs="+", type=count, default=list(LABELLED),
+        "--labelled", nargs="+", type=count, default=list(Pretraining.labelled),
         help="numbers of labelled chips to train on, besides all; those larger than the training "
         "part are left out",
     )  # fmt: skip
@@ -67,26 +66,28 @@ def options(arguments: list[str] | None) -> argparse.Namespace:
 def main(arguments: list[str] | None = None) -> int:
     """Run the sweep; 1 where a trial failed."""
     args = options(arguments)
-    sweep = plan_sweep(args)
-    scene = plan_scene(args, sweep)
+    choices, cluster = chosen(args)
+    pretraining = Pretraining(tuple(args.labelled), args.pretraining_epochs)
+    sweep = plan_sweep(choices)
+    scene = plan_scene(sweep)
     sweep.require_writable()
-    with ray_cluster(args.address):
-        resources = resources_of(args, sweep.base)
-        weights = weights_to_begin_with(args, sweep, scene[0], resources)
+    with ray_cluster(cluster.address):
+        resources = resources_of(cluster, choices.base.threads)
+        weights = weights_to_begin_with(pretraining, sweep, scene[0], resources)
         # As planned: what turns out to be unused is left out once the chips are read.
-        planned = configs_of(args, sweep, scene, weights, sweep.stream.chips)
+        planned = configs_of(pretraining, sweep, scene, weights, sweep.stream.chips)
         keyed, failures = sweep.keyed(resources, planned), 0
-        wanted, waiting = lacking(weights), sweep.lacking(keyed, force=args.force)
+        wanted, waiting = lacking(weights), sweep.lacking(keyed)
         if wanted or waiting:
             with node_coming(resources):  # it may come while the chips are read
                 # What is pretrained comes first, and leaves its room to the trials.
                 room = room_for_chips(resources, len(wanted or waiting))
-                chips, unlabelled = load(args, sweep, scene[1] if wanted else None, room)
-            failed = pretrained(args, wanted, unlabelled, resources)
+                chips, unlabelled = load(sweep, scene[1] if wanted else None, room, cluster)
+            failed = pretrained(wanted, unlabelled, resources, cluster.deadline)
             del unlabelled  # the trials have its room
-            configs = configs_of(args, sweep, scene, weights, known_of(chips))
+            configs = configs_of(pretraining, sweep, scene, weights, known_of(chips))
             keyed = sweep.keyed(resources, configs)
-            failures = train(args, sweep, keyed, failed, chips, resources)
+            failures = train(sweep, keyed, failed, chips, resources, cluster.deadline)
         else:
             print(f"{len(keyed)} configurations, {len(keyed)} in the table already")
 
@@ -95,39 +96,31 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def train(
-    args: argparse.Namespace,
     sweep: Sweep,
     keyed: dict[str, TrainingConfig],
     failed: dict[str, str],
     chips: Chips,
     resources: Resources,
+    deadline: float,
 ) -> int:
     """Train what the table lacks, but for what was to begin with weights that could not be made.
 
     Return how many failed.
     """
-    waiting = sweep.lacking(keyed, force=args.force)
+    waiting = sweep.lacking(keyed)
     print(f"{len(keyed)} configurations, {len(keyed) - len(waiting)} in the table already")
     lost = [key for key, config in waiting.items() if config.start in failed]
     for key in lost:
         config = waiting.pop(key)
         row = failed_row(sweep.experiment, config, key, failed[config.start])
-        write_failure(sweep.table, row)
+        write_failure(sweep.choices.table, row)
     if not waiting:
         return len(lost)
-    return len(lost) + run_trials(
-        sweep.experiment,
-        waiting,
-        chips,
-        resources,
-        table=sweep.table,
-        runs=sweep.runs,
-        deadline=args.deadline,
-    )
+    return len(lost) + run_trials(sweep, waiting, chips, resources, deadline=deadline)
 
 
 def load(
-    args: argparse.Namespace, sweep: Sweep, scene: ChipStream | None, room: Room
+    sweep: Sweep, scene: ChipStream | None, room: Room, cluster: Cluster
 ) -> tuple[Chips, xr.Dataset | None]:
     """Read the sweep's chips, and into memory those of a scene to pretrain on, if there is any.
 
@@ -144,22 +137,25 @@ def load(
             f"{room.shared / 1e9:.3g} GB of it for Ray's object store; ask for fewer inputs or "
             "timesteps, or take larger nodes"
         )
-    with dask_executor(args) as executor:
+    with dask_executor(cluster) as (executor, look_ahead):
         chips = gather_chips(
             sweep.stream,
-            args.chips,
-            f"{sweep.runs}/{sweep.experiment.chip_store}",
-            *executor,
+            sweep.choices.chips,
+            f"{sweep.choices.runs}/{sweep.experiment.chip_store}",
+            executor=executor,
+            look_ahead=look_ahead,
             room=replace(room, memory=room.memory - room.copies * size, shared=room.shared - size),
         )
-        return chips, load_chips(scene, *executor, progress=True) if scene else None
+        if scene is None:
+            return chips, None
+        return chips, load_chips(scene, executor=executor, look_ahead=look_ahead, progress=True)
 
 
 def pretrained(
-    args: argparse.Namespace,
     weights: dict[str, TrainingConfig],
     chips: xr.Dataset | None,
     resources: Resources,
+    deadline: float,
 ) -> dict[str, str]:
     """Pretrain on some chips; return by the address of weights that could not be made why."""
     import ray  # noqa: PLC0415 - after cluster.ray, which sets what it reads when imported
@@ -171,7 +167,7 @@ def pretrained(
         f"of {SQUARE} pixels are hidden",
         flush=True,
     )
-    await_node(resources, args.deadline)
+    await_node(resources, deadline)
     shared = ray.put(chips)
     # The device's errors are RuntimeErrors; a mistake of ours that is one is tried as often.
     again: dict[str, Any] = {"max_retries": MAX_FAILURES, "retry_exceptions": [RuntimeError]}

@@ -25,24 +25,18 @@ from cluster.resources import Resources, node_coming
 from landslide.chips.loading import load_chips, require_landslides
 from landslide.chips.sizes import MEMORY, Room, chip_bytes
 from landslide.command import run_command
-from landslide.options import Parser, count, positive
+from landslide.options import Parser, count, cube_address, positive
 from landslide.storage import exists
 from landslide.training.config import TrainingConfig
 from landslide.training.labelled import chips_trained
+from sweeps.choices import SweepChoices
 from sweeps.curves import show_curves
-from sweeps.planning import (
-    Sweep,
-    add_sweep_options,
-    parsed,
-    plan_sweep,
-    resources_of,
-    room_for_chips,
-)
-from sweeps.stages import Stage, stages_of
+from sweeps.options import add_sweep_options, chosen, parsed
+from sweeps.planning import Sweep, plan_sweep
+from sweeps.resources import resources_of, room_for_chips
+from sweeps.transfer_stages import Stage, Tuning, stages_of
 from sweeps.trial import run_trials, weights_of
-from sweeps.workers import dask_executor
-
-LABELLED = (1, 4, 16, 64)
+from sweeps.workers import Cluster, dask_executor
 
 
 def options(arguments: list[str] | None) -> argparse.Namespace:
@@ -56,7 +50,7 @@ def options(arguments: list[str] | None) -> argparse.Namespace:
         "cube to score on",
     )  # fmt: skip
     transfer.add_argument(
-        "--labelled", nargs="+", type=count, default=list(LABELLED),
+        "--labelled", nargs="+", type=count, default=list(Tuning.labelled),
         help="labelled chips of the target to fine-tune on, besides none; those that it lacks are "
         "left out",
     )  # fmt: skip
@@ -80,28 +74,31 @@ def options(arguments: list[str] | None) -> argparse.Namespace:
 def main(arguments: list[str] | None = None) -> int:
     """Run the sweep; 1 where a trial failed."""
     args = options(arguments)
-    sweeps = [plan_sweep(args), *(plan_source(args, address) for address in args.sources)]
+    choices, cluster = chosen(args)
+    tuning = Tuning(tuple(args.labelled), args.fine_tuning_rate, args.fine_tuning_epochs)
+    asked = [choices, *(source_of(choices, address) for address in args.sources)]
+    sweeps = [plan_sweep(each) for each in asked]
     target, *sources = sweeps
     _, *names = names_of(sweeps)
     target.require_writable()
-    with ray_cluster(args.address):
-        resources = resources_of(args, target.base)
-        known = (args, target, sources, names, resources)
+    with ray_cluster(cluster.address):
+        resources = resources_of(cluster, choices.base.threads)
+        known = (tuning, target, sources, names, resources)
         # As planned: those that turn out to be unused are left out once the chips are read.
         trained = [chips_trained(sweep.stream.chips) for sweep in sweeps]
         cubes: list[xr.Dataset] = []
         stages = stages_of(*known, trained)
         # What is to be tuned, on few chips, is not known before the weights that it begins with.
-        most = max(len(waiting(args, stage, target, resources)[1]) for stage in stages)
+        most = max(len(waiting(stage, resources)[1]) for stage in stages)
         if most:
             room = room_for_chips(resources, most)
             require_room(sweeps, room)
             with node_coming(resources):  # it may come while the chips are read
-                cubes = load(args, sweeps)
+                cubes = load(sweeps, cluster)
             trained = [chips_trained(chips) for chips in cubes]
         keys, failures = [], 0
         for stage in stages_of(*known, trained):
-            found, failed = run_stage(args, stage, cubes, target, resources)
+            found, failed = run_stage(stage, cubes, resources, cluster.deadline)
             keys += found
             failures += failed
 
@@ -109,15 +106,10 @@ def main(arguments: list[str] | None = None) -> int:
     return int(failures > 0)
 
 
-def plan_source(args: argparse.Namespace, address: str) -> Sweep:
-    """Plan a source as the target is: the same inputs, timesteps, protocol and chips."""
-    its_event = address.endswith(".toml")
-    changed = {
-        "cube": None if its_event else address,
-        "event": address if its_event else None,
-        "split": None,
-    }
-    return plan_sweep(argparse.Namespace(**vars(args) | changed))
+def source_of(target: SweepChoices, address: str) -> SweepChoices:
+    """Choose of a source what is chosen of the target: the same inputs, protocol and chips."""
+    cube, event = (None, address) if address.endswith(".toml") else (address, None)
+    return replace(target, cube=cube_address(cube, event), event=event, split=None)
 
 
 def names_of(sweeps: Sequence[Sweep]) -> list[str]:
@@ -157,7 +149,7 @@ def require_room(sweeps: Sequence[Sweep], room: Room) -> None:
         )
 
 
-def load(args: argparse.Namespace, sweeps: Sequence[Sweep]) -> list[xr.Dataset]:
+def load(sweeps: Sequence[Sweep], cluster: Cluster) -> list[xr.Dataset]:
     """Read the chips of each cube into memory.
 
     Raises
@@ -165,52 +157,41 @@ def load(args: argparse.Namespace, sweeps: Sequence[Sweep]) -> list[xr.Dataset]:
     ValueError
         Where those of one can train or score no model.
     """
-    with dask_executor(args) as executor:
-        cubes = [load_chips(sweep.stream, *executor, progress=True) for sweep in sweeps]
+    with dask_executor(cluster) as (executor, look_ahead):
+        cubes = [
+            load_chips(sweep.stream, executor=executor, look_ahead=look_ahead, progress=True)
+            for sweep in sweeps
+        ]
     for chips in cubes:
         require_landslides(chips)
     return cubes
 
 
-def waiting(
-    args: argparse.Namespace, stage: Stage, target: Sweep, resources: Resources
-) -> tuple[list[str], dict[str, TrainingConfig]]:
+def waiting(stage: Stage, resources: Resources) -> tuple[list[str], dict[str, TrainingConfig]]:
     """Return the keys of a stage's rows, and what is to be trained for them."""
-    keyed = target.keyed(resources, stage.configs, stage.experiment)
-    lacking = target.lacking(keyed, force=args.force)
+    keyed = stage.sweep.keyed(resources, stage.configs)
+    lacking = stage.sweep.lacking(keyed)
     if stage.keep:  # what lost the weights that others begin with is trained again
         lacking = {
             key: config
             for key, config in keyed.items()
-            if key in lacking or not exists(weights_of(target.runs, key))
+            if key in lacking or not exists(weights_of(stage.sweep.choices.runs, key))
         }
     return list(keyed), lacking
 
 
 def run_stage(
-    args: argparse.Namespace,
-    stage: Stage,
-    cubes: Sequence[xr.Dataset],
-    target: Sweep,
-    resources: Resources,
+    stage: Stage, cubes: Sequence[xr.Dataset], resources: Resources, deadline: float
 ) -> tuple[list[str], int]:
     """Train what the table lacks; return the keys of all of it, and how many trials failed."""
-    keys, lacking = waiting(args, stage, target, resources)
+    keys, lacking = waiting(stage, resources)
     names = dict.fromkeys(config.origin or "the target alone" for config in stage.configs)
     print(f"{', '.join(names)}: {len(keys)} configurations, {len(lacking)} to train", flush=True)
     if not lacking:
         return keys, 0
     own, *others = cubes
-    failed = run_trials(
-        stage.experiment,
-        lacking,
-        stage.chips(own, others),
-        resources,
-        table=target.table,
-        runs=target.runs,
-        deadline=args.deadline,
-        keep=stage.keep,
-    )
+    chips, keep = stage.chips(own, others), stage.keep
+    failed = run_trials(stage.sweep, lacking, chips, resources, deadline=deadline, keep=keep)
     return keys, failed
 
 

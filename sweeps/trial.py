@@ -1,9 +1,8 @@
-"""One Ray Tune trial, and the lines that tell how a sweep goes."""
+"""One Ray Tune trial, and a sweep of them."""
 
 import logging
 import math
 import os
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -14,7 +13,6 @@ from typing import Any
 from ray import tune
 from ray.tune.execution import class_cache
 from ray.tune.logger import JsonLoggerCallback
-from tqdm import tqdm
 
 from cluster.ray import last_line
 from cluster.resources import Resources, await_node
@@ -28,6 +26,8 @@ from landslide.storage import remove
 from landslide.training.config import TrainingConfig
 from landslide.training.device import begin_as_planned, of_device
 from landslide.training.run import Report
+from sweeps.planning import Sweep
+from sweeps.progress import PAUSE, Progress
 from sweeps.thread import in_one_thread
 
 log = logging.getLogger(__name__)
@@ -38,8 +38,6 @@ class_cache.ENV_VARS_TO_PROPAGATE = {
     name for name in class_cache.ENV_VARS_TO_PROPAGATE if not name.startswith("AWS_")
 }
 
-PAUSE = 5
-"""Seconds between two reports of a trial: as often as the bar is drawn anew."""
 MAX_FAILURES = 2  # restarts of a trial whose worker died, or whose device failed it
 
 
@@ -136,63 +134,12 @@ def write_failure(table: str, row: Row) -> None:
         write_row(table, row)
 
 
-class Progress(tune.Callback):
-    """A bar over all epochs of a sweep, and a line for each trial that ends."""
-
-    def __init__(self, configs: list[TrainingConfig]) -> None:
-        self.trials, self.total = len(configs), sum(config.epochs for config in configs)
-        self.ended, self.epochs = 0, dict[str, int]()
-        self.started = time.monotonic()
-
-    def setup(self, *args: Any, **info: Any) -> None:
-        """Open the bar; Tune has pickled this callback by now, which a bar does not survive."""
-        self.bar = tqdm(total=self.total, unit="epoch", mininterval=PAUSE, smoothing=0)
-
-    def on_trial_result(
-        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
-    ) -> None:
-        """Advance the bar to what the trial reports."""
-        before = self.epochs.get(trial.trial_id, 0)
-        # A trial that goes on from a checkpoint reports some epochs again.
-        epoch = max(int(result.get("epoch", 0)), before)
-        self.bar.update(epoch - before)
-        self.epochs[trial.trial_id] = epoch
-
-    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """Say what a trial scored."""
-        result = trial.last_result
-        self._line(trial, f"AUPRC {result['auprc']:.3f}" if "auprc" in result else "FAILED")
-
-    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """Say that a trial failed for good."""
-        self._line(trial, "FAILED")
-
-    def on_experiment_end(self, trials: list[Any], **info: Any) -> None:
-        """Close the bar."""
-        self.bar.close()
-
-    def _line(self, trial: Any, outcome: str) -> None:
-        self.ended += 1
-        config: TrainingConfig = trial.config["trial"]["config"]
-        minutes = (time.monotonic() - self.started) / 60
-        began = f", {config.origin}" if config.origin else ""
-        few = config.labelled_chips
-        labels = "" if few is None else f", {few} labelled chip{'s' if few != 1 else ''}"
-        self.bar.write(
-            f"[{self.ended:2d}/{self.trials}] {config.inputs:10s} timesteps {config.timesteps} "
-            f"seed {config.seed}{began}{labels}: {outcome}  ({minutes:.1f} min)",
-            file=sys.stderr,
-        )
-
-
 def run_trials(
-    experiment: Experiment,
+    sweep: Sweep,
     configs: dict[str, TrainingConfig],
     chips: Chips,
     resources: Resources,
     *,
-    table: str,
-    runs: str,
     deadline: float,
     keep: bool = False,
     body: Callable[..., None] = trial,
@@ -201,15 +148,14 @@ def run_trials(
 
     Parameters
     ----------
-    experiment : Experiment
+    sweep : Sweep
+        What trials share, and where they write.
     configs : dict
         What to train, by row key.
     chips : Dataset or ChipStream
         As `gather_chips` gives them; put once into Ray's object store.
     resources : Resources
         What one trial needs.
-    table, runs : str
-        Addresses of the table and of the checkpoints.
     deadline : float
         Seconds after which no node for a trial is expected any more.
     keep : bool
@@ -233,6 +179,7 @@ def run_trials(
     os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
     # Tune would end the run, and let us go on as if it were complete.
     os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
+    experiment, table, runs = sweep.experiment, sweep.choices.table, sweep.choices.runs
     share = {
         "experiment": experiment, "chips": chips, "table": table, "runs": runs, "keep": keep,
         "gpus": resources.gpus,

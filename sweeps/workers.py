@@ -1,14 +1,47 @@
-"""Which cluster a command computes on, with how many workers: its options, and what is wrong."""
+"""Which clusters a command computes on: their options, and Dask's workers as an executor."""
 
 import argparse
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from cluster.dask import DEADLINE, dask_client, executor_of, require_scheduler
 from landslide.options import positive
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """What a command runs on: a Ray, whose nodes train or map, and a Dask, whose workers read.
+
+    Raises
+    ------
+    ValueError
+        Where Dask's workers come in no order.
+    """
+
+    address: str | None = None
+    """A running Ray; None: the job's, or a local one."""
+    gpus: float | None = None
+    """Of each trial or actor, or what share of one; None: 1 where there are any."""
+    accelerator: str | None = None
+    """Ray's accelerator type, such as V100."""
+    dask: str | None = None
+    """A scheduler, as for `dask_client`; None: the environment's, else threads of this process."""
+    dask_workers: tuple[int, int] | None = None
+    """The fewest and the most of Dask's workers."""
+    deadline: float = DEADLINE
+    """Seconds in which an autoscaler must add the first Dask worker, or node of Ray."""
+
+    def __post_init__(self) -> None:
+        least, most = self.dask_workers or (0, 0)
+        if not 0 <= least <= most:
+            raise ValueError(
+                f"dask_workers {least} {most} (--dask-workers): give the fewest and the most, in "
+                "order"
+            )
 
 
 def add_dask_options(parser: Any, otherwise: str = "threads of this process") -> None:
@@ -40,6 +73,7 @@ def add_ray_options(parser: Any, whose: str) -> None:
     parser.add_argument("--address", help="a running Ray; default: the job's, or a local one")
     parser.add_argument(
         f"--gpus-per-{whose}",
+        dest="gpus",
         type=gpus,
         help="default: 1 where there are any, or the autoscaler adds some",
     )
@@ -57,22 +91,37 @@ def gpus(text: str) -> float:
     return number
 
 
-def require_workers(address: str | None, workers: Sequence[int] | None) -> None:
-    """Raise a ValueError where workers come in no order, and what `require_scheduler` does."""
-    if workers is not None and not 0 <= workers[0] <= workers[1]:
-        least, most = workers
-        raise ValueError(f"--dask-workers {least} {most}: give the fewest and the most, in order")
-    require_scheduler(address, workers)
+def cluster_of(args: argparse.Namespace, *, on_dask: bool = True) -> Cluster:
+    """Return the clusters that the options say, Dask's alone where a command has no others.
+
+    Raises
+    ------
+    ValueError, OSError
+        As `Cluster` does and, where Dask is to compute, `require_scheduler`.
+    """
+    said = vars(args)
+    cluster = Cluster(
+        address=said.get("address"),
+        gpus=said.get("gpus"),
+        accelerator=said.get("accelerator"),
+        dask=args.dask,
+        dask_workers=args.dask_workers and tuple(args.dask_workers),
+        deadline=args.deadline,
+    )
+    if on_dask:
+        require_scheduler(cluster.dask, cluster.dask_workers)
+    return cluster
 
 
 @contextmanager
-def dask_executor(args: argparse.Namespace) -> Iterator[tuple[Executor, int]]:
-    """Give an executor on the Dask cluster that the options name, and how many tasks keep it busy.
+def dask_executor(cluster: Cluster) -> Iterator[tuple[Executor, int]]:
+    """Give an executor on a Dask cluster, and how many tasks keep it busy.
 
     Raises
     ------
     OSError, ValueError, ImportError
         As `dask_client` does.
     """
-    with dask_client(args.dask, adapt=args.dask_workers, deadline=args.deadline) as client:
-        yield executor_of(client, max(args.dask_workers or (0,)))
+    workers = cluster.dask_workers
+    with dask_client(cluster.dask, adapt=workers, deadline=cluster.deadline) as client:
+        yield executor_of(client, max(workers or (0,)))

@@ -38,5 +38,5 @@ def write_slides(folder: Path, size: float = 0.001) -> None:
 
 def build(event: Path, out: Path | str, **options: Any) -> tuple[xr.Dataset, list[str]]:
     said: list[str] = []
-    cube = build_cube(plan_build(load_recipe(event)), str(out), said=said.append, **options)
+    cube = build_cube(plan_build(load_recipe(event)), str(out), report=said.append, **options)
     return cube, said

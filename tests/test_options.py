@@ -196,5 +196,6 @@ def test_verbose_says_what_is_being_done(
 
 @pytest.mark.parametrize("words", [(), ("--event", "hokkaido")])
 def test_a_cube_that_nobody_names_is_asked_for(words: tuple[str, ...]) -> None:
+    args = parse(add_experiment_options, *words)
     with pytest.raises(ValueError, match=r"^no cube: give its address, or an --event file that"):
-        cube_address(parse(add_experiment_options, *words))
+        cube_address(args.cube, args.event)

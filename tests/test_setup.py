@@ -1,8 +1,11 @@
 """The set-up that two commands rest on."""
 
+import email
 import re
 import shutil
 import subprocess
+import sys
+import zipfile
 from importlib.metadata import version
 from pathlib import Path
 
@@ -41,6 +44,29 @@ def test_torch_is_the_newest_that_runs_on_a_v100() -> None:
     if flags is None:
         pytest.skip("this build of torch has no CUDA")
     assert "sm_70" in flags.split()
+
+
+def test_a_wheel_holds_what_is_no_module_and_says_that_it_is_typed(tmp_path: Path) -> None:
+    packages = ("landslide", "cluster", "sweeps")
+    for package in packages:
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / package, tmp_path / package, ignore=ignored)
+    for file in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / file, tmp_path)
+    code = "from setuptools.build_meta import build_wheel; build_wheel('.')"
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, check=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as built:
+        names = set(built.namelist())
+        (about,) = (name for name in names if name.endswith(".dist-info/METADATA"))
+        metadata = email.message_from_bytes(built.read(about))
+    assert names >= {f"{package}/py.typed" for package in packages}
+    assert "landslide/mapping/report/report.html" in names
+    classifiers = metadata.get_all("Classifier", [])
+    assert "Typing :: Typed" in classifiers
+    # Beside a licence's expression there must be none, says PEP 639.
+    assert metadata["License-Expression"] == "Apache-2.0"
+    assert not [each for each in classifiers if each.startswith("License")]
 
 
 def test_ci_calls_make_test_and_make_knows_its_targets() -> None:

@@ -116,7 +116,7 @@ def test_figure_5_can_leave_out_the_chips_of_a_broken_chunk(
     capsys.readouterr()
     draw = ["figure5", str(model), str(broken), str(figure), "--chips", str(tested)]
     assert main(draw) == 1
-    assert "or leave its chips out with --skip-damaged" in capsys.readouterr().err
+    assert "or leave its chips out by skip_damaged (--skip-damaged)" in capsys.readouterr().err
     assert main([*draw, "--skip-damaged"]) == 0
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"warning: 4 of {tested} chips are left out")
@@ -131,7 +131,7 @@ def test_figure_1_of_a_broken_chunk_says_to_draw_another_chip(
     assert 0 < len(failed) < 5
     for line in capsys.readouterr().err.splitlines():
         assert BROKEN in line
-        assert line.endswith(", or draw another --chip")
+        assert line.endswith(", or draw another position (--chip)")
         assert "--skip-damaged" not in line
 
 

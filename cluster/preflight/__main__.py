@@ -22,6 +22,7 @@ from cluster.dask import ADDRESS, dask_client
 from cluster.preflight.checks import (
     Check,
     Place,
+    as_table,
     examine,
     marked,
     same_versions,
@@ -47,14 +48,10 @@ from landslide.errors import one_line
 from landslide.options import Parser
 from landslide.training.config import TrainingConfig
 from landslide.training.device import resolved_precision
-from sweeps.planning import (
-    Sweep,
-    add_sweep_options,
-    parsed,
-    plan_sweep,
-    resources_of,
-    room_for_chips,
-)
+from sweeps.options import add_sweep_options, chosen, parsed
+from sweeps.planning import Sweep, plan_sweep
+from sweeps.resources import resources_of, room_for_chips
+from sweeps.workers import Cluster
 
 DRIVER = "driver"
 
@@ -80,63 +77,64 @@ def checked(args: argparse.Namespace) -> list[Check]:
     """Connect as the sweep would, and try all; what stops it is the last check."""
     checks, trying = list[Check](), (DRIVER, "sweep")
     try:
-        sweep = plan_sweep(args)
-        here = examine(*order_of(args, sweep))
+        choices, cluster = chosen(args)
+        sweep = plan_sweep(choices)
+        here = examine(*order_of(sweep))
         checks += _told(DRIVER, here, versions(), trains=True)
         with ExitStack() as opened:
             marks = opened.enter_context(marked(writable_of(sweep, here)))
             trying = ("Ray", "cluster")
-            opened.enter_context(ray_cluster(args.address))
+            opened.enter_context(ray_cluster(cluster.address))
             trying, client = ("Dask", "cluster"), None
-            if args.dask or os.environ.get(ADDRESS):
+            if cluster.dask or os.environ.get(ADDRESS):
                 client = opened.enter_context(
-                    dask_client(args.dask, adapt=args.dask_workers, deadline=args.deadline)
+                    dask_client(cluster.dask, adapt=cluster.dask_workers, deadline=cluster.deadline)
                 )
             trying = ("a trial", "resources")
-            require_worth(args, sweep, checks)
-            resources = resources_of(args, sweep.base)
-            await_node(resources, args.deadline)
-            for check in check_places(args, sweep, resources, client, here, marks):
+            require_worth(cluster, choices.base.threads, checks)
+            resources = resources_of(cluster, choices.base.threads)
+            await_node(resources, cluster.deadline)
+            for check in check_places(sweep, resources, client, here, marks, cluster.deadline):
                 checks.append(check)
     except (ValueError, OSError, ImportError) as error:
         checks.append(Check(*trying, passed=False, said=one_line(error, 300)))
     return checks
 
 
-def require_worth(args: argparse.Namespace, sweep: Sweep, checks: list[Check]) -> None:
+def require_worth(cluster: Cluster, cpus: float, checks: list[Check]) -> None:
     """Raise a ValueError where a node would have to come, and the driver has failed already."""
-    asked = Resources(sweep.base.threads, args.gpus_per_trial or 0, args.accelerator)
+    asked = Resources(cpus, cluster.gpus or 0, cluster.accelerator)
     if not all(check.passed for check in checks) and not trials_at_once(asked):
         raise ValueError("no node is asked for before what failed on the driver is mended")
 
 
 def check_places(
-    args: argparse.Namespace,
     sweep: Sweep,
     resources: Resources,
     client: Client | None,
     here: Place,
     marks: dict[str, str],
+    deadline: float,
 ) -> Iterator[Check]:
     """Try all other places; what a trial needs may add nodes, which are then tried too."""
-    trial, step = check_trial(args, sweep, resources)
-    order = (*order_of(args, sweep), marks)
+    trial, step = check_trial(sweep, resources, deadline)
+    order = (*order_of(sweep), marks)
     known = nodes()
-    found = on_nodes(examine, dict.fromkeys(known, order), seconds=args.deadline)
+    found = on_nodes(examine, dict.fromkeys(known, order), seconds=deadline)
     for node, place in found.items():
         yield from _told(f"node {known[node].name}", place, here.versions, trains=True)
     offered = {node: about.gpus for node, about in known.items() if about.gpus}
     tried = on_nodes(
         gpus,
         {node: (count, *step_of(sweep)) for node, count in offered.items()},
-        seconds=args.deadline,
+        seconds=deadline,
         gpus=offered,
     )
     for node, answer in tried.items():
         told = (("GPUs", False, answer),) if isinstance(answer, str) else answer
         yield from (Check(f"node {known[node].name}", *each) for each in told)
-    reading = order_of(args, sweep)  # with chips in memory, Dask's workers may write elsewhere
-    workers = on_workers(client, examine, *reading, seconds=args.deadline) if client else {}
+    reading = order_of(sweep)  # with chips in memory, Dask's workers may write elsewhere
+    workers = on_workers(client, examine, *reading, seconds=deadline) if client else {}
     if client is not None and not workers:
         yield Check("Dask", "workers", passed=True, said="none now: they come with the work")
     for name, place in workers.items():
@@ -144,7 +142,7 @@ def check_places(
     yield trial
     rates = [p.rate for p in [*found.values(), *workers.values(), here] if isinstance(p, Place)]
     threads = sum(client.nthreads().values()) if client else os.cpu_count() or 1
-    yield from estimates(args, sweep, resources, step, rates=rates, threads=threads)
+    yield from estimates(sweep, resources, step, rates=rates, threads=threads)
 
 
 def _told(where: str, place: Place | str, here: Any, *, trains: bool) -> Iterator[Check]:
@@ -155,14 +153,15 @@ def _told(where: str, place: Place | str, here: Any, *, trains: bool) -> Iterato
     yield from (Check(where, *each) for each in place.checks)
 
 
-def order_of(args: argparse.Namespace, sweep: Sweep) -> tuple[str, str, str, dict[str, str]]:
+def order_of(sweep: Sweep) -> tuple[str, str, str, dict[str, str]]:
     """Return what every place is to examine: the cube, how it is read, and what is written to."""
-    return sweep.experiment.cube, args.reader, args.missing, folders_of(sweep)
+    choices = sweep.choices
+    return sweep.experiment.cube, choices.reader, choices.missing, folders_of(sweep)
 
 
 def folders_of(sweep: Sweep) -> dict[str, str]:
     """Return the addresses that a sweep writes to, by the options that name them."""
-    return {"table": sweep.table, "storage": sweep.runs}
+    return {"table": sweep.choices.table, "storage": sweep.choices.runs}
 
 
 def writable_of(sweep: Sweep, here: Place) -> dict[str, str]:
@@ -173,18 +172,17 @@ def writable_of(sweep: Sweep, here: Place) -> dict[str, str]:
 
 def step_of(sweep: Sweep) -> tuple[TrainingConfig, int]:
     """Return what the sweep's largest training step takes: a configuration, and the chips' size."""
-    widest = max(sweep.inputs, key=lambda name: len(parse_inputs(name).channels))
-    return replace(sweep.base, inputs=widest), sweep.experiment.chipping.chip_size
+    choices = sweep.choices
+    widest = max(choices.inputs, key=lambda name: len(parse_inputs(name).channels))
+    return replace(choices.base, inputs=widest), choices.chipping.chip_size
 
 
-def check_trial(
-    args: argparse.Namespace, sweep: Sweep, resources: Resources
-) -> tuple[Check, Step | None]:
+def check_trial(sweep: Sweep, resources: Resources, deadline: float) -> tuple[Check, Step | None]:
     """Make training steps with what a trial is given."""
     config, size = step_of(sweep)
     precision = resolved_precision(config.precision, gpu=resources.gpus > 0)
     order = (replace(config, precision=precision), size, resources.gpus)
-    step = on_a_trial(trial_step, *order, resources=resources, seconds=args.deadline)
+    step = on_a_trial(trial_step, *order, resources=resources, seconds=deadline)
     if isinstance(step, str):
         return Check("a trial", "training", passed=False, said=f"with {resources}: {step}"), None
     said = f"with {resources}: a step of {config.batch_size} chips takes {step.seconds:.3f} s"
@@ -198,7 +196,6 @@ def check_trial(
 
 
 def estimates(
-    args: argparse.Namespace,
     sweep: Sweep,
     resources: Resources,
     step: Step | None,
@@ -207,10 +204,10 @@ def estimates(
     threads: int,
 ) -> Iterator[Check]:
     """Say what the sweep will hold, read and take."""
-    configs = sweep.keyed(resources)
+    choices, configs = sweep.choices, sweep.keyed(resources)
     room = room_for_chips(resources, len(configs))
-    yield Check("sweep", *fit(sweep.stream, args.chips, room, sweep.runs))
-    in_memory = choose_chips(args.chips, chip_bytes(sweep.stream), room) == MEMORY
+    yield Check("sweep", *fit(sweep.stream, choices.chips, room, choices.runs))
+    in_memory = choose_chips(choices.chips, chip_bytes(sweep.stream), room) == MEMORY
     if step is not None and math.isfinite(step.room) and in_memory:
         channels = len(parse_inputs(step_of(sweep)[0].inputs).channels)
         yield Check("sweep", *beside_network(sweep.stream, channels, step))
@@ -223,7 +220,7 @@ def estimates(
         )
     yield Check("sweep", "reading", passed=True, said=said)
     try:
-        waiting = sweep.lacking(configs, force=args.force)
+        waiting = sweep.lacking(configs)
     except OSError:  # told of already, by every place
         waiting = configs
     except ValueError as error:  # it may be written, and holds what is no row
@@ -236,21 +233,6 @@ def estimates(
         said += f"; training takes {duration(sum(seconds))} one after another, "
         said += f"{duration(max(seconds))} all at once, and each trial's start"
     yield Check("sweep", "training", passed=True, said=said)
-
-
-def as_table(checks: list[Check]) -> str:
-    """Return the checks for people, those that failed last."""
-    widths = [max(len(getattr(check, name)) for check in checks) for name in ("where", "what")]
-    lines = [
-        f"{'ok' if check.passed else 'FAILED':6}  {check.where:{widths[0]}}  "
-        f"{check.what:{widths[1]}}  {check.said}"
-        for check in sorted(checks, key=lambda check: not check.passed)
-    ]
-    failed = sum(not check.passed for check in checks)
-    end = (
-        f"{failed} of {len(checks)} checks failed" if failed else f"all {len(checks)} checks passed"
-    )
-    return "\n".join([*lines, end])
 
 
 if __name__ == "__main__":

@@ -161,3 +161,18 @@ def same_versions(
         if other
         else f"the driver's {len(needed)} versions, Python {there['python']}",
     )
+
+
+def as_table(checks: list[Check]) -> str:
+    """Return the checks for people, those that failed last."""
+    widths = [max(len(getattr(check, name)) for check in checks) for name in ("where", "what")]
+    lines = [
+        f"{'ok' if check.passed else 'FAILED':6}  {check.where:{widths[0]}}  "
+        f"{check.what:{widths[1]}}  {check.said}"
+        for check in sorted(checks, key=lambda check: not check.passed)
+    ]
+    failed = sum(not check.passed for check in checks)
+    end = (
+        f"{failed} of {len(checks)} checks failed" if failed else f"all {len(checks)} checks passed"
+    )
+    return "\n".join([*lines, end])

@@ -15,7 +15,7 @@ def build_asked(
     *,
     until: str,
     dry_run: bool,
-    said: Callable[[str], object],
+    report: Callable[[str], object],
     blocks_at_once: AbstractContextManager[int | None] | None = None,
 ) -> None:
     """Say what is built from what, build it or say what would become of it, and where it lies.
@@ -28,7 +28,7 @@ def build_asked(
         As `build_cube` takes them.
     dry_run : bool
         Search and open the sources; write nothing.
-    said : callable
+    report : callable
         Is told each line.
     blocks_at_once : context manager, optional
         Is open while the cube is built, and gives how many blocks Dask is given at once: a
@@ -40,10 +40,10 @@ def build_asked(
         As `load_recipe`, `plan_build` and `build_cube` do.
     """
     plan = plan_build(load_recipe(event))
-    said(plan.text)
+    report(plan.text)
     if dry_run:
-        said(changes_text(out, plan_changes(plan, out, until=until)))
+        report(changes_text(out, plan_changes(plan, out, until=until)))
         return
     with blocks_at_once or nullcontext() as at_once:
-        build_cube(plan, out, until=until, blocks_at_once=at_once, said=said)
-    said(out)
+        build_cube(plan, out, until=until, blocks_at_once=at_once, report=report)
+    report(out)

@@ -18,7 +18,7 @@ from landslide.build.plan import BuildPlan
 from landslide.build.stages import LABELS, Stage, stages
 from landslide.build.target import PROGRESS, Target, target_at
 from landslide.build.writing import write_layer
-from landslide.chips.optimize.layout import VERSION, Layout
+from landslide.chips.layout.cube import VERSION, Layout
 from landslide.cube.address import plain_write_errors
 from landslide.cube.events import event_to_attribute
 from landslide.cube.schema import VARIABLES, house_schema
@@ -39,7 +39,7 @@ def build_cube(
     *,
     until: str = LABELS,
     blocks_at_once: int | None = None,
-    said: Callable[[str], object] = log.info,
+    report: Callable[[str], object] = log.info,
 ) -> xr.Dataset:
     """Build the cube of a plan, or go on with one that an earlier run began.
 
@@ -60,7 +60,7 @@ def build_cube(
     blocks_at_once : int, optional
         How many blocks Dask is given at once: what bounds the memory of all its workers together.
         By default what 256 MB hold, unpacked, for this process; a cluster can be given more.
-    said : callable
+    report : callable
         Is told what becomes of each layer.
 
     Returns
@@ -82,7 +82,7 @@ def build_cube(
     # Layers of two grids make no cube; others go as late as they can.
     _drop(work.target, moved_layers(work.target.layers(), grid_attributes(plan.grid)))
     for change in work.changes:
-        said(change.text)
+        report(change.text)
         if not change.built:
             if change.why:
                 _drop(work.target, [change.layer])
@@ -93,7 +93,7 @@ def build_cube(
         _drop(work.target, [stage.name])
         for name, share in _build(work, stage, layer, plan, blocks_at_once).items():
             part = f"{share:.1%}" if share >= LITTLE else "less than 0.1%"
-            said(f"{stage.name}: {part} of {name.upper()} have no data")
+            report(f"{stage.name}: {part} of {name.upper()} have no data")
     work.target.describe(
         cube_attributes(plan), {name: dict(stage.source) for name, stage in work.stages.items()}
     )

@@ -13,7 +13,7 @@ from landslide.build.insar.pairs import Pair, group_pairs
 from landslide.build.passes import Pass, group_passes
 from landslide.build.recipe import SECTIONS, Recipe
 from landslide.build.sources import PROCESSORS, LabelSource, ObservedSource, TerrainSource
-from landslide.chips.optimize.plan import SPECKLE, size_text
+from landslide.chips.layout.sizes import SPECKLE, size_text
 from landslide.storage import without_secrets
 
 FLOAT_BYTES = 4

@@ -12,8 +12,7 @@ from typing import Any
 import fsspec
 
 from landslide.build.recipe import SECTIONS
-from landslide.chips.optimize.unfinished import ROOT
-from landslide.cube.address import UNLISTED, is_zip, plain_write_errors
+from landslide.cube.address import ROOT, UNLISTED, is_zip, plain_write_errors
 from landslide.retries import patiently
 from landslide.storage import absolute, read_bytes, remove, remove_all, write_whole
 

@@ -20,10 +20,10 @@ from zarr.core.metadata import ArrayV3Metadata
 from zarr.storage import StorePath
 
 from landslide.build.target import PROGRESS, Target
-from landslide.chips.optimize.layout import Layout, StoredVariable, cube_layout
-from landslide.chips.optimize.packing import PACKINGS, Counts, backscatter
-from landslide.chips.optimize.records import record, records
-from landslide.chips.optimize.template import metadata_objects
+from landslide.chips.layout.cube import Layout, StoredVariable, cube_layout
+from landslide.chips.layout.packing import PACKINGS, Counts, backscatter
+from landslide.chips.layout.records import record, records
+from landslide.chips.layout.template import metadata_objects
 from landslide.cube.address import plain_write_errors, writable_store
 from landslide.cube.events import Event
 from landslide.cube.readers import pipeline
@@ -42,7 +42,7 @@ class Destination:
     metadata: str
     """The array's, as JSON; in the store they appear with the layer."""
     packing: str | None
-    """For backscatter, one of `landslide.chips.optimize.packing.PACKINGS`."""
+    """For backscatter, one of `landslide.chips.layout.packing.PACKINGS`."""
     progress: str
     """Folder of the records of blocks that are there."""
 

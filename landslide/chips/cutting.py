@@ -10,7 +10,7 @@ import numpy as np
 
 from landslide.chips.blocks import Block, Region
 from landslide.chips.composite import coherence_layers, write_cumulative_log_means
-from landslide.cube.layers import Layer, Planes
+from landslide.cube.layers import Layer, PlainArray
 from landslide.cube.selections import Selection
 from landslide.cube.stored import Damage, DamagedChunkError
 
@@ -38,11 +38,11 @@ class Reading:
     """Chip size in pixels."""
     counts: tuple[int, ...]
     """Timestep counts, ascending."""
-    backscatter: tuple[tuple[Layer | Planes, tuple[Composite, ...]], ...]
+    backscatter: tuple[tuple[Layer | PlainArray, tuple[Composite, ...]], ...]
     """Each polarisation, and all that is composed of its images."""
-    terrain: tuple[tuple[Layer | Planes, int], ...]
+    terrain: tuple[tuple[Layer | PlainArray, int], ...]
     """Each static plane, and its channel."""
-    coherence: tuple[Layer | Planes, dict[int, int]] | None
+    coherence: tuple[Layer | PlainArray, dict[int, int]] | None
     """The pairs, and for each layer of `coherence_layers` that is wanted its channel."""
     pairs: tuple[np.ndarray, np.ndarray]
     """Which pairs precede the event, and which span it: bool (timepair)."""
@@ -160,15 +160,15 @@ def cut_block(reading: Reading, block: Block) -> Cut:
             pixels[f.chip] += np.prod([s.stop - s.start for s in f.inside_chip])
     all_channels = all(len(m) == n for m, n in zip(reading.made, reading.channels, strict=True))
     whole = all_channels and bool((pixels == reading.size**2).all())
-    cut = room(reading, len(block.chips), reading.cut_channels, filled=not whole)
+    cut = empty_cut(reading, len(block.chips), reading.cut_channels, filled=not whole)
     steps = (step for region in block.regions for step in _steps(reading, region, cut))
     for step, values in _read_ahead(reading, steps, cut):
         step.compose(values)
     return cut
 
 
-def room(reading: Reading, chips: int, channels: tuple[int, int], *, filled: bool) -> Cut:
-    """Return room for chips, filled with NaN where not every pixel will be written."""
+def empty_cut(reading: Reading, chips: int, channels: tuple[int, int], *, filled: bool) -> Cut:
+    """Return a cut with room for chips, filled with NaN where not every pixel will be written."""
     size = reading.size
     sar = np.empty((chips, len(reading.counts), channels[0], size, size), np.float32)
     static = np.empty((chips, channels[1], size, size), np.float32)
@@ -182,7 +182,7 @@ def room(reading: Reading, chips: int, channels: tuple[int, int], *, filled: boo
 class _Step:
     """One read, and what becomes of it."""
 
-    source: Layer | Planes
+    source: Layer | PlainArray
     index: Selection
     region: Region
     compose: Callable[[np.ndarray], None]
@@ -209,7 +209,7 @@ def _steps(reading: Reading, region: Region, cut: Cut) -> Iterator[_Step]:
 
 
 def _images_of_each_chunk(
-    source: Layer | Planes, composites: Sequence[Composite]
+    source: Layer | PlainArray, composites: Sequence[Composite]
 ) -> list[tuple[int, ...]]:
     """Divide the images by the stored chunk they lie in, in the order in which they are needed."""
     numbers = source.chunk_numbers(0)
@@ -223,7 +223,7 @@ def _compose(
     reading: Reading,
     region: Region,
     cut: Cut,
-    source: Layer | Planes,
+    source: Layer | PlainArray,
     images: tuple[int, ...],
     planes: dict[int, np.ndarray],
     waiting: list[Composite],
@@ -282,7 +282,7 @@ def _read_ahead(
             values = pending()
         except DamagedChunkError as error:
             if not reading.skip_damaged:
-                way_out = "leave its chips out with --skip-damaged"
+                way_out = "leave its chips out by skip_damaged (--skip-damaged)"
                 raise DamagedChunkError(f"{error}, or {way_out}") from error
             values, damages = step.source.salvage(step.index)
             _mark(step.region, cut, damages)

@@ -147,7 +147,7 @@ def _of_one_geometry(
         known = ", ".join(np.unique(geometries(cube)))
         raise ValueError(
             f"event {event.name!r}: no image of the orbit asked for; the cube has {known}: "
-            "choose another --orbit"
+            "choose another orbit (--orbit)"
         )
     chosen = max(counts, key=lambda name: (min(counts[name]), sum(counts[name])))
     order = np.argsort(times, kind="stable")
@@ -176,11 +176,11 @@ def select_opposite(
     """
     if orbit == ANY_ORBIT or "sat:orbit_state" not in cube.coords:
         reason = (
-            "--orbit any takes both orbits as one"
+            f"orbit {ANY_ORBIT!r} (--orbit) takes both as one"
             if orbit == ANY_ORBIT
             else "the cube has no sat:orbit_state, which says what ascends"
         )
-        raise ValueError(f"there is no opposite orbit ({reason}): choose inputs without 'opposite'")
+        raise ValueError(f"there is no opposite orbit: {reason}; choose inputs without 'opposite'")
     nearest = select_images(cube, event, timesteps, orbit)
     states = cube["sat:orbit_state"].to_numpy().astype(str)
     (state,) = set(states[list(nearest.before + nearest.after)])
@@ -254,8 +254,8 @@ def coherence_pairs(
         )
         if foreign.any():
             raise ValueError(
-                f"{said} of orbit {orbit}, and {foreign.sum()} of others: choose their --orbit, or "
-                "inputs without coherence"
+                f"{said} of orbit {orbit}, and {foreign.sum()} of others: choose their orbit "
+                "(--orbit), or inputs without coherence"
             )
         raise ValueError(f"{said}: choose inputs without coherence")
     return before, across

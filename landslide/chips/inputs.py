@@ -1,7 +1,7 @@
 """Which channels a model sees, by the names that the paper's table uses."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from landslide.cube.schema import POLARISATIONS
 
@@ -41,6 +41,8 @@ class Inputs:
     event's orbit, `vv_opposite` and `vh_opposite` of the other one."""
     static: tuple[str, ...]
     """Channels that have no timesteps: terrain and coherence."""
+    asked: tuple[str, ...] = field(default=(), compare=False)
+    """The names that it is the union of, as they were given; its own is made of channels."""
 
     @property
     def sar_channels(self) -> tuple[str, ...]:
@@ -92,21 +94,22 @@ def parse_inputs(name: str) -> Inputs:
     return Inputs("+".join(ordered), polarisations, tuple(static))
 
 
-def union(names: Iterable[str]) -> Inputs:
-    """Return every channel that any of the named inputs needs: one pass serves them all.
+def union(names: str | Iterable[str]) -> Inputs:
+    """Return every channel that one or more named inputs need: one pass serves them all.
 
     Raises
     ------
     ValueError
         As `parse_inputs` does; or where none is named.
     """
-    parsed = [parse_inputs(name) for name in names]
+    asked = (names,) if isinstance(names, str) else tuple(names)
+    parsed = [parse_inputs(name) for name in asked]
     if not parsed:
         raise ValueError(f"no inputs are named: give one or more, such as {PAPER_INPUTS[0]}")
     every = (*POLARISATIONS, *FROM_OPPOSITE)
     polarisations = tuple(p for p in every if any(p in i.polarisations for i in parsed))
     static = tuple(s for s in (*TERRAIN, *COHERENCE) if any(s in i.static for i in parsed))
-    return Inputs("+".join((*polarisations, *static)), polarisations, static)
+    return Inputs("+".join((*polarisations, *static)), polarisations, static, asked)
 
 
 def judged(channels: Iterable[str]) -> list[int]:

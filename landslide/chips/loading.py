@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 from tqdm import tqdm
 
-from landslide.chips.cutting import room
+from landslide.chips.cutting import empty_cut
 from landslide.chips.inputs import judged
 from landslide.chips.passing import ChipStream, batch, chip_batches, map_chips
 from landslide.chips.plan import LEAST_VALID
@@ -43,7 +43,7 @@ def load_chips(
         Where no labelled pixel with data is left.
     """
     if isinstance(chips, ChipStream):
-        loaded = _room(chips)
+        loaded = _allocated(chips)
         if executor is None:  # threads of this process: each puts its own chips in their place
             placed = map_chips(chips, functools.partial(_place, loaded), look_ahead=look_ahead)
         else:
@@ -61,10 +61,10 @@ def load_chips(
     return finish(loaded)
 
 
-def _room(stream: ChipStream) -> xr.Dataset:
+def _allocated(stream: ChipStream) -> xr.Dataset:
     """Return a stream's chips with room for their pixels, in their order."""
     first, n = stream.readings[0], stream.chips.sizes["chip"]
-    return batch(stream.chips.copy(deep=True), room(first, n, first.channels, filled=False))
+    return batch(stream.chips.copy(deep=True), empty_cut(first, n, first.channels, filled=False))
 
 
 def _place(loaded: xr.Dataset, chips: xr.Dataset) -> int:
@@ -124,17 +124,40 @@ def finish(chips: xr.Dataset) -> xr.Dataset:
             "damaged",
             stacklevel=3,
         )
+    if len(damaged) and damaged.all():
+        raise ValueError("every chip needs a damaged chunk: write or fetch the cube's chunks again")
     valid = (chips["label"].to_numpy() != NO_DATA).mean(axis=(1, 2))
     if not valid.any():
         raise ValueError(
-            "no pixel of any chip has data in every channel: check the cube's no-data values, "
-            "or ask for fewer inputs"
+            f"no pixel of any chip has data in every channel: {_lacking(chips)}; check the cube's "
+            "no-data values, or ask for fewer inputs"
         )
     part = chips["part"].to_numpy().copy()
     part[damaged] = UNUSED
     if chips.attrs["protocol"] == "blocked":
         part[valid < LEAST_VALID] = UNUSED
     return chips.assign_coords(part=("chip", part)).assign_attrs(masked=1)
+
+
+def _lacking(chips: xr.Dataset) -> str:
+    """Say which channels have no data in any chip, where the chips' pixels lie in memory."""
+    whole = np.flatnonzero(~chips["damaged"].to_numpy()).tolist()
+    sar, static = (list(map(str, chips[f"{kind}_channel"].values)) for kind in ("sar", "static"))
+    needed = {("sar", n): name for n, name in enumerate(sar)}
+    needed |= {("static", n): static[n] for n in judged(static)}
+    every = ", ".join(needed.values())
+    if "sar" not in chips:
+        return f"{every} are needed together"
+    # Of the fewest images, as for the mask.
+    values = {"sar": chips["sar"].to_numpy()[:, 0], "static": chips["static"].to_numpy()}
+    none = [
+        name
+        for (kind, n), name in needed.items()
+        if not any(np.isfinite(values[kind][chip, n]).any() for chip in whole)
+    ]
+    if none:
+        return f"{', '.join(none)} {'have' if len(none) > 1 else 'has'} none anywhere"
+    return f"{every} have some, but nowhere all of them and a label"
 
 
 def require_landslides(chips: xr.Dataset) -> None:

@@ -49,10 +49,12 @@ class ChipStream:
         ]
         return sorted(blocks, key=lambda numbered: (numbered[1].corner, numbered[0]))
 
-    def only(self, chips: Sequence[int] | np.ndarray) -> "ChipStream":
+    def only(self, chips: Sequence[int] | np.ndarray | xr.DataArray) -> "ChipStream":
         """Return the stream of some of the chips, which reads no chunk that they do not need.
 
-        They keep the order that they have here, in whatever order they are named.
+        They are named by their positions, or by a truth value for each chip of the stream, as
+        `stream.chips.part == "train"` gives. They keep the order that they have here, in whatever
+        order they are named.
         """
         every, named = np.arange(self.chips.sizes["chip"]), np.asarray(chips)
         chosen = np.unique(every[named] if named.size else every[:0])
@@ -96,12 +98,9 @@ def map_chips[Result](
     ----------
     stream : ChipStream
     function : callable
-        Called with batches of chips, where their block was read; it travels there, and only what
-        it returns travels back. A batch holds what `stream.chips` does of its chips, and `sar`
-        (chip, timesteps, sar_channel, y, x) float32, mean natural log of gamma0; `static` (chip,
-        static_channel, y, x) float32; `rejected` (chip), samples that were no backscatter;
-        `damaged` (chip), whether a chunk that it needs could not be read. Chips that cross blocks
-        are put together, and given to the function, in the calling process.
+        Called with batches of chips, in memory and otherwise as `stream_chips` says, where their
+        block was read; it travels there, and only what it returns travels back. Chips that cross
+        blocks are put together, and given to the function, in the calling process.
     executor : Executor, optional
         Threads of this process by default; spawned processes, or what a Dask client's
         `get_executor` gives.
@@ -217,7 +216,14 @@ def chip_batches(
     order: Sequence[int] | None = None,
     threads: int | None = None,
 ) -> Iterator[xr.Dataset]:
-    """Read a cube once and give its chips batch by batch; `map_chips` says how."""
+    """Read a cube once, each stored chunk once, and give its chips batch by batch, in memory.
+
+    A batch is a dataset of the chips of one block, as many as lie there, with what `stream_chips`
+    says of them as NumPy arrays; chips that cross blocks come once all of them are read. Training
+    sees the blocks shuffled by another `order`, of `range(len(stream.blocks()))`, in every epoch.
+
+    The parameters, and what is raised, are those of `map_chips`.
+    """
     return map_chips(
         stream, _as_it_is, executor, look_ahead=look_ahead, order=order, threads=threads
     )

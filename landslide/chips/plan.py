@@ -66,7 +66,8 @@ def plan_chips(labels: np.ndarray, chipping: Chipping, split: str | None = None)
         if not half_valid.any():
             raise ValueError(
                 f"no chip of {size} pixels is at least half labelled (the scene has "
-                f"{labels.shape[0]} x {labels.shape[1]} pixels): choose a smaller --chip-size"
+                f"{labels.shape[0]} x {labels.shape[1]} pixels): choose a smaller chip_size "
+                "(--chip-size)"
             )
         chosen &= half_valid
     if not landslides[chosen].any():

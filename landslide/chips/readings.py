@@ -14,7 +14,7 @@ from landslide.chips.images import (
     select_images,
     select_opposite,
 )
-from landslide.chips.inputs import COHERENCE, FROM_OPPOSITE, Inputs
+from landslide.chips.inputs import COHERENCE, FROM_OPPOSITE, Inputs, parse_inputs
 from landslide.cube.address import is_remote
 from landslide.cube.events import Event
 from landslide.cube.layers import readable, stored_grid
@@ -97,7 +97,7 @@ def plan_readings(
                 skip_damaged=skip_damaged,
             )
         )
-    return images_said(cube, images, opposite, pairs), tuple(readings)
+    return image_attributes(cube, images, opposite, pairs), tuple(readings)
 
 
 def _composites(
@@ -113,35 +113,37 @@ def _composites(
     )
 
 
-def images_said(
+def image_attributes(
     cube: xr.Dataset, images: Images, opposite: Images, pairs: tuple[np.ndarray, np.ndarray]
 ) -> dict[str, Any]:
     """Return the attributes that name the images, the nearest first; none where none is used.
 
     Pairs are named by both instants, with a slash between them.
     """
-    said: dict[str, Any] = {}
+    attributes: dict[str, Any] = {}
     for chosen, orbit, name in (
         (images, "orbit", "images"),
         (opposite, "opposite_orbit", "opposite"),
     ):
         if chosen.before:
             times = cube["timestep"].to_numpy()
-            said[orbit] = chosen.orbit
-            said[f"{name}_before"] = [str(times[i])[:19] for i in chosen.before]
-            said[f"{name}_after"] = [str(times[i])[:19] for i in chosen.after]
+            attributes[orbit] = chosen.orbit
+            attributes[f"{name}_before"] = [str(times[i])[:19] for i in chosen.before]
+            attributes[f"{name}_after"] = [str(times[i])[:19] for i in chosen.after]
     used = np.flatnonzero(pairs[0] | pairs[1])
     if used.size:
         first, second = (cube[f"{n}_time"].to_numpy() for n in ("reference", "secondary"))
-        said["pairs"] = [f"{str(first[i])[:19]}/{str(second[i])[:19]}" for i in used]
-    return said
+        attributes["pairs"] = [f"{str(first[i])[:19]}/{str(second[i])[:19]}" for i in used]
+    return attributes
 
 
 def require_variables(cube: xr.Dataset, inputs: Inputs) -> None:
     """Raise a ValueError that names the variables which the cube lacks for these inputs."""
     missing = [name for name in inputs.variables if name not in cube]
     if missing:
+        asked = dict.fromkeys(inputs.asked or (inputs.name,))
+        need = [name for name in asked if {*parse_inputs(name).variables} & {*missing}]
         raise ValueError(
-            f"inputs {inputs.name!r} need {', '.join(missing)}, which the cube lacks: it has "
-            f"{', '.join(str(name) for name in cube.data_vars)}; choose others, or another cube"
+            f"inputs {', '.join(map(repr, need))} need {', '.join(missing)}, which the cube lacks: "
+            f"it has {', '.join(map(str, cube.data_vars))}; choose others, or another cube"
         )

@@ -85,7 +85,7 @@ def paper_split(n: int) -> dict[str, np.ndarray]:
     if test < 1:
         raise ValueError(
             f"{n} chips with landslides are too few for a split: 5 are the least, "
-            "choose a smaller --chip-size"
+            "choose a smaller chip_size (--chip-size)"
         )
     words = np.random.RandomState(PAPER_SEED).randint(0, 2**32, size=n, dtype=np.uint32)
     order = np.arange(n)
@@ -125,7 +125,10 @@ def blocked_split(
     size, side = chipping.chip_size, chipping.block_size
     block_of_chip = spatial_blocks(corners, chipping)
     blocks = np.unique(block_of_chip)
-    advice = "choose a smaller --block-size or --buffer, or another --split-seed"
+    advice = (
+        "choose a smaller block_size or buffer (--block-size, --buffer), or another split_seed "
+        "(--split-seed)"
+    )
     if len(blocks) < len(SHARES):
         raise ValueError(
             f"{len(blocks)} blocks of {side} pixels are too few for a split in three: {advice}"
@@ -214,8 +217,8 @@ def require_apart(corners: np.ndarray, parts: np.ndarray, size: int) -> None:
     if (_keep_apart(parts, corners, size, 0) != parts).any():
         raise ValueError(
             "chips to train, validate or test on overlap those of another part, so scores would be "
-            "of what was learned or chosen by: leave out --overlap, take --protocol blocked, or "
-            "give another --split"
+            "of what was learned or chosen by: leave out the overlap (--overlap), take the blocked "
+            "protocol, or give another split (--split)"
         )
 
 

@@ -6,6 +6,7 @@ import uuid
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import groupby
+from numbers import Real
 
 import dask.array as da
 import numpy as np
@@ -18,7 +19,7 @@ from landslide.chips.passing import ChipStream, batch
 from landslide.chips.plan import plan_chips
 from landslide.chips.readings import plan_readings, require_variables
 from landslide.chips.split import PARTS, Chipping
-from landslide.cube.events import Event, event_to_attribute
+from landslide.cube.events import Event, event_to_attribute, find_event
 from landslide.cube.labels import read_labels
 
 log = logging.getLogger(__name__)
@@ -26,10 +27,10 @@ log = logging.getLogger(__name__)
 
 def plan_stream(
     cube: xr.Dataset,
-    event: Event,
+    event: Event | str | None = None,
     *,
     inputs: str | Sequence[str] = PAPER_INPUTS,
-    timesteps: Sequence[int] = PAPER_TIMESTEPS,
+    timesteps: int | Sequence[int] = PAPER_TIMESTEPS,
     protocol: str | None = None,
     chipping: Chipping | None = None,
     orbit: str | None = None,
@@ -38,31 +39,17 @@ def plan_stream(
 ) -> ChipStream:
     """Choose the chips of an event, and say what is to be read of a cube for them.
 
-    Parameters
-    ----------
-    cube : Dataset
-        As `open_cube` gives it. Its labels are read here, to choose the chips.
-    event : Event
-    inputs : str or sequence of str
-        Input sets such as `vv+vh+dem`; the chips hold every channel that any of them needs.
-    timesteps : sequence of int
-        Numbers of images on each side to average, all of them kept.
-    protocol : str, optional
-        `paper`, unless `blocked` is given; `chipping` says the same and more, in its place.
-    chipping : Chipping, optional
-        Chip size, overlap, protocol, blocks.
-    orbit : str, optional
-        A relative orbit, an orbit state or `any`, instead of the event's own.
-    split : str, optional
-        A saved split (JSON) to use again.
-    skip_damaged : bool
-        Leave out the chips of a chunk that is missing or cannot be decoded, instead of failing.
+    `chip_batches` reads them, each stored chunk once a pass; `only` keeps some of them, such as
+    `stream.only(stream.chips.part == "train")`. Of the cube's pixels its labels alone are read
+    here, to choose the chips.
 
-    Raises
-    ------
-    ValueError
-        Where the cube cannot give these inputs, no chip qualifies, or `protocol` and `chipping`
-        differ.
+    The parameters, and what is raised here, are those of `stream_chips`.
+
+    Returns
+    -------
+    ChipStream
+        In `chips` what is known of each chip before it is read: `label` and all coordinates and
+        attributes that `stream_chips` names.
     """
     if chipping is not None and protocol not in (None, chipping.protocol):
         raise ValueError(
@@ -70,7 +57,8 @@ def plan_stream(
             "give it to the chipping alone"
         )
     chipping = chipping or Chipping(protocol=protocol or "paper")
-    wanted = union([inputs] if isinstance(inputs, str) else inputs)
+    event = find_event(cube, event)
+    wanted = union(inputs)
     counts = whole_timesteps(timesteps)
     require_variables(cube, wanted)
     chips = plan_chips(read_labels(cube), chipping, split)
@@ -102,26 +90,26 @@ def plan_stream(
     return ChipStream(chips, readings)
 
 
-def whole_timesteps(timesteps: Iterable[float]) -> tuple[int, ...]:
-    """Return timestep counts in order, each once.
+def whole_timesteps(timesteps: float | Iterable[float]) -> tuple[int, ...]:
+    """Return one or more timestep counts in order, each once.
 
     Raises
     ------
     ValueError
         Where there is none, or one is no whole number from 1 on.
     """
-    given = list(timesteps)
-    if not given or not all(count >= 1 and count % 1 == 0 for count in given):
+    given = list(timesteps) if isinstance(timesteps, Iterable) else [timesteps]
+    if not given or not all(isinstance(n, Real) and n >= 1 and n % 1 == 0 for n in given):
         raise ValueError(f"timesteps are whole numbers from 1 on, not {given}")
     return tuple(sorted({int(count) for count in given}))
 
 
 def stream_chips(
     cube: xr.Dataset,
-    event: Event,
+    event: Event | str | None = None,
     *,
     inputs: str | Sequence[str] = PAPER_INPUTS,
-    timesteps: Sequence[int] = PAPER_TIMESTEPS,
+    timesteps: int | Sequence[int] = PAPER_TIMESTEPS,
     protocol: str | None = None,
     chipping: Chipping | None = None,
     orbit: str | None = None,
@@ -130,12 +118,66 @@ def stream_chips(
 ) -> xr.Dataset:
     """Cut the chips of an event out of a cube, lazily; computing them is one pass over it.
 
-    The parameters, and what is raised, are those of `plan_stream`.
+    Compute the dataset as a whole: any part of a chip costs the block of stored chunks that it lies
+    in, about 1024 pixels on a side, with all chips and channels there. One chip after another, or
+    one variable after another, reads each block again and again. What is not to be held in memory
+    is read by `chip_batches(plan_stream(...))`: each chunk once a pass, a few blocks at a time.
+
+    Parameters
+    ----------
+    cube : Dataset
+        As `open_cube` gives it. Its labels are read here, to choose the chips.
+    event : Event or str, optional
+        The event, a published one's name, or a TOML file's address; by default the cube's own.
+    inputs : str or sequence of str
+        Input sets such as `vv+vh+dem`; the chips hold every channel that any of them needs.
+    timesteps : int or sequence of int
+        Numbers of images on each side to average, all of them kept.
+    protocol : str, optional
+        `paper`, unless `blocked` is given; `chipping` says the same and more, in its place.
+    chipping : Chipping, optional
+        Chip size, overlap, protocol, blocks.
+    orbit : str, optional
+        A relative orbit, an orbit state or `any`, instead of the event's own.
+    split : str, optional
+        A saved split (JSON, not its address) to use again.
+    skip_damaged : bool
+        Mark the chips of a chunk that is missing or cannot be decoded as `damaged`, which `train`
+        leaves out, instead of failing.
 
     Returns
     -------
     Dataset
-        What `map_chips` says of a batch, for all chips, as Dask arrays: a task a block.
+        `sar` (chip, timesteps, sar_channel, y, x) float32, Dask: mean natural log of gamma0 [linear
+        power] over as many images as `timesteps` says, the nearest before or after the event, each
+        pixel over its valid ones; NaN where it has none, and beyond the scene.
+
+        `static` (chip, static_channel, y, x) float32, Dask: `dem` [m], `dem_slope_radians`
+        [radians], `dem_aspect` [degrees clockwise from grid north, NaN if flat], `dem_curvature`
+        [1/100 m]; `coherence_before`, `coherence_event` [0 to 1], their difference
+        `coherence_change` [-1 to 1]. NaN where there are no data.
+
+        `label` (chip, y, x) uint8, in memory: 1 landslide, 0 none, 255 not mapped or beyond the
+        scene. It is the cube's, whatever `sar` lacks there; `train` counts as 255 what lacks data.
+
+        `rejected` (chip) int64, Dask: samples that were infinite, zero or negative, taken as
+        no-data. `damaged` (chip) bool, Dask: whether `skip_damaged` let a chunk pass.
+
+        Coordinates are `chip` (number), `timesteps` (counts, ascending), `sar_channel` (such as
+        `vv_before`), `static_channel`; `part` (chip), `train`, `validation`, `test` or `unused`;
+        `corner_y` and `corner_x` (chip), the row and column [pixels] of the upper left corner.
+        Attributes name the event, the protocol, the chip size, and the orbit and the images used.
+
+    Raises
+    ------
+    ValueError
+        Here: where the cube cannot give these inputs or tells no event, no chip qualifies, or
+        `protocol` and `chipping` differ.
+    FileNotFoundError
+        Here: where there is no such event or event file.
+    DamagedChunkError, ConnectionError, PermissionError
+        As the labels are read here, or what is lazy is computed: where a chunk is missing or
+        damaged (a ValueError that names it), or the store cannot be reached, or refuses.
     """
     return lazy_chips(
         plan_stream(

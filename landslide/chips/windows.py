@@ -41,7 +41,7 @@ def chip_corners(
     if not pad and size > min(shape):
         raise ValueError(
             f"chips of {size} pixels are larger than the scene of {shape[0]} x {shape[1]}: "
-            "choose a smaller --chip-size, or the blocked protocol, which pads"
+            "choose a smaller chip_size (--chip-size), or the blocked protocol, which pads"
         )
     step = size - overlap
     extent = [

@@ -26,8 +26,11 @@ from zarr.storage import FsspecStore, LocalStore
 from landslide.cube.retries import RangesIgnoredError, RetryingStore
 from landslide.storage import StoreError, absolute
 
-GROUP_FILES = (".zgroup", "zarr.json")
-METADATA_FILES = (*GROUP_FILES, ".zarray", ".zattrs", ".zmetadata")
+ROOT = "zarr.json"
+GROUP_FILES = (".zgroup", ROOT)
+ROOT_FILES = (*GROUP_FILES, ".zmetadata")
+"""Written last and removed first: with them a reader finds a group."""
+METADATA_FILES = (*ROOT_FILES, ".zarray", ".zattrs")
 UNLISTED = ("http://", "https://")
 UNDECODED = (
     *(RuntimeError, ValueError, TypeError, LookupError, EOFError),

@@ -26,20 +26,24 @@ BUILD = "build"
 
 @dataclass(frozen=True)
 class Event:
-    """One landslide event.
+    """One landslide event, such as `Event("hokkaido", "2018-09-05T18:07:59Z")`.
+
+    Instants are given as text, as a datetime or as a datetime64, in UTC where they name no offset;
+    a date, in any of these, is its whole day.
 
     Raises
     ------
     ValueError
-        Where the end comes before the start, or the orbit is none.
+        Where one is no instant, the end comes before the start, or the orbit is none.
     """
 
     name: str
     """What the table calls it: one word, lower case."""
     start: np.datetime64
     """Instant [ns, UTC] before which an image shows the ground as it was."""
-    end: np.datetime64
-    """Instant [ns, UTC] after which an image shows the landslides; `start` for an earthquake."""
+    end: np.datetime64 = None  # type: ignore[assignment]  # until it is made, where left out
+    """Instant [ns, UTC] after which an image shows the landslides; by default `start`, as of an
+    earthquake, or the end of its day where that is a date."""
     orbit_state: str | None = None
     """The images to use, "ascending" or "descending"; None leaves the choice to the cube."""
     relative_orbit: int | None = None
@@ -50,8 +54,12 @@ class Event:
     def __post_init__(self) -> None:
         if not self.name.strip():
             raise ValueError("an event needs a name: set `name` to a word")
-        if np.isnat(self.start) or np.isnat(self.end):
-            raise ValueError(f"event {self.name}: an instant is missing; set `time`")
+        where = f"event {self.name}"
+        start, end = read_window(self.start, "start", where)
+        if self.end is not None:
+            _, end = read_window(self.end, "end", where)
+        object.__setattr__(self, "start", start)
+        object.__setattr__(self, "end", end)
         if self.end < self.start:
             raise ValueError(
                 f"event {self.name}: it ends at {self.end} before it starts at {self.start}; "
@@ -64,23 +72,13 @@ class Event:
             )
 
 
-def _instant(text: str) -> np.datetime64:
-    return np.datetime64(text, "ns")
-
-
-def _published() -> dict[str, Event]:
-    hokkaido, kaikoura = _instant("2018-09-05T18:07:59"), _instant("2016-11-13T11:02:56")
-    talakmau = _instant("2022-02-25T01:39")
-    return {
-        "hokkaido": Event("hokkaido", hokkaido, hokkaido, orbit_state="descending"),
-        "kaikoura": Event("kaikoura", kaikoura, kaikoura, orbit_state="ascending"),
-        # Hurricane Maria took the day to cross the island.
-        "puerto_rico": Event("puerto_rico", _instant("2017-09-20"), _instant("2017-09-21")),
-        "talakmau": Event("talakmau", talakmau, talakmau),
-    }
-
-
-PUBLISHED: Mapping[str, Event] = MappingProxyType(_published())
+_EVENTS = (
+    Event("hokkaido", np.datetime64("2018-09-05T18:07:59"), orbit_state="descending"),
+    Event("kaikoura", np.datetime64("2016-11-13T11:02:56"), orbit_state="ascending"),
+    Event("puerto_rico", np.datetime64("2017-09-20")),  # the day that Hurricane Maria took
+    Event("talakmau", np.datetime64("2022-02-25T01:39")),
+)
+PUBLISHED: Mapping[str, Event] = MappingProxyType({event.name: event for event in _EVENTS})
 """The four events whose cubes lie on Zenodo, record 7248056."""
 
 ZENODO_STEMS: Mapping[str, str] = MappingProxyType(
@@ -97,10 +95,7 @@ ZENODO_STEMS: Mapping[str, str] = MappingProxyType(
 def published_name(name: str) -> str | None:
     """Return the published event that `name` means, by its name or its Zenodo stem, or None."""
     wanted = name.lower().replace("-", "_").removesuffix(".zip").removesuffix(".zarr")
-    for event, stem in ZENODO_STEMS.items():
-        if wanted in (event, stem):
-            return event
-    return None
+    return next((name for name, stem in ZENODO_STEMS.items() if wanted in (name, stem)), None)
 
 
 def _event_from_keys(keys: Mapping[str, Any], where: str) -> Event:
@@ -155,9 +150,9 @@ def event_from_attribute(text: str) -> Event:
     try:
         keys = json.loads(text)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{where} is not JSON; give the event with --event") from error
+        raise ValueError(f"{where} is not JSON; give an event (--event)") from error
     if not isinstance(keys, dict):
-        raise ValueError(f"{where} is not a JSON object; give the event with --event")  # noqa: TRY004
+        raise ValueError(f"{where} is not a JSON object; give an event (--event)")  # noqa: TRY004
     return _event_from_keys(keys, where)
 
 
@@ -224,16 +219,22 @@ def load_event(name_or_file: str | os.PathLike[str]) -> Event:
     return _event_from_keys(keys, f"event file {text}")
 
 
-def find_event(cube: xr.Dataset, name_or_file: str | os.PathLike[str] | None = None) -> Event:
+def find_event(cube: xr.Dataset, event: Event | str | os.PathLike[str] | None = None) -> Event:
     """Return the event given, else the cube's own, else the published one its address names.
+
+    It may be given as it is, or by what `load_event` takes: a published name or a TOML file.
 
     Raises
     ------
+    FileNotFoundError
+        As `load_event` does.
     ValueError
-        Where no event is given and the cube tells none.
+        As `load_event` does, or where no event is given and the cube tells none.
     """
-    if name_or_file is not None:
-        return load_event(name_or_file)
+    if isinstance(event, Event):
+        return event
+    if event is not None:
+        return load_event(event)
     if "event" in cube.attrs:
         return event_from_attribute(cube.attrs["event"])
     source = str(cube.encoding.get("source", ""))
@@ -242,6 +243,6 @@ def find_event(cube: xr.Dataset, name_or_file: str | os.PathLike[str] | None = N
         if len(named) == 1:
             return named[0]
     raise ValueError(
-        f"the cube {source or 'given'} does not say its event: give one with --event, "
+        f"the cube {source or 'given'} does not say its event: give one (--event), "
         f"by name ({', '.join(PUBLISHED)}) or as a TOML file"
     )

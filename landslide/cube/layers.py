@@ -138,7 +138,7 @@ def _as_slice(positions: NDArray[np.int64]) -> Along:
 
 
 @dataclass(frozen=True, eq=False)
-class Planes:
+class PlainArray:
     """An array that is no layer: one in memory, or a Dask graph of somebody's own."""
 
     data: Any
@@ -181,9 +181,9 @@ def layer_of(array: xr.DataArray) -> Layer | None:
     return layer if untouched else None
 
 
-def readable(array: xr.DataArray) -> Layer | Planes:
+def readable(array: xr.DataArray) -> Layer | PlainArray:
     """Return what reads regions of a variable: its layer, or the array itself."""
-    return layer_of(array) or Planes(array.data)
+    return layer_of(array) or PlainArray(array.data)
 
 
 def stored_grid(array: xr.DataArray) -> tuple[tuple[int, ...], tuple[int, ...]]:

@@ -84,7 +84,7 @@ def _by_tensorstore(uri: str, path: str, _reader: str, missing: str, token: str)
     spec = tensorstore_spec(uri, path, zarr_array(uri, path, token).metadata.zarr_format)
     spec["fill_missing_data_reads"] = missing != DAMAGE
     with _sharing:
-        context = _shared()
+        context = shared_context()
     return waited(tensorstore.open(spec, read=True, open=True, context=context))
 
 
@@ -100,8 +100,6 @@ def _by_zarr(uri: str, path: str, reader: str, missing: str, token: str) -> zarr
         "read_missing_chunks": missing != DAMAGE or reader == "zarrs",
         "sharding_coalesce_max_gap_bytes": 0,  # no byte that nobody asked for
     }
-    # Asked at every read, of the process's configuration: no array has its own.
-    zarr.config.set({"async.concurrency": CONCURRENCY})
     with pipeline(reader):
         if reader == "zarrs":  # has decoders of its own
             return array.with_config(settings)
@@ -118,7 +116,8 @@ def waited(future: Any) -> Any:
 
 
 @functools.cache
-def _shared() -> Any:
+def shared_context() -> Any:
+    """Return what all of TensorStore's arrays in this process share."""
     return importlib.import_module("tensorstore").Context(tensorstore_context())
 
 

@@ -36,6 +36,9 @@ READERS = (TENSORSTORE, *PIPELINES)
 """What `open_cube(reader=…)` takes beside `auto`."""
 
 CONCURRENCY = 32  # requests under way at once to a store that is not a disk
+# zarr asks its configuration at every read, the process's: no array has its own. As a default, it
+# gives way to what a user chose.
+zarr.config.update_defaults({"async": {"concurrency": CONCURRENCY}})
 HTTP_RETRIES = {"max_retries": ATTEMPTS, "initial_delay": "200ms", "max_delay": "10s"}
 INDEX_CACHE_BYTES = 1 << 24  # of shards' indices, so that each is fetched once
 
@@ -74,7 +77,9 @@ def choose_reader(uri: str, wanted: str = AUTO) -> str:
         raise ValueError(f"no reader {wanted!r}: choose auto, {', '.join(READERS)}")
     reason = fits(wanted, uri)
     if reason is not None:
-        raise ValueError(f"{uri} cannot be read by {wanted}: {reason}; choose --reader auto")
+        raise ValueError(
+            f"{uri} cannot be read by {wanted}: {reason}; choose reader 'auto' (--reader)"
+        )
     return wanted
 
 

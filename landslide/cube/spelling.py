@@ -7,13 +7,14 @@ import numpy as np
 import pandas as pd
 
 ORBIT_STATES = MappingProxyType({"a": "ascending", "d": "descending"})
+_DAYS = np.dtype("datetime64[D]")  # a coarser one, which compares as less, is no date
 
 
 def read_window(value: object, key: str, where: str) -> tuple[np.datetime64, np.datetime64]:
-    """Return the first and last instant [ns, UTC] that a TOML or ISO time means.
+    """Return the first and last instant [ns, UTC] that a TOML or ISO time or a datetime64 means.
 
-    An instant is both; a date is its whole day, to the next midnight. A time without an offset
-    is UTC.
+    An instant is both; a date, as a datetime64 in whole days is, too, is its whole day, to the next
+    midnight. A time without an offset is UTC.
 
     Raises
     ------
@@ -32,8 +33,12 @@ def read_window(value: object, key: str, where: str) -> tuple[np.datetime64, np.
         whole_day = len(value) <= len("2018-09-05")
     elif isinstance(value, dt.date):  # a datetime is a date too
         stamp, whole_day = pd.Timestamp(value), not isinstance(value, dt.datetime)
+    elif isinstance(value, np.datetime64) and not np.isnat(value) and value.dtype >= _DAYS:
+        stamp, whole_day = pd.Timestamp(value), value.dtype == _DAYS
     else:
-        raise ValueError(wrong)  # noqa: TRY004
+        raise ValueError(wrong)
+    if pd.isna(stamp):
+        raise ValueError(wrong)
     if stamp.tzinfo is not None:
         stamp = stamp.tz_convert("UTC").tz_localize(None)
     try:

@@ -112,8 +112,20 @@ def open_cube(
     Returns
     -------
     xr.Dataset
-        The cube in the house's form (see `landslide.cube.schema`), its address in
-        `encoding["source"]`. Only coordinates have been read.
+        The cube in the house's form (see `landslide.cube.schema`), as far as it holds it: `vv` and
+        `vh` (timestep, y, x) float32, gamma0 in linear power, NaN where there are no data; `dem`
+        [m], `dem_slope_radians`, `dem_aspect` [degrees clockwise from grid north] and
+        `dem_curvature` [1/100 m] (y, x) float32; `coherence` [0 to 1] float32 and `interferogram`
+        complex64 (timepair, y, x); `landslides` (y, x) uint8, 1 landslide, 0 none, 255 not mapped.
+        `y` descends, images are sorted by time. All of them are Dask arrays: only coordinates have
+        been read. Its address is in `encoding["source"]`.
+
+    Notes
+    -----
+    Requests that zarr has under way at once to a store that is not a disk are zarr's own setting
+    for the whole process, `async.concurrency`. Its default becomes 32 in place of 10 with the
+    import of this module; what the environment, a file or `zarr.config.set` chose stays, unless it
+    was 10.
 
     Raises
     ------

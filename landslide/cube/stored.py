@@ -69,7 +69,7 @@ class StoredArray:
         try:
             opened_by(self.uri, self.path, self.reader, self.missing, self.token)
         except UnfitReaderError as error:
-            raise UnfitReaderError(f"{error}; choose --reader auto") from error
+            raise UnfitReaderError(f"{error}; choose reader 'auto' (--reader)") from error
 
     def start(self, selection: Selection) -> Pending:
         """Begin to read a selection; a reader that cannot do so in advance reads when waited for.
@@ -131,7 +131,7 @@ class StoredArray:
             position = tuple(
                 c * n // o for c, n, o in zip(chunk, self.chunks, self.objects, strict=True)
             )
-            problem = ""
+            problem, way_out = "", "write or fetch it again"
             with plain_errors(self.uri):
                 try:
                     values[np.ix_(*map(positions_of, where))] = lenient.start(asked)()
@@ -141,12 +141,12 @@ class StoredArray:
                     problem = f"cannot be decoded ({' '.join(str(error).split())[:120]})"
                 if not problem and self.missing == DAMAGE and not self.has(position):
                     problem = "is missing"
+                    way_out += (
+                        ", or open it with missing 'no-data' (--missing) if it was left empty"
+                    )
             if problem:
-                said = DamagedChunkError(
-                    f"{self.uri}: the chunk {self.key(position)} {problem}; write or fetch it again"
-                    + ("" if "decoded" in problem else " (--missing no-data if it was left empty)")
-                )
-                damages.append(Damage(where, said))
+                said = f"{self.uri}: the chunk {self.key(position)} {problem}; {way_out}"
+                damages.append(Damage(where, DamagedChunkError(said)))
         return values, damages
 
     def _is_of_a_chunk(self, error: Exception) -> bool:

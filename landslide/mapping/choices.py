@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+from landslide.cube.events import Event
 from landslide.training.config import require_precision
 
 AUTO = "auto"
@@ -24,8 +25,8 @@ class MapChoices:
         Where a number or a format cannot be.
     """
 
-    event: str | None = None
-    """A published event's name or the path of a TOML file; None: the cube's own."""
+    event: Event | str | None = None
+    """The event, a published one's name, or a TOML file's address; None: the cube's own."""
     bbox: tuple[float, float, float, float] | None = None
     """West, south, east and north [degrees; without a CRS, the cube's coordinates]; None: all."""
     threshold: str | float = AUTO
@@ -34,7 +35,7 @@ class MapChoices:
     """Smallest polygon [m2; in the unit of coordinates that are not in metres, where the cube names
     no CRS]; None: `USUAL_AREA_M2`."""
     formats: tuple[str, ...] = USUAL_FORMATS
-    """Some of `FORMATS`."""
+    """Some of `FORMATS`; one may be given as it is."""
     no_crs: bool = False
     """Map a cube without coordinate reference system."""
     resample: bool = False
@@ -53,6 +54,8 @@ class MapChoices:
     """Leave out what damaged chunks held, rather than stop."""
 
     def __post_init__(self) -> None:
+        if isinstance(self.formats, str):
+            object.__setattr__(self, "formats", (self.formats,))
         unknown = [name for name in self.formats if name not in FORMATS]
         if unknown:
             raise ValueError(f"unknown format {unknown[0]!r}: choose some of {', '.join(FORMATS)}")

@@ -1,16 +1,17 @@
 """The models of one map: what they have in common, and what every product must say of them."""
 
+import os
 from collections.abc import Sequence
 from statistics import fmean
 
 from landslide.mapping.choices import AUTO
 from landslide.mapping.facts import Member, Reliability
-from landslide.storage import absolute
+from landslide.storage import Address, absolute
 from landslide.training.bundle import Bundle, load_bundle
 
 
-def load_members(addresses: Sequence[str]) -> tuple[Bundle, ...]:
-    """Load the models that make one map.
+def load_members(addresses: Address | Sequence[Address]) -> tuple[Bundle, ...]:
+    """Load the models that make one map, one or more.
 
     Raises
     ------
@@ -18,9 +19,10 @@ def load_members(addresses: Sequence[str]) -> tuple[Bundle, ...]:
         As `load_bundle` does; or where there is none, two of them are the same, or see the ground
         differently.
     """
-    if not addresses:
+    named = [addresses] if isinstance(addresses, str | os.PathLike) else addresses
+    if not named:
         raise ValueError("a map is made by one model or more: name them")
-    bundles = tuple(load_bundle(address) for address in addresses)
+    bundles = tuple(load_bundle(os.fspath(address)) for address in named)
     first = bundles[0]
     for number, bundle in enumerate(bundles):
         for name in ("inputs", "timesteps", "chip size", "pixel size"):

@@ -27,7 +27,7 @@ from landslide.mapping.members import (
 from landslide.mapping.products.ground import ground_of
 from landslide.mapping.products.polygons import smallest_area
 from landslide.mapping.resampling import resampled
-from landslide.storage import absolute, require_writable
+from landslide.storage import Address, absolute, require_writable
 from landslide.training.bundle import Bundle
 
 
@@ -61,7 +61,7 @@ class MapPlan:
 
 
 def plan_map(
-    models: Sequence[str],
+    models: Address | Sequence[Address],
     cube: xr.Dataset,
     out: str,
     choices: MapChoices = PLAIN,

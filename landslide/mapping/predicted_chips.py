@@ -1,6 +1,7 @@
 """What a trained model predicts for some of its test chips, beside what was mapped there."""
 
 import logging
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -15,11 +16,12 @@ from landslide.chips.survey import survey
 from landslide.chips.windows import corners_of, cut
 from landslide.cube.events import Event
 from landslide.cube.labels import NO_DATA, keep_labels, read_labels
+from landslide.mapping.inference.models import model_of
 from landslide.results.prediction_figure import PredictedChips
 from landslide.storage import absolute, read_bytes
 from landslide.training.bundle import SPLIT, load_bundle
-from landslide.training.normalization import normalize, select_channels
-from landslide.training.run import predict
+from landslide.training.calibration import probability
+from landslide.training.normalization import select_channels
 
 log = logging.getLogger(__name__)
 
@@ -95,14 +97,15 @@ def predict_chips(
     chips = load_chips(stream.only(chosen))
     planes = select_channels(chips, inputs, max(config.timesteps, 1))
     valid = np.isfinite(planes[:, judged(inputs.channels)]).all(axis=1)
-    x = torch.from_numpy(normalize(planes, bundle.normalization))
-    temperature = bundle.calibration.temperature if bundle.calibration else 1.0
-    logits = predict(bundle.network, x, config.batch_size, torch.float32) / temperature
-    probability = np.where(valid, torch.sigmoid(logits).numpy(), np.float32(np.nan))
+    # In float32, so that the picture is the same on every machine.
+    whole = replace(bundle, config=replace(config, precision="float32"))
+    network = model_of(whole, torch.device("cpu"))
+    logits = network.logits(torch.from_numpy(planes), config.batch_size)
+    predicted = probability(logits, network.temperature).numpy()
     names = tuple(f"row {y}, column {x}" for y, x in corners_of(chips).tolist())
     images = "" if not inputs.polarisations else f", {config.timesteps} before and after"
     return PredictedChips(
-        probability,
+        np.where(valid, predicted, np.float32(np.nan)),
         chips["label"].to_numpy(),
         names,
         f"{event.name}, {chipping.protocol} protocol, {inputs.name}{images}: test chips, "

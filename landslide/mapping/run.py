@@ -1,6 +1,7 @@
 """From a trained model and a cube to the products of a map, whole or not at all."""
 
 import logging
+import os
 from collections.abc import Sequence
 from concurrent.futures import Executor
 
@@ -14,15 +15,15 @@ from landslide.mapping.plan import MapPlan, plan_map
 from landslide.mapping.products.planes import NothingSeenError
 from landslide.mapping.provenance import facts_of
 from landslide.mapping.write import write_products
-from landslide.storage import absolute
+from landslide.storage import Address, absolute
 
 log = logging.getLogger(__name__)
 
 
 def map_landslides(
-    models: Sequence[str],
+    models: Address | Sequence[Address],
     cube: xr.Dataset,
-    out: str,
+    out: Address,
     choices: MapChoices = PLAIN,
     *,
     executor: Executor | None = None,
@@ -37,13 +38,15 @@ def map_landslides(
 
     Parameters
     ----------
-    models : sequence of str
-        Folders of bundles that differ in their seeds; of several, the mean is the map.
+    models : str or path, or a sequence of them
+        A folder that `train_bundle` wrote, or several of models that differ in their seeds: their
+        mean is the map, and their spread a product.
     cube : Dataset
         As `open_cube` gives it; it needs no labels.
-    out : str
+    out : str or path
         A folder that is not there yet, or that the same run began.
     choices : MapChoices
+        The event, where it is not the cube's own, the area, the threshold, the products.
     executor, look_ahead
         As for `map_scene`.
     work : str, optional
@@ -54,15 +57,19 @@ def map_landslides(
     Returns
     -------
     dict
-        Address of each product by its name.
+        Address of each product by its file's name without event and date: in the cube's CRS
+        `probability.tif` [0 to 1, NaN where there are no data], `mask.tif` [1 landslide, 0 none,
+        255 no data] and `density.tif` [m2 per km2]; polygons and page as `choices.formats` says,
+        such as `landslides.gpkg` and `report.html`; `summary.json`. Each appears whole.
 
     Raises
     ------
     ValueError, OSError
         Where a model, the cube, the options or the folder are wrong: before anything is mapped.
-        Where no pixel has data: then nothing is left in `out`.
+        Where a chunk is missing or damaged (a DamagedChunkError that names it), or the store cannot
+        be reached. Where no pixel has data: then nothing is left in `out`.
     """
-    plan = plan_map(models, cube, out, choices, work=work)
+    plan = plan_map(models, cube, os.fspath(out), choices, work=work)
     scene, facts = predict_scene(plan, executor, look_ahead=look_ahead, progress=progress)
     return write_map(plan, scene, facts)
 
@@ -102,7 +109,7 @@ def predict_scene(
         _abandon(plan)
         raise ValueError(
             "no pixel of the area has data in every channel of "
-            f"{plan.inputs!r}: check the cube's no-data values and the --bbox"
+            f"{plan.inputs!r}: check the cube's no-data values and the bbox (--bbox)"
         )
     facts = facts_of(plan, counts)
     for said in facts.statements():

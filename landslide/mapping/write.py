@@ -19,13 +19,13 @@ from landslide.errors import one_line
 from landslide.mapping.choices import PLAIN, MapChoices
 from landslide.mapping.facts import MapFacts
 from landslide.mapping.products.blocks import Layers
+from landslide.mapping.products.counting import count_map
 from landslide.mapping.products.ground import Ground, ground_of
 from landslide.mapping.products.planes import Planes, write_planes
 from landslide.mapping.products.polygons import large_enough, outlines, polygon_table, smallest_area
 from landslide.mapping.products.qgis import qgis_project, write_rasters
 from landslide.mapping.products.rasters import gdal_within_bounds
 from landslide.mapping.products.summary import summary_of, summary_to_csv, summary_to_json
-from landslide.mapping.products.survey import survey
 from landslide.mapping.products.vectors import (
     area_of_interest,
     image_footprint,
@@ -167,7 +167,7 @@ def _make(
     del found
     mapped = None if planes.mapped is None else outlines(planes.mapped)
     layers = Layers(planes, polygons["pixels"].to_numpy(), mapped)
-    counted = survey(layers, cube, ground, facts, damages)
+    counted = count_map(layers, cube, ground, facts, damages)
     pictures = pictures_of(cube, ground, facts, damages) if "report" in formats else None
     if damages:  # nothing more of the cube is read
         for each in sorted(damages):

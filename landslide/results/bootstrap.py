@@ -188,7 +188,9 @@ def shared_seeds(scores: Sequence[Resampled]) -> list[int]:
     """
     seeds = set.intersection(*(set(one.seeds) for one in scores))
     if not seeds:
-        raise ValueError("the inputs to compare share no seed: train both with the same --seeds")
+        raise ValueError(
+            "the inputs to compare share no seed: train both with the same seeds (--seeds)"
+        )
     return sorted(seeds)
 
 

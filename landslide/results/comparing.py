@@ -1,6 +1,5 @@
 """Whether one input beats another, on the same test chips: `landslide table --compare`."""
 
-import io
 import logging
 from collections.abc import Iterator, Sequence
 
@@ -23,12 +22,11 @@ from landslide.results.sections import sections
 log = logging.getLogger(__name__)
 
 
-def compare(table: pd.DataFrame, first: str, second: str, form: Form = "text") -> str:
-    """Say for each section of a table whether inputs `first` beat inputs `second`.
+type Compared = list[tuple[Meeting, list[Difference]]]
 
-    The difference in AUPRC, paired over the same test chips and seeds, stands with its 95 %
-    interval over seeds and test chips, which are drawn anew by spatial block, or singly under the
-    `paper` protocol.
+
+def comparison(table: pd.DataFrame, first: str, second: str) -> pd.DataFrame:
+    """Ask a table whether inputs `first` beat inputs `second`: one row for each comparison.
 
     Parameters
     ----------
@@ -40,43 +38,92 @@ def compare(table: pd.DataFrame, first: str, second: str, form: Form = "text") -
         Where models began elsewhere or trained on few labels, that may be named, too, as
         `label_report` does: `vv+vh from kaikoura on 16`, `vv+vh at random on all`. What one of the
         two leaves out is as in the other.
-    form
-        text, csv or markdown. What could not be compared is said among the rest, of csv in the log.
+
+    Returns
+    -------
+    DataFrame
+        `first` and `second`, as they are told apart; `timesteps`, as text: one count, `1 - 4` for
+        two that differ, or the several that the mean is over, such as `1 to 4`; `difference` in
+        AUPRC, first minus second, the mean over the seeds that both have, on the same test chips;
+        `low` and `high` of its 95 % interval, NaN where nothing varies; `seeds` and `blocks`, how
+        many of either the interval is over: blocks of test chips, or chips under the `paper`
+        protocol, 0 where landslides lie in too few; `verdict`: `vv+vh beats vv` or `undecided`, as
+        one seed always is. Then what the rows of both have in common, or `1 - 4` where they differ:
+        `event`, `simulated`, `protocol`, `network` and so on. Several rows are several looks:
+        intervals are not corrected for their number.
 
     Raises
     ------
     ValueError
         Where an input is not known, both are the same, or no rows of both were scored on the same
-        test chips, with histograms and a seed that they share.
+        test chips, with histograms and a seed that they share. What else could not be compared is
+        said in the log.
     """
+    compared, reasons = _compared(table, first, second)
+    for reason in reasons:
+        log.warning(reason)
+    rows = [
+        {
+            "first": each.first,
+            "second": each.second,
+            "timesteps": each.timesteps,
+            "difference": each.interval.mean,
+            "low": each.interval.low,
+            "high": each.interval.high,
+            "seeds": each.seeds,
+            "blocks": each.blocks,
+            "verdict": each.verdict,
+        }
+        | meeting.either
+        for meeting, found in compared
+        for each in found
+    ]
+    return pd.DataFrame(rows)
+
+
+def compare(table: pd.DataFrame, first: str, second: str, form: Form = "text") -> str:
+    """Say what `comparison` finds, as text, csv or markdown.
+
+    What could not be compared is said among the rest, of csv in the log.
+
+    Raises
+    ------
+    ValueError
+        As `comparison` does.
+    """
+    if form == "csv":
+        return comparison(table, first, second).to_csv(index=False, lineterminator="\n")
+    compared, reasons = _compared(table, first, second)
+    lines = _text if form == "text" else _markdown
+    looks = sum(len(found) for _, found in compared)
+    said = ["\n".join(lines(*each, looks)) for each in compared]
+    return "\n\n".join([*said, *reasons]) + "\n"
+
+
+def _compared(table: pd.DataFrame, first: str, second: str) -> tuple[Compared, list[str]]:
+    """Return the differences in each section of a table, and why others are not known."""
     one, other = parse_names(first, second)
     parts = sections(table)
-    found = [
+    paired = [
         (meeting, pairs)
         for meeting in meetings(parts, one, other)
         if (pairs := pairs_of(meeting, one, other))
     ]
-    if not found:
+    if not paired:
         raise ValueError(
             f"no part of the table has scores of both {first} and {second} on the same test chips "
             f"to compare; it has {names_of(parts)}: choose two of them, or train what is missing"
         )
-    results, reasons = [], []
-    for meeting, pairs in found:
+    compared: Compared = []
+    reasons: list[str] = []
+    for meeting, pairs in paired:
         known, lacking = differences(meeting, pairs)
         if known:
-            results.append((meeting, known))
+            compared.append((meeting, known))
         reasons += [f"{title(meeting.first)}: {reason}" for reason in lacking]
-    if not results:
+    if not compared:
         raise ValueError(reasons[0])
-    if form == "csv":
-        for reason in reasons:
-            log.warning(reason)
-        return _csv(results)
-    lines = _text if form == "text" else _markdown
-    looks = sum(len(known) for _, known in results)
-    said = ["\n".join(lines(*each, looks)) for each in results]
-    return "\n\n".join([*said, *reasons]) + "\n"
+    return compared, reasons
 
 
 def _how(meeting: Meeting, found: Sequence[Difference], looks: int) -> Iterator[str]:
@@ -132,24 +179,3 @@ def _markdown(meeting: Meeting, found: Sequence[Difference], looks: int) -> Iter
     yield ""
     header, *rows = _cells(found)
     yield from pipes(header, rows)
-
-
-def _csv(results: Sequence[tuple[Meeting, Sequence[Difference]]]) -> str:
-    rows = [
-        {
-            "first": each.first,
-            "second": each.second,
-            "timesteps": each.timesteps,
-            "difference": each.interval.mean,
-            "low": each.interval.low,
-            "high": each.interval.high,
-            "seeds": each.seeds,
-            "verdict": each.verdict,
-        }
-        | meeting.either
-        for meeting, found in results
-        for each in found
-    ]
-    text = io.StringIO()
-    pd.DataFrame(rows).to_csv(text, index=False, lineterminator="\n")
-    return text.getvalue()

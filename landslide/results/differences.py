@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from landslide.chips.split import LEAST_BLOCKS
 from landslide.results.bootstrap import (
     Interval,
     Resampled,
@@ -30,6 +31,10 @@ class Difference:
     """The counts that are compared, such as `2`, `1 - 4` for two that differ, or `1 to 4`."""
     interval: Interval
     seeds: int
+    """How many there are that both were trained with."""
+    blocks: int
+    """How many blocks of test chips the interval is over, or chips under `paper`; 0 where the
+    landslides lie in too few of them, and it is over seeds alone."""
 
     @property
     def verdict(self) -> str:
@@ -79,7 +84,7 @@ def differences(
             reasons.append(f"not compared at {counts}, {error}")
             continue
         names = _names(meeting, a, b)
-        found.append(Difference(*names, counts, mean_interval(scores), len(scores.seeds)))
+        found.append(_between(*names, counts, scores))
         every.append(scores)
     if len(every) > 1:
         names = _names(meeting, *((inputs, 0) for inputs, _ in pairs[0]))
@@ -91,8 +96,13 @@ def differences(
         except ValueError:
             reasons.append(f"no mean over {counts} timesteps, whose differences share no seed")
         else:
-            found.append(Difference(*names, counts, mean_interval(mean), len(mean.seeds)))
+            found.append(_between(*names, counts, mean))
     return found, reasons
+
+
+def _between(first: str, second: str, counts: str, scores: Resampled) -> Difference:
+    blocks = len(set(scores.chips)) if scores.blocks >= LEAST_BLOCKS else 0
+    return Difference(first, second, counts, mean_interval(scores), len(scores.seeds), blocks)
 
 
 def _difference(meeting: Meeting, first: Configuration, second: Configuration) -> Resampled:
@@ -141,6 +151,6 @@ def _resampled(section: Section, configuration: Configuration) -> Resampled:
     if not has_histograms(rows):
         raise ValueError(
             f"a row of {inputs} at {timesteps} timesteps kept no histograms of its scores by test "
-            "blocks, so nothing can be resampled: train it again with --force"
+            "blocks, so nothing can be resampled: train it again (--force)"
         )
     return resample(rows)

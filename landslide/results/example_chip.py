@@ -87,7 +87,7 @@ def example_chip(
     try:
         chips = load_chips(stream)
     except DamagedChunkError as error:  # which says how chips are left out of many
-        raise DamagedChunkError(f"{error.__cause__}, or draw another --chip") from error
+        raise DamagedChunkError(f"{error.__cause__}, or draw another position (--chip)") from error
     decibels = 10 / np.log(10) * chips["sar"].to_numpy()[0, 0]
     names = [_sar_name(str(c)) for c in chips["sar_channel"].to_numpy()]
     channels = dict(zip(names, decibels, strict=True))

@@ -14,7 +14,7 @@ from landslide.errors import one_line
 from landslide.results.order import ROW_ORDER, ordered
 from landslide.results.row import SCHEMA, Row
 from landslide.retries import patiently
-from landslide.storage import absolute, read_bytes, require_writable, write_whole
+from landslide.storage import Address, absolute, read_bytes, require_writable, write_whole
 
 _SUFFIX = ".parquet"
 
@@ -41,15 +41,17 @@ def check_writable(uri: str) -> None:
     """Raise an OSError, which names the way out, where the table's folder cannot be written."""
     uri = absolute(uri)
     require_writable(
-        uri, f"to the table folder {uri}", "name a folder that you may write to with --table"
+        uri, f"to the table folder {uri}", "name a folder that you may write to (--table)"
     )
 
 
-def results_table(uri: str) -> pd.DataFrame:
+def results_table(uri: Address) -> pd.DataFrame:
     """Return all rows of the table at `uri`, ordered, failed trials included.
 
-    The columns are those of `SCHEMA`. Whole numbers and truth values that may be missing have
-    pandas' nullable dtypes; missing real numbers are NaN.
+    One row a trial: `inputs`, `timesteps` and `seed`, `auprc` [0 to 1] beside `prevalence`, what a
+    random score reaches, `error` where it failed, and all else that `landslide.results.row.Row`
+    names. Whole numbers and truth values that may be missing have pandas' nullable dtypes; missing
+    real numbers are NaN.
 
     Raises
     ------
@@ -102,7 +104,7 @@ def is_scored(uri: str, key: str) -> bool:
     return bool(_parse(f"{key}{_SUFFIX}", data, ["key", "error"])["error"][0].as_py() is None)
 
 
-def _read(uri: str, columns: Sequence[str] | None = None) -> list[pa.Table]:
+def _read(uri: Address, columns: Sequence[str] | None = None) -> list[pa.Table]:
     """Return the rows at `uri`, each a table of one row with the named columns or all."""
     uri = absolute(uri)
     with _one_line(f"cannot read the table {uri}"):

@@ -24,6 +24,7 @@ from landslide.simulation.place import GRID_MAPPING, NORTH_WEST_M, SPATIAL_REF, 
 from landslide.simulation.scene import Scene, event_of, overpasses, scene_to_attribute
 from landslide.simulation.truth import Truth, simulate_truth
 from landslide.simulation.whole import written_whole
+from landslide.storage import Address
 
 CHUNK = 512
 """Side of the stored chunks [pixels], a whole number of chips."""
@@ -32,7 +33,7 @@ MANTISSA_BITS = 12
 
 
 def simulate_cube(
-    uri: str,
+    uri: Address,
     *,
     shape: tuple[int, int] = (1024, 1280),
     seed: int = 0,

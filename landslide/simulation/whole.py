@@ -11,9 +11,8 @@ from pathlib import Path
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
-from landslide.chips.optimize.unfinished import GROUP
-from landslide.cube.address import plain_write_errors
-from landslide.storage import absolute, read_bytes, remove_all, replace_folder, write_whole
+from landslide.cube.address import ROOT_FILES, plain_write_errors
+from landslide.storage import Address, absolute, read_bytes, remove_all, replace_folder, write_whole
 
 MARK = ".simulate"
 """Object that says which run copies here, should it be killed half-way; it goes when all is there.
@@ -21,7 +20,7 @@ MARK = ".simulate"
 
 
 @contextmanager
-def written_whole(uri: str, *, overwrite: bool) -> Iterator[str]:
+def written_whole(uri: Address, *, overwrite: bool) -> Iterator[str]:
     """Give a local folder to write a Zarr group into, and put it at `uri` when all went well.
 
     On a disk the folder lies beside `uri` and is renamed. An object store has no rename, so the
@@ -67,12 +66,14 @@ def _require_free(uri: str, *, overwrite: bool) -> None:
     with plain_write_errors(uri):
         filesystem, path = fsspec.core.url_to_fs(uri)
         filesystem.invalidate_cache()
-        zarr = any(filesystem.exists(f"{path}/{name}") for name in GROUP)
+        zarr = any(filesystem.exists(f"{path}/{name}") for name in ROOT_FILES)
         left = not zarr and filesystem.exists(f"{path}/{MARK}")
         there = zarr or left or filesystem.exists(path)
     if there and not overwrite:
         what = "holds part of a cube, of a run that was stopped or goes on" if left else "exists"
-        raise FileExistsError(f"{uri} {what}: choose another address, or --overwrite it")
+        raise FileExistsError(
+            f"{uri} {what}: choose another address, or overwrite it (--overwrite)"
+        )
     if there and not zarr and not left:
         raise FileExistsError(f"{uri} exists and is no Zarr: choose another address")
 
@@ -85,7 +86,7 @@ def _copy(folder: Path, uri: str) -> None:
     _clear(uri)
     try:
         for last in (False, True):
-            part = [file for file in files if (str(file) in GROUP) is last]
+            part = [file for file in files if (str(file) in ROOT_FILES) is last]
             _require_mine(uri, mine)
             # As two lists: many at once, and no name is taken for a pattern.
             filesystem.put(
@@ -113,7 +114,7 @@ def _require_mine(uri: str, mine: bytes) -> None:
 
 def _clear(uri: str, *, patient: bool = True) -> None:
     """Remove all but the mark, first what makes it a group."""
-    for name in GROUP:
+    for name in ROOT_FILES:
         remove_all(f"{uri}/{name}", patient=patient)
     filesystem, path = fsspec.core.url_to_fs(uri)
     filesystem.invalidate_cache()

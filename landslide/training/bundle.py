@@ -55,6 +55,11 @@ class Bundle:
         """Digest of the weights."""
         return str(self.description["weights_sha256"])
 
+    @property
+    def temperature(self) -> float:
+        """What its logits are divided by to be calibrated; 1 where nothing was fitted."""
+        return self.calibration.temperature if self.calibration else 1.0
+
 
 def save_bundle(
     folder: str,

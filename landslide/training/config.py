@@ -9,6 +9,17 @@ from typing import Any
 PRECISIONS = ("auto", "float32", "mixed")
 
 
+def _require_count(name: str, count: int, least: int) -> None:
+    if not least <= count < 2**31:  # a row holds no more
+        raise ValueError(f"{name.replace('_', ' ')} of {count}: give {least} to {2**31 - 1}")
+
+
+def require_precision(name: str) -> None:
+    """Raise a ValueError for a precision that is none."""
+    if name not in PRECISIONS:
+        raise ValueError(f"unknown precision {name!r}: choose one of {', '.join(PRECISIONS)}")
+
+
 @dataclass(frozen=True)
 class TrainingConfig:
     """One configuration of the ablation, and how it is trained; the defaults are the paper's."""
@@ -55,6 +66,17 @@ class TrainingConfig:
     checkpoint_every: int = 10
     """Epochs between checkpoints, at least; changes no result."""
 
+    def __post_init__(self) -> None:
+        """Raise a ValueError for a value that cannot be."""
+        # Without labels there are no epochs.
+        for name, least in {"epochs": 0, "batch_size": 1, "threads": 1}.items():
+            _require_count(name, getattr(self, name), least)
+        if not 0 < self.learning_rate < math.inf:
+            raise ValueError(
+                f"a learning rate of {self.learning_rate} trains nothing: give e.g. 0.01"
+            )
+        require_precision(self.precision)
+
 
 PRESETS: dict[str, TrainingConfig] = {
     "paper": TrainingConfig(),
@@ -84,21 +106,8 @@ def training_config(preset: str, **changes: Any) -> TrainingConfig:
     if preset not in PRESETS:
         raise ValueError(f"unknown preset {preset!r}: choose {' or '.join(PRESETS)}")
     config = replace(PRESETS[preset], **{k: v for k, v in changes.items() if v is not None})
-    # A row holds no more.
-    if not all(0 < n < 2**31 for n in (config.epochs, config.batch_size, config.threads)):
-        raise ValueError("epochs, batch size and threads are at least 1 and below 2147483648")
-    if not 0 < config.learning_rate < math.inf:
-        raise ValueError(
-            f"a learning rate of {config.learning_rate} trains nothing: give e.g. 0.01"
-        )
-    require_precision(config.precision)
+    _require_count("epochs", config.epochs, 1)
     return config
-
-
-def require_precision(name: str) -> None:
-    """Raise a ValueError for a precision that is none."""
-    if name not in PRECISIONS:
-        raise ValueError(f"unknown precision {name!r}: choose one of {', '.join(PRECISIONS)}")
 
 
 def determining(config: TrainingConfig) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from landslide.chips.inputs import parse_inputs
 from landslide.errors import one_line
 from landslide.storage import absolute
 from landslide.training.config import TrainingConfig
+from landslide.training.scoring import score_in_float32
 from landslide.training.start import begin_with
 from landslide.training.upsampling import keep_type_upsampling
 
@@ -85,6 +86,7 @@ def build_network(
             in_channels=channels,
             classes=classes,
         )
+        score_in_float32(network)
     except (KeyError, ValueError, RuntimeError, OSError) as error:
         raise ValueError(
             f"cannot build network {name!r} with encoder weights {encoder_weights!r}: "

@@ -65,7 +65,7 @@ def host_batch(planes: NDArray[np.float32]) -> torch.Tensor:
 
 
 def pinned(x: torch.Tensor) -> torch.Tensor:
-    """Put a tensor where a GPU copies it from while it computes, if there is a GPU."""
+    """Put a tensor where a GPU copies it from without the host's waiting, if there is a GPU."""
     return x.pin_memory() if torch.cuda.is_available() else x
 
 

@@ -3,7 +3,6 @@
 import functools
 import io
 import logging
-import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -13,6 +12,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from landslide.cube.labels import NO_DATA
+from landslide.errors import differing
 from landslide.retries import patiently
 from landslide.storage import read_bytes, write_whole
 from landslide.training.compiling import Forward
@@ -241,8 +241,10 @@ class Run:
             log.warning("%s is a checkpoint of an earlier version: training begins anew", address)
             return
         if state["determined"] != self.determined:
+            others = ", ".join(differing(state["determined"], self.determined))
             raise ValueError(
-                f"the checkpoint {address} is of another configuration: remove it, or name another"
+                f"the checkpoint {address} is of another configuration (in {others}): remove it, "
+                "or name another"
             )
         self.network.load_state_dict(state["network"])
         # What another kind of device left: how this one steps is its own.
@@ -270,27 +272,11 @@ def predict(
     if network.training:  # eval() walks over all layers, and a scene has many batches
         network.eval()
     scores = []
-    with whole_float32(precision):
+    with (
+        whole_float32(precision),
+        torch.autocast(x.device.type, precision, precision != torch.float32),
+    ):
         for batch in x.split(batch_size):
-            logits = _logits(network, batch, precision)
+            logits = network(batch)
             scores.append(logits[:, 1] - logits[:, 0])
     return torch.cat(scores)
-
-
-_tapping = threading.Lock()  # another thread may score with the same network, and be overheard
-
-
-def _logits(network: torch.nn.Module, x: torch.Tensor, precision: torch.dtype) -> torch.Tensor:
-    """Return a network's logits, those of its last layer in float32: rounded, scores would tie."""
-    if precision == torch.float32:
-        return network(x)
-    head, given = network.segmentation_head, list[torch.Tensor]()
-    assert isinstance(head, torch.nn.Module)
-    with _tapping:
-        with (
-            head.register_forward_pre_hook(lambda _, features: given.extend(features)),
-            torch.autocast(x.device.type, precision),
-        ):
-            network(x)
-        with whole_float32(torch.float32):
-            return head(given[0].float())

@@ -106,9 +106,9 @@ def train(
         run = Run(network, config, precision, device, forward)
         with fastest_convolutions():
             run.complete(parts[TRAIN], parts[VALIDATION], checkpoint=checkpoint, report=report)
-        run.restore_best()
-        validated = run.score(parts[VALIDATION]), parts[VALIDATION].labels
-        scores, labels = run.score(parts[TEST]), parts[TEST].labels
+            run.restore_best()
+            validated = run.score(parts[VALIDATION]), parts[VALIDATION].labels
+            scores, labels = run.score(parts[TEST]), parts[TEST].labels
         return Trained(
             config=config,
             network=network.cpu().eval(),

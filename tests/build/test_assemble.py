@@ -24,7 +24,7 @@ from landslide.build.fingerprint import fingerprint
 from landslide.build.plan import plan_build
 from landslide.build.recipe import load_recipe
 from landslide.build.viewing import View, sentinel1_look
-from landslide.chips.optimize.layout import Layout
+from landslide.chips.layout.cube import Layout
 from landslide.cli import main
 from landslide.cube.events import find_event
 from landslide.cube.store import open_cube, stored_chunks

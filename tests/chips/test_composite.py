@@ -162,7 +162,7 @@ def test_pairs_of_days_on_which_only_another_orbit_looks_are_left_out() -> None:
     only_others = cube.isel(timepair=[1, 3])
     with pytest.raises(
         ValueError,
-        match="there are 0 and 0 of orbit 46, and 2 of others: choose their --orbit, or inp",
+        match=r"there are 0 and 0 of orbit 46, and 2 of others: choose their orbit \(--orbit\)",
     ):
         coherence_pairs(only_others, QUAKE, "46")
 

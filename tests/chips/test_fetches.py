@@ -233,12 +233,12 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(retries, "WAIT", tenacity.wait_none())
     at_once = {"max_retries": ATTEMPTS, "initial_delay": "1us", "max_delay": "2us"}
     monkeypatch.setattr(readers, "HTTP_RETRIES", at_once)
-    opening._shared.cache_clear()
+    opening.shared_context.cache_clear()
     yield
     # What was begun in advance and nobody waits for.
     opening.requests().shutdown(cancel_futures=True)
     opening.requests.cache_clear()
-    opening._shared.cache_clear()
+    opening.shared_context.cache_clear()
 
 
 def troubles(seed: int) -> Callable[[str, int], object]:

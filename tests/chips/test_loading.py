@@ -9,7 +9,7 @@ import xarray as xr
 
 from landslide.chips.loading import load_chips
 from landslide.chips.split import TRAIN, UNUSED, Chipping
-from landslide.chips.stream import stream_chips
+from landslide.chips.stream import plan_stream, stream_chips
 from landslide.cube.events import Event
 
 MakeCube = Callable[..., xr.Dataset]
@@ -98,14 +98,46 @@ def test_what_no_backscatter_is_gives_one_warning_with_the_count(
     assert np.argwhere(loaded["label"].values == 255).tolist() == [[0, 1, 2], [1, 1, 2], [1, 1, 3]]
 
 
-def test_no_valid_pixel_at_all_is_an_error(event: Event, make_cube: MakeCube) -> None:
+def test_no_valid_pixel_at_all_is_an_error_that_names_what_lacks(
+    event: Event, make_cube: MakeCube
+) -> None:
     cube = make_cube(missing=0)
     cube["vh"][:] = 0
+    nothing = "no pixel of any chip has data in every channel: vh_before, vh_after have none any"
     with (
         pytest.warns(UserWarning, match="samples are infinite, zero or negative"),
-        pytest.raises(ValueError, match="no pixel of any chip has data in every channel"),
+        pytest.raises(ValueError, match=nothing),
     ):
         load_chips(stream(cube, event))
+
+
+def test_channels_that_have_data_but_nowhere_together_are_said_to(
+    event: Event, make_cube: MakeCube
+) -> None:
+    cube = make_cube(missing=0)
+    cube["dem_aspect"][:] = np.nan  # which excludes nothing, and is not named
+    cube["vv"][:, ::2] = cube["dem_curvature"][1::2] = np.nan
+    never = (
+        "no pixel .*: vv_before, vv_after, dem, dem_slope_radians, dem_curvature have some, but "
+        "nowhere all of them and a label; check"
+    )
+    with pytest.raises(ValueError, match=never):
+        load_chips(stream(cube, event, inputs="vv+dem"))
+    cube["dem_curvature"][:] = np.nan
+    with pytest.raises(ValueError, match="every channel: dem_curvature has none anywhere; check"):
+        load_chips(
+            plan_stream(cube, event, inputs="vv+dem", timesteps=[2], chipping=Chipping(chip_size=8))
+        )
+
+
+def test_where_every_chip_is_damaged_that_is_said(event: Event, make_cube: MakeCube) -> None:
+    chips = stream(make_cube(missing=0), event).compute()
+    chips["damaged"][:] = True
+    with (
+        pytest.warns(UserWarning, match="chips are left out"),
+        pytest.raises(ValueError, match=r"^every chip needs a damaged chunk: "),
+    ):
+        load_chips(chips)
 
 
 def test_a_blocked_chip_that_turns_out_less_than_half_valid_is_unused(

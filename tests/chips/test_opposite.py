@@ -157,7 +157,7 @@ def test_of_the_opposite_orbit_one_track_is_used(event: Event) -> None:
     [
         (["descending"] * 4, None, "need ascending images, too: event 'hokkaido': no image"),
         (["descending", "ascending", "descending", "descending"], None, "need ascending images"),
-        (["descending", "ascending"] * 2, "any", "--orbit any takes both orbits as one"),
+        (["descending", "ascending"] * 2, "any", r"orbit 'any' \(--orbit\) takes both as one; "),
         (None, None, "the cube has no sat:orbit_state"),
     ],
 )

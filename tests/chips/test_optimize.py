@@ -15,10 +15,10 @@ import zarr
 
 import landslide.chips.optimize.copying
 from landslide.chips.images import select_images
+from landslide.chips.layout.cube import CubeLayout
 from landslide.chips.optimize import Layout, optimize_cube, optimize_plan
 from landslide.chips.optimize.access import composite_images
 from landslide.chips.optimize.copying import Copying
-from landslide.chips.optimize.layout import CubeLayout
 from landslide.chips.optimize.unfinished import Unfinished
 from landslide.cube.events import Event, event_to_attribute, find_event, load_event
 from landslide.cube.readers import PIPELINES, pipeline
@@ -311,7 +311,7 @@ def test_a_copy_is_about_the_event_that_it_is_laid_out_for(source: str, tmp_path
 def test_a_chip_larger_than_the_scene_is_refused(source: str, tmp_path: Path) -> None:
     layout, out = Layout(chip_size=62), str(tmp_path / "out.zarr")
     for attempt in (optimize_plan, lambda uri, **how: optimize_cube(uri, out, **how)):
-        with pytest.raises(ValueError, match=r"62 pixels .* scene of 43 x 61: .* --chip-size"):
+        with pytest.raises(ValueError, match=r"62 pixels .* scene of 43 x 61: .* .--chip-size"):
             attempt(source, layout=layout)
     assert not list(tmp_path.glob("out*"))
 

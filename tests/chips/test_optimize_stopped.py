@@ -75,7 +75,7 @@ def test_a_run_goes_on_where_another_was_stopped(
     same(source, out)
     filesystem, path = fsspec.core.url_to_fs(out)
     assert not [name for name in filesystem.find(path) if ".optimize" in name]
-    with pytest.raises(FileExistsError, match="exists: choose another address, or --overwrite"):
+    with pytest.raises(FileExistsError, match=r"exists: .* or overwrite it \(--overwrite\)"):
         optimize_cube(source, out, layout=SMALL)
     again = optimize_cube(source, out, layout=Layout(chip_size=16), overwrite=True)
     assert again.written == again.regions
@@ -90,7 +90,7 @@ def test_what_was_begun_otherwise_is_not_gone_on_with(
         with pytest.raises(ConnectionError):
             optimize_cube(source, out, layout=SMALL, threads=1)
     other = Layout(chip_size=8, shard_pixels=24, packing="int16")
-    with pytest.raises(FileExistsError, match="was begun from another cube or with other options"):
+    with pytest.raises(FileExistsError, match=r"with other options \(layout\.packing\): give"):
         optimize_cube(source, out, layout=other)
     done = optimize_cube(source, out, layout=other, overwrite=True)
     assert done.written == done.regions
@@ -105,7 +105,7 @@ def test_a_run_goes_on_only_where_missing_chunks_count_as_they_did(
         stop_after(patch, 2)
         with pytest.raises(ConnectionError):
             optimize_cube(source, out, layout=SMALL, threads=1, missing="no-data")
-    with pytest.raises(FileExistsError, match="with other options: give the same") as caught:
+    with pytest.raises(FileExistsError, match=r"with other options \(missing\): give") as caught:
         optimize_cube(source, out, layout=SMALL)
     assert "\n" not in str(caught.value)
     done = optimize_cube(source, out, layout=SMALL, missing="no-data")
@@ -204,7 +204,7 @@ def test_where_nothing_can_be_written(address: str, source: str) -> None:
 
 def test_bad_inputs(source: str, tmp_path: Path) -> None:
     out = str(tmp_path / "out.zarr")
-    with pytest.raises(ValueError, match="--threads is 0"):
+    with pytest.raises(ValueError, match=r"threads is 0 \(--threads\)"):
         optimize_cube(source, out, threads=0)
     with pytest.raises(FileNotFoundError, match="no event 'atlantis'"):
         optimize_cube(source, out, event="atlantis")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import pytest
 import xarray as xr
 
@@ -14,7 +15,8 @@ from landslide.cube.events import Event
 @pytest.mark.parametrize(
     ("drop", "inputs", "message"),
     [
-        ("vh", PAPER_INPUTS, "inputs 'vv.vh.dem.*' need vh, which the cube lacks: it has vv, dem,"),
+        ("vh", PAPER_INPUTS, r"inputs 'vh', 'vv\+vh', 'vv\+vh\+dem' need vh, which the cube"),
+        ("vh", "dem + VH", "^inputs 'dem . VH' need vh, which the cube lacks: it has vv, dem, "),
         ("dem_slope_radians", "vv+slope", "need dem_slope_radians, which the cube lacks"),
         ("coherence", "coherence", "need coherence, which the cube lacks"),
         ("landslides", "vv", "has no `landslides`: labels are needed"),
@@ -32,7 +34,10 @@ def test_a_missing_variable_is_named_with_those_there_are(
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("timesteps", [(), (0,), (-1, 2), (1.5,), (float("inf"),), (float("nan"),)])
+@pytest.mark.parametrize(
+    "timesteps",
+    [(), (0,), (-1, 2), (1.5,), (float("inf"),), (float("nan"),), 0, "4", ["4"]],
+)
 def test_timesteps_are_whole_numbers_from_1_on(
     timesteps: tuple[int, ...], event: Event, make_cube: Callable[..., xr.Dataset]
 ) -> None:
@@ -45,9 +50,11 @@ def test_timesteps_may_be_whole_numbers_of_any_type(
 ) -> None:
     how = {"inputs": "vv", "chipping": Chipping(chip_size=8)}
     (exact,) = stream_chips(make_cube(), event, timesteps=[2], **how)["timesteps"]
-    (found,) = stream_chips(make_cube(), event, timesteps=[2.0], **how)["timesteps"]  # type: ignore[list-item]
-    assert found == exact
-    assert found.dtype == exact.dtype
+    several = [2.0], np.array([2]), 2, 2.0, np.int64(2)
+    for timesteps in several:
+        (found,) = stream_chips(make_cube(), event, timesteps=timesteps, **how)["timesteps"]  # type: ignore[arg-type]
+        assert found == exact
+        assert found.dtype == exact.dtype
 
 
 def test_without_inputs_nothing_is_streamed(

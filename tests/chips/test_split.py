@@ -110,7 +110,7 @@ def test_parts_keep_the_buffer_apart_and_nothing_else_is_unused(
     try:
         parts = blocked_split(corners, pixels, chipping)
     except ValueError as error:
-        assert "choose a smaller --block-size or --buffer" in str(error)  # noqa: PT017
+        assert "choose a smaller block_size or buffer (--block-size" in str(error)  # noqa: PT017
         return
     buffer = chipping.chip_size if chipping.buffer is None else chipping.buffer
     apart = gaps(corners, chipping.chip_size)

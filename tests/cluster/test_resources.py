@@ -16,54 +16,72 @@ from cluster.resources import (
     usual_gpus,
 )
 
+Resource = dict[str, float]
+Running = Callable[..., None]
+
+
+@pytest.fixture
+def running(monkeypatch: pytest.MonkeyPatch) -> Running:
+    """Have Ray tell of nodes that run: at one time after another, the last for good."""
+
+    def run(*times: list[Resource]) -> None:
+        left = list(times)
+
+        def nodes() -> list[dict[str, object]]:
+            found = left.pop(0) if len(left) > 1 else left[0]
+            gone = {"Alive": False, "Resources": {"CPU": 1e3, "GPU": 1e3}}
+            return [gone, *({"Alive": True, "Resources": each} for each in found)]
+
+        monkeypatch.setattr(cluster.ray, "nodes", nodes)
+
+    return run
+
 
 @pytest.mark.parametrize(("gpus", "trials"), [(1, 2), (0.5, 4), (0.3, 6), (0.2, 10), (0.1, 20)])
-def test_fractions_of_a_gpu_fill_it(
-    monkeypatch: pytest.MonkeyPatch, gpus: float, trials: int
-) -> None:
+def test_fractions_of_a_gpu_fill_it(running: Running, gpus: float, trials: int) -> None:
     nodes = [{"CPU": 32.0, "GPU": 1.0, "accelerator_type:V100": 1.0}] * 2
-    monkeypatch.setattr(cluster, "_running", lambda: [*nodes, {"memory": 1.0}])
+    running([*nodes, {"memory": 1.0}])
     assert trials_at_once(Resources(1, gpus, "V100")) == trials
 
 
-def test_the_scarcest_resource_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cluster, "_running", lambda: [{"CPU": 7.0, "GPU": 8.0}])
+def test_the_scarcest_resource_counts(running: Running) -> None:
+    running([{"CPU": 7.0, "GPU": 8.0}])
     assert trials_at_once(Resources(2, 0.5)) == 3
 
 
 @pytest.mark.parametrize(("gpus", "trials"), [(0.4, 4), (0.5, 4), (0.6, 2), (2, 1)])
-def test_a_trial_is_on_one_gpu_or_on_whole_ones(
-    monkeypatch: pytest.MonkeyPatch, gpus: float, trials: int
-) -> None:
-    monkeypatch.setattr(cluster, "_running", lambda: [{"CPU": 32.0, "GPU": 2.0}])
+def test_a_trial_is_on_one_gpu_or_on_whole_ones(running: Running, gpus: float, trials: int) -> None:
+    running([{"CPU": 32.0, "GPU": 2.0}])
     assert trials_at_once(Resources(1, gpus)) == trials
 
 
-def test_a_head_that_runs_no_work_is_shown_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cluster, "_has_autoscaler", lambda: False)
-    nodes = [{"memory": 1.0}, {"CPU": 8.0, "GPU": 1.0, "node:10.0.0.1": 1.0}]
-    monkeypatch.setattr(cluster, "_running", lambda: nodes)
+def test_a_head_that_runs_no_work_is_shown_as_such(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster, "is_autoscaler_v2", lambda **_: False)
+    running([{"memory": 1.0}, {"CPU": 8.0, "GPU": 1.0, "node:10.0.0.1": 1.0}])
     said = "^no node has CPU 1, GPU 4, as .*; there are nodes of CPU 0; CPU 8, GPU 1, and no auto"
     with pytest.raises(ValueError, match=said), node_coming(Resources(1, 4)):
         pass
 
 
-def test_the_smallest_node_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    nodes = [
-        {"memory": 70e6, "object_store_memory": 30e6},
-        {"memory": 60e6, "object_store_memory": 50e6},
-    ]
-    monkeypatch.setattr(cluster, "_running", lambda: nodes)
+def test_the_smallest_node_counts(running: Running) -> None:
+    running(
+        [
+            {"memory": 70e6, "object_store_memory": 30e6},
+            {"memory": 60e6, "object_store_memory": 50e6},
+        ]
+    )
     assert smallest_node_bytes() == (100e6, 30e6)
 
 
-def test_the_node_with_room_for_most_trials_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    nodes = [{"CPU": 4.0}, {"CPU": 16.0, "GPU": 2.0}]
-    monkeypatch.setattr(cluster, "_running", lambda: nodes)
+def test_the_node_with_room_for_most_trials_counts(running: Running) -> None:
+    running([{"CPU": 4.0}, {"CPU": 16.0, "GPU": 2.0}])
     found = [trials_on_a_node(Resources(2, gpus)) for gpus in (0, 0.25, 1, 4)]
     assert found == [8, 8, 2, 1]
 
 
+HEAD_ALONE = [{"memory": 1.0}]
 GPU_NODE = [{"CPU": 2.0, "GPU": 1.0}]
 
 
@@ -100,11 +118,11 @@ Saying = Callable[..., None]
 
 
 @pytest.fixture
-def removed(monkeypatch: pytest.MonkeyPatch) -> list[Asked]:
+def removed(running: Running, monkeypatch: pytest.MonkeyPatch) -> list[Asked]:
     """Stand for a Ray with an autoscaler; the placement groups that were given up."""
     given_up: list[Asked] = []
-    monkeypatch.setattr(cluster, "_running", lambda: [{"memory": 1.0}])
-    monkeypatch.setattr(cluster, "_has_autoscaler", lambda: True)
+    running(HEAD_ALONE)
+    monkeypatch.setattr(cluster, "is_autoscaler_v2", lambda **_: True)
     monkeypatch.setattr(cluster, "placement_group", lambda _: Asked())
     monkeypatch.setattr(cluster, "remove_placement_group", given_up.append)
     runtime = SimpleNamespace(gcs_address="127.0.0.1:6379")
@@ -157,12 +175,11 @@ def test_what_an_autoscaler_says_to_a_request(
     offered: bool,
     removed: list[Asked],
     saying: Saying,
-    monkeypatch: pytest.MonkeyPatch,
+    running: Running,
 ) -> None:
     saying(*said)
     if node_came:
-        running = iter([*[[{"memory": 1.0}]] * 2, GPU_NODE])
-        monkeypatch.setattr(cluster, "_running", lambda: next(running))
+        running(HEAD_ALONE, HEAD_ALONE, GPU_NODE)
     assert usual_gpus(1) == offered
     assert len(removed) == (1 if offered else 2)  # then any GPU is asked for
 
@@ -208,10 +225,8 @@ def test_a_trial_has_a_gpu_where_there_are_any_and_none_unsaid(
     assert asked == [[{"CPU": 6.0, "GPU": 1.0}], [{"GPU": 1.0}]][:questions]
 
 
-def test_nothing_is_asked_where_a_gpu_runs(
-    removed: list[Asked], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(cluster, "_running", lambda: GPU_NODE)
+def test_nothing_is_asked_where_a_gpu_runs(removed: list[Asked], running: Running) -> None:
+    running(GPU_NODE)
     assert usual_gpus(64) == 1
     assert not removed
 
@@ -254,13 +269,9 @@ def test_what_is_refused_once_others_nodes_have_come_is_not_waited_for(
 
 @pytest.mark.parametrize("nodes", [[[], [], GPU_NODE], [GPU_NODE]])
 def test_a_node_that_is_busy_is_waited_for_no_more(
-    nodes: list[list[dict[str, float]]],
-    removed: list[Asked],
-    saying: Saying,
-    monkeypatch: pytest.MonkeyPatch,
+    nodes: list[list[Resource]], removed: list[Asked], saying: Saying, running: Running
 ) -> None:
     saying(WAITS, SEEN)
-    left = list(nodes)
-    monkeypatch.setattr(cluster, "_running", lambda: left.pop(0) if len(left) > 1 else left[0])
+    running(*nodes)
     await_node(Resources(1, 1), 600)
     assert len(removed) == len(nodes) // 2

@@ -131,7 +131,7 @@ def test_a_damaged_chunk_is_named_in_one_line_and_the_rest_can_be_read(
     vv = open_cube(uri, reader=reader, block_pixels=1)["vv"]
     lost = harm is unlink
     problem = r"is missing" if lost else r"cannot be decoded \(.+\)"
-    rest = r" \(--missing no-data if it was left empty\)" if lost else ""
+    rest = r", or open it with missing 'no-data' \(--missing\) if it was left empty" if lost else ""
     line = rf"{re.escape(uri)}: the chunk {re.escape(key)} {problem}; write or fetch it again{rest}"
     with pytest.raises(DamagedChunkError) as raised:
         vv.isel(timestep=0).load()

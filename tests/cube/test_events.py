@@ -1,9 +1,12 @@
 """An event has an instant in UTC, an orbit and a name, from wherever it is read."""
 
+import datetime as dt
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 from hypothesis import given
@@ -148,6 +151,51 @@ def test_bytes_that_are_no_text_are_not_toml(tmp_path: Path) -> None:
 INSTANTS = st.datetimes().map(lambda moment: np.datetime64(moment, "ns"))
 
 
+@pytest.mark.parametrize(
+    "time",
+    [
+        "2018-09-05T18:07:59Z",
+        "2018-09-06 03:07:59+09:00",
+        np.datetime64("2018-09-05T18:07:59"),
+        np.datetime64("2018-09-05T18:07:59", "us"),
+        dt.datetime(2018, 9, 5, 18, 7, 59, tzinfo=dt.UTC),
+        dt.datetime(2018, 9, 5, 18, 7, 59),  # noqa: DTZ001 - what names no offset is UTC
+        pd.Timestamp("2018-09-06T03:07:59", tz="Asia/Tokyo"),
+    ],
+)
+def test_an_instant_comes_in_any_form_and_ends_an_earthquake(time: Any) -> None:
+    event = Event("quake", time)
+    assert (event.start, event.end) == (instant("2018-09-05T18:07:59"),) * 2
+    assert event.start.dtype == event.end.dtype == np.dtype("datetime64[ns]")
+    assert event == Event("quake", time, time)
+
+
+@pytest.mark.parametrize("day", ["2017-09-20", dt.date(2017, 9, 20), np.datetime64("2017-09-20")])
+def test_a_date_is_its_whole_day_in_any_form_as_in_a_file(day: Any, toml: Write) -> None:
+    whole = load_event(toml('name = "storm"\ntime = 2017-09-20'))
+    assert Event("storm", day) == Event("storm", day, day) == whole
+    assert Event("storm", "2017-09-19", day).end == instant("2017-09-21")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "now",
+        20180905,
+        dt.time(18, 7),
+        pd.NaT,
+        np.datetime64("NaT", "ns"),
+        np.datetime64("2018-09"),
+        np.datetime64("3018-09-05T18:00"),
+    ],
+)
+@pytest.mark.parametrize("field", ["start", "end"])
+def test_what_is_no_instant_is_refused_in_one_line_that_names_it(field: str, wrong: Any) -> None:
+    with pytest.raises(ValueError, match=rf"^event quake: `{field}` is .*; write an inst") as error:
+        Event("quake", **{"start": instant("2018-09-05"), field: wrong})
+    assert "\n" not in str(error.value)
+
+
 @given(
     st.text(min_size=1).filter(str.strip),
     st.tuples(INSTANTS, INSTANTS).map(sorted),
@@ -177,6 +225,7 @@ def test_the_event_given_comes_before_the_cubes_own_and_that_before_its_name() -
     own = Event("own", instant("2020-01-01"), instant("2020-01-01"))
     cube = opened("gs://kaikoura/hokkaido_japan.zarr", {"event": event_to_attribute(own)})
     assert find_event(cube, "talakmau") == PUBLISHED["talakmau"]
+    assert find_event(cube, PUBLISHED["kaikoura"]) is PUBLISHED["kaikoura"]
     assert find_event(cube) == own
     assert find_event(opened(cube.encoding["source"])) == PUBLISHED["hokkaido"]
     assert find_event(opened("s3://Puerto-Rico/cube.zarr")) == PUBLISHED["puerto_rico"]
@@ -184,7 +233,7 @@ def test_the_event_given_comes_before_the_cubes_own_and_that_before_its_name() -
 
 @pytest.mark.parametrize("source", ["", "gs://bucket/cube.zarr", "hokkaido_and_kaikoura.zarr"])
 def test_a_cube_that_does_not_say_its_event_is_an_error_with_a_way_out(source: str) -> None:
-    with pytest.raises(ValueError, match=r"does not say its event: give one with --event"):
+    with pytest.raises(ValueError, match=r"does not say its event: give one \(--event\)"):
         find_event(opened(source))
 
 
@@ -192,6 +241,6 @@ def test_the_example_event_lies_between_the_dates_of_the_floods_cube(floods: str
     from landslide.cube.store import open_cube
 
     event = load_event(Path(__file__).parents[2] / "examples" / "floods.toml")
-    before, after = open_cube(floods).timestep.values
+    before, after = open_cube(floods).timestep.to_numpy()
     assert event.name == "floods-ombria"
     assert before < event.start <= event.end < after

@@ -13,7 +13,7 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from landslide.cube.layers import Layer, Planes, layer_of, readable, run_sizes, stored_grid
+from landslide.cube.layers import Layer, PlainArray, layer_of, readable, run_sizes, stored_grid
 from landslide.cube.readers import READERS
 from landslide.cube.store import open_cube
 
@@ -135,18 +135,18 @@ def test_a_variable_that_was_changed_is_no_layer(cube: xr.Dataset, stored: dict[
     changed = opened["vv"] * 2
     changed.encoding = dict(opened["vv"].encoding)
     for other in (changed, opened["vv"][1:], opened["vv"].load()):
-        assert isinstance(readable(other), Planes)
+        assert isinstance(readable(other), PlainArray)
 
 
-def test_planes_compute_the_region_alone(cube: xr.Dataset) -> None:
+def test_a_plain_array_computes_the_region_alone(cube: xr.Dataset) -> None:
     values = cube["vv"].values
     blocks = da.from_array(values, chunks=(2, 24, 32))
-    planes = Planes(blocks)
-    assert planes.chunk_numbers(1).tolist() == [0] * 24 + [1] * 16
+    plain = PlainArray(blocks)
+    assert plain.chunk_numbers(1).tolist() == [0] * 24 + [1] * 16
     index = (np.array([3, 1]), slice(0, 5), slice(30, 34))
     with dask.config.set(scheduler=lambda *_, **__: pytest.fail("another scheduler")):
-        np.testing.assert_array_equal(planes.start(index)(), values[[3, 1], :5, 30:34])
-    region, damages = Planes(values).salvage(index)
+        np.testing.assert_array_equal(plain.start(index)(), values[[3, 1], :5, 30:34])
+    region, damages = PlainArray(values).salvage(index)
     assert np.array_equal(region, values[[3, 1], :5, 30:34])
     assert not damages
 

@@ -53,7 +53,7 @@ def test_arrays_that_threads_open_at_once_share_one_context(
         return opened(*args, context=context, **how)
 
     monkeypatch.setattr(tensorstore, "open", noted)
-    monkeypatch.setattr(opening, "_shared", slowly_once(opening._shared.__wrapped__))
+    monkeypatch.setattr(opening, "shared_context", slowly_once(opening.shared_context.__wrapped__))
     uri = str(stored["v3"])
     together(lambda: opening.opened_by(uri, "vv", "tensorstore", opening.DAMAGE, "token"))
     assert len(contexts) == THREADS

@@ -3,8 +3,11 @@
 import importlib.machinery
 import importlib.util
 import logging
+import os
 import re
 import shutil
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +22,7 @@ import xarray as xr
 from landslide.cube.layers import readable
 from landslide.cube.opening import DAMAGE, opened_by
 from landslide.cube.readers import (
+    CONCURRENCY,
     PIPELINES,
     READERS,
     choose_reader,
@@ -29,6 +33,7 @@ from landslide.cube.readers import (
 from landslide.cube.store import open_cube
 
 ELSEWHERE = ("s3://b/c.zarr", "gs://b/c.zarr", "memory://c.zarr")
+WAY_OUT = r"choose reader 'auto' \(--reader\)$"
 CHUNK = (slice(0, 1), slice(0, 24), slice(0, 32))
 ZIPPED = ("c.zip", "zip::s3://b/c.zip", "https://nowhere.invalid/c.zip")
 
@@ -88,7 +93,7 @@ def test_a_wanted_reader_that_is_not_installed_is_an_error(
 @pytest.mark.parametrize("reader", ["tensorstore", "zarrs"])
 @pytest.mark.parametrize("uri", [*ELSEWHERE[2:], *ZIPPED[::2]])
 def test_a_wanted_reader_that_does_not_fit_is_one_line(uri: str, reader: str) -> None:
-    with pytest.raises(ValueError, match=f"cannot be read by {reader}: .*; choose --reader auto$"):
+    with pytest.raises(ValueError, match=f"cannot be read by {reader}: .*; {WAY_OUT}"):
         choose_reader(uri, reader)
     assert fits(reader, uri) is not None
     assert all(fits(pipeline, uri) is None for pipeline in ("fused", "plain"))
@@ -145,7 +150,7 @@ def test_codecs_that_tensorstore_lacks_are_read_by_the_next_which_is_said(
 def test_a_reader_that_is_asked_for_by_name_is_not_replaced(
     odd: Path, stored: dict[str, Path]
 ) -> None:
-    refused = f"^vv of {odd} cannot be read by tensorstore: .*; choose --reader auto$"
+    refused = f"^vv of {odd} cannot be read by tensorstore: .*; {WAY_OUT}"
     with pytest.raises(ValueError, match=refused):
         open_cube(odd, reader="tensorstore")
     with pytest.raises(ValueError, match="cannot be read by zarrs: it checks no checksum"):
@@ -185,10 +190,28 @@ def test_opening_leaves_zarrs_configuration_as_it_was(
 ) -> None:
     import zarr
 
-    before = {key: zarr.config.get(key) for key in ("codec_pipeline", "array")}
-    before = {key: dict(value) for key, value in before.items()}
-    assert np.array_equal(open_cube(stored["v3"], reader=reader)["vv"].values, cube["vv"])
-    assert {key: dict(zarr.config.get(key)) for key in before} == before
+    with zarr.config.set({"async.concurrency": 64}):
+        before = zarr.config.to_dict()
+        assert np.array_equal(open_cube(stored["v3"], reader=reader)["vv"].values, cube["vv"])
+        assert zarr.config.to_dict() == before
+
+
+@pytest.mark.parametrize(("chosen", "used"), [(None, CONCURRENCY), ("64", 64)])
+def test_requests_at_once_are_those_the_user_chose_or_else_ours(
+    chosen: str | None, used: int, stored: dict[str, Path]
+) -> None:
+    code = (
+        "import sys, zarr, landslide\n"
+        "landslide.open_cube(sys.argv[1], reader='fused')['vv'].mean().compute()\n"
+        "print(zarr.config.get('async.concurrency'))"
+    )
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("ZARR_")}
+    environment |= {} if chosen is None else {"ZARR_ASYNC__CONCURRENCY": chosen}
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(stored["v3"])],
+        env=environment, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout == f"{used}\n"
 
 
 def test_threads_take_turns_at_zarrs_configuration(stored: dict[str, Path]) -> None:

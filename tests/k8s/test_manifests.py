@@ -6,6 +6,7 @@ import shlex
 import string
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib.resources import files
 from typing import Any
 
@@ -19,9 +20,9 @@ from ray.autoscaler._private.kuberay.autoscaling_config import (
     _derive_autoscaling_config_from_ray_cr,
 )
 
-from landslide.options import config_of
 from sweeps.ablation import options
-from sweeps.planning import resources_of
+from sweeps.options import chosen
+from sweeps.resources import resources_of
 
 from .conftest import K8S, OVERLAYS, Objects
 
@@ -150,19 +151,22 @@ def test_versions_are_the_pinned_ones(objects: Objects) -> None:
     assert objects["RayCluster", "landslide"]["spec"]["rayVersion"] == pins()["ray"]
 
 
-def test_a_node_of_each_group_can_run_a_trial_that_the_sweep_asks_for(objects: Objects) -> None:
+def test_a_node_of_each_group_can_run_a_trial_that_the_sweep_asks_for(
+    objects: Objects, monkeypatch: pytest.MonkeyPatch
+) -> None:
     job, cluster = objects["RayJob", "ablation"], objects["RayCluster", "landslide"]
     entrypoint = string.Template(job["spec"]["entrypoint"]).substitute(settings(objects))
     python, module, *arguments = shlex.split(entrypoint.replace("python -m", "python-m"))
     assert (python, module) == ("python-m", "sweeps.ablation")
-    args = options(arguments)
+    monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", "tcp://scheduler:8786")
+    choices, asked = chosen(options(arguments))
     derived = _derive_autoscaling_config_from_ray_cr(cluster)
     groups = {n: g for n, g in derived["available_node_types"].items() if n != "headgroup"}
     assert groups
     offers = [group["resources"] for group in groups.values()]
-    if args.gpus_per_trial is None:  # as the sweep finds it where a node offers one
-        args.gpus_per_trial = float(any(offer.get("GPU") for offer in offers))
-    request = resources_of(args, config_of(args, threads=args.cpus_per_trial)).request()
+    if asked.gpus is None:  # as the sweep finds it where a node offers one
+        asked = replace(asked, gpus=float(any(offer.get("GPU") for offer in offers)))
+    request = resources_of(asked, choices.base.threads).request()
     for offer in offers:
         assert all(offer.get(name, 0) >= amount for name, amount in request.items()), request
     assert derived["available_node_types"]["headgroup"]["resources"]["CPU"] == 0

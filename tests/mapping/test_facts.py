@@ -53,6 +53,8 @@ def test_images_of_the_opposite_orbit_and_pairs_are_named_too() -> None:
 def test_a_map_without_a_model_is_refused() -> None:
     with pytest.raises(ValueError, match="one model or more"):
         load_members([])
+    with pytest.raises(FileNotFoundError, match="nothing-here"):
+        load_members("nothing-here")  # one address, and not its letters
 
 
 def test_the_threshold_of_several_models_is_the_mean_of_theirs() -> None:

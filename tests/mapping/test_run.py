@@ -265,7 +265,7 @@ def test_a_run_that_was_stopped_goes_on_and_another_is_refused(
     capsys.readouterr()
     assert main(["map", models[1], cube, str(out)]) == 1
     (line,) = capsys.readouterr().err.splitlines()
-    assert "holds the beginning of another map" in line
+    assert "holds the beginning of another map (other models" in line
     fetched.clear()
     assert main(["map", models[0], cube, str(out), "--threshold", "0.1"]) == 0
     assert "vv" not in {name for name, _ in fetched}  # all strips were kept
@@ -299,7 +299,7 @@ def test_what_else_lies_where_the_map_grows_stays_and_a_stopped_run_goes_on(
     with pytest.raises(KeyboardInterrupt):
         mapped(out)
     monkeypatch.setattr(run, "write_products", written)
-    with pytest.raises(FileExistsError, match=r"holds the beginning of another map"):
+    with pytest.raises(FileExistsError, match=r"holds the beginning of another map \(other out\)"):
         mapped(other)
     assert not other.exists()
     mapped(out)
@@ -418,7 +418,7 @@ def test_bad_input_is_one_line_and_nothing_is_written(
         ((models[0], cube, "--members", models[0]), "hold the same model: give each once"),
         ((models[0], cube, "--min-area", "-1"), "a smallest area of -1 cannot be"),
         ((models[0], cube, "--event", "atlantis"), "no event 'atlantis'"),
-        ((models[0], cube, "--orbit", "ascending"), "choose another --orbit"),
+        ((models[0], cube, "--orbit", "ascending"), "choose another orbit (--orbit)"),
     ]
     for (model, address, *options), said in tried:
         assert main(["map", model, address, str(out), *options]) == 1, said
@@ -439,7 +439,7 @@ def test_all_no_data_leaves_nothing(
     empty = _without_crs(cube, tmp_path / "empty.zarr", vv=xr.full_like(vv, np.nan))
     out = tmp_path / "map"
     assert main(["map", models[0], empty, str(out), "--no-crs"]) == 1
-    assert "missing; write or fetch it again (--missing no-data" in capsys.readouterr().err
+    assert "missing; write or fetch it again, or open it with missing" in capsys.readouterr().err
     assert not out.exists()
     assert main(["map", models[0], empty, str(out), "--no-crs", "--missing", "no-data"]) == 1
     assert (

@@ -193,21 +193,21 @@ def test_what_is_done_is_not_mapped_again(
 ) -> None:
     whole = map_scene(job_of(small_cube, name="whole")).load()
     job = job_of(small_cube, name="stopped")
-    seam = rows._edges
+    finish = Work.finish
 
-    def stopped(job: Job, number: int) -> Any:
-        if number == 1:
+    def stopped(work: Work, piece: str, record: dict[str, Any]) -> None:
+        if piece == seam_name(1):
             raise KeyboardInterrupt
-        return seam(job, number)
+        finish(work, piece, record)
 
-    monkeypatch.setattr(rows, "_edges", stopped)
-    with pytest.raises(KeyboardInterrupt):
-        map_scene(job)
+    with monkeypatch.context() as patch:
+        patch.setattr(Work, "finish", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            map_scene(job)
     done = [n for n in range(3) if job.work.record(strip_name(n))]
     assert done == [0, 1, 2]
     assert job.work.record(seam_name(0))
     assert not job.work.record(seam_name(1))
-    monkeypatch.setattr(rows, "_edges", seam)
     Path(
         f"{job.work.address}/done/{strip_name(0)}.json"
     ).unlink()  # as if it had been stopped there

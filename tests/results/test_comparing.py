@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from landslide.results.bootstrap import combination, mean_interval, resample
-from landslide.results.comparing import compare
+from landslide.results.comparing import compare, comparison
 from landslide.results.labels import AS_LONG
 from landslide.results.summary import report
 
@@ -35,11 +35,11 @@ def test_the_same_inputs_are_compared_at_two_timestep_counts_or_not_at_all(table
 def test_every_shared_timestep_count_and_all_together_stand_in_the_table(table_of, rows):
     made = [row for n in (1, 2, 3) for row in rows("vv", 1 + n / 2, n)]
     made += [row for n in (2, 3, 4) for row in rows("vh", 1, n)]
-    csv = pd.read_csv(io.StringIO(compare(table_of(made), "vv", "vh", "csv")))
-    assert csv["timesteps"].tolist() == ["2", "3", "2 to 3"]
-    assert csv["difference"].iloc[2] == pytest.approx(csv["difference"].iloc[:2].mean())
-    assert (csv["low"] < csv["difference"]).all()
-    assert (csv["verdict"] == "vv beats vh").all()
+    found = comparison(table_of(made), "vv", "vh")
+    assert found["timesteps"].tolist() == ["2", "3", "2 to 3"]
+    assert found["difference"].iloc[2] == pytest.approx(found["difference"].iloc[:2].mean())
+    assert (found["low"] < found["difference"]).all()
+    assert (found["verdict"] == "vv beats vh").all()
 
 
 def test_a_timestep_count_may_be_named_and_inputs_without_any_meet_each(table_of, rows):
@@ -47,9 +47,9 @@ def test_a_timestep_count_may_be_named_and_inputs_without_any_meet_each(table_of
     table = table_of([*made, *rows("dem", 0.3, 0)])
     assert "1 - 2" in compare(table, "vv@1", "vv@2")
     assert "vv@2 beats vv@1" in compare(table, "vv@1", "vv@2")
-    csv = pd.read_csv(io.StringIO(compare(table, "vv", "dem", "csv")))
-    assert csv["timesteps"].tolist() == ["1", "2", "1 to 2"]
-    only = pd.read_csv(io.StringIO(compare(table, "dem", "vv@2", "csv")))
+    found = comparison(table, "vv", "dem")
+    assert found["timesteps"].tolist() == ["1", "2", "1 to 2"]
+    only = comparison(table, "dem", "vv@2")
     assert only["verdict"].tolist() == ["vv beats dem"]
 
 
@@ -68,9 +68,37 @@ def test_what_was_drawn_and_what_cannot_be_said_is_said(table_of, rows, changes,
         assert said in compare(table, "vv", "vh", form)
 
 
+def test_csv_is_the_same_rows_as_the_frame(table_of, rows):
+    table = table_of([row for name in ("vv", "vh") for n in (1, 2) for row in rows(name, 1.5, n)])
+    found = comparison(table, "vv", "vh")
+    csv = pd.read_csv(io.StringIO(compare(table, "vv", "vh", "csv")))
+    names = ["first", "second", "timesteps", "difference", "low", "high", "seeds", "blocks"]
+    names += ["verdict", "event", "simulated", "protocol"]
+    pd.testing.assert_frame_equal(csv[names], found[names])
+    assert list(csv) == list(found)
+    assert list(found)[: len(names)] == names
+    text = compare(table, "vv", "vh")
+    for row in found.to_dict("records"):
+        assert f"{row['difference']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]" in text
+
+
+@pytest.mark.parametrize(
+    ("changes", "blocks"),
+    [
+        ({"protocol": "blocked"}, 6),
+        ({"test_blocks": np.arange(12, dtype=np.int32)}, 12),
+        ({"test_blocks": np.zeros(12, dtype=np.int32)}, 0),  # too few to draw from
+    ],
+)
+def test_a_row_says_over_how_many_seeds_and_blocks_its_interval_is(table_of, rows, changes, blocks):
+    table = table_of([*rows("vv", 2.0, **changes), *rows("vh", 1.0, **changes)])
+    (row,) = comparison(table, "vv", "vh").to_dict("records")
+    assert (row["seeds"], row["blocks"]) == (3, blocks)
+
+
 def test_one_seed_decides_nothing(table_of, rows):
     table = table_of([*rows("vv", 2.0, seeds=(4,)), *rows("vh", 1.0, seeds=(4,))])
-    (one,) = pd.read_csv(io.StringIO(compare(table, "vv", "vh", "csv"))).to_dict("records")
+    (one,) = comparison(table, "vv", "vh").to_dict("records")
     assert one["low"] > 0  # of the test blocks alone
     assert one["verdict"] == "undecided"
 
@@ -114,8 +142,8 @@ def test_what_csv_has_no_place_for_is_said_in_the_log(table_of, seeds_apart, cap
 def test_the_mean_says_which_counts_it_is_over(table_of, rows):
     made = [row for n in (1, 4) for name in ("vv", "vh") for row in rows(name, 1.5, n)]
     lone = [*rows("vv", 2.0, 2, (0,)), *rows("vh", 1.0, 2, (5,))]
-    csv = pd.read_csv(io.StringIO(compare(table_of([*made, *lone]), "vv", "vh", "csv")))
-    assert csv["timesteps"].tolist() == ["1", "4", "1, 4"]
+    found = comparison(table_of([*made, *lone]), "vv", "vh")
+    assert found["timesteps"].tolist() == ["1", "4", "1, 4"]
 
 
 def test_rows_of_two_splits_are_never_paired(table_of, rows):
@@ -190,7 +218,7 @@ def test_how_models_began_and_their_labels_may_be_named_and_unsaid_are_as_of_the
     table_of, curves, first, second, chosen
 ):
     table = table_of(curves())
-    (found,) = pd.read_csv(io.StringIO(compare(table, first, second, "csv"))).to_dict("records")
+    (found,) = comparison(table, first, second).to_dict("records")
     drawn = []
     for origin, labelled in chosen:
         begun = table["origin"].fillna("") == (origin or "")
@@ -214,16 +242,15 @@ def test_the_text_names_the_two_as_they_are_named_and_says_what_else_differs(tab
 
 def test_where_no_number_of_labels_is_named_each_that_both_have_stands(table_of, curves):
     table = table_of(curves())
-    few = compare(table, "vv from kaikoura", "vv at random", "csv")
-    assert pd.read_csv(io.StringIO(few))[["first", "second"]].to_numpy().tolist() == [
+    few = comparison(table, "vv from kaikoura", "vv at random")
+    assert few[["first", "second"]].to_numpy().tolist() == [
         ["vv from kaikoura on 2", "vv at random on 2"]
     ]
     assert "2 looks" in compare(table, "vv from kaikoura", f"vv {AS_LONG}")
 
 
 def test_runs_of_one_name_stand_apart_and_say_in_what_they_differ(table_of, curves):
-    csv = compare(table_of(curves()), "vv from kaikoura on 2", f"vv {AS_LONG}", "csv")
-    found = pd.read_csv(io.StringIO(csv))
+    found = comparison(table_of(curves()), "vv from kaikoura on 2", f"vv {AS_LONG}")
     assert found["epochs"].tolist() == ["3 - 100", "3 - 200"]
     assert set(found["origin"]) == {f"from kaikoura - {AS_LONG}"}
     assert set(found["labelled_chips"].astype(str)) == {"2"}

@@ -246,7 +246,7 @@ def test_what_a_killed_run_left_in_a_store_is_overwritten_when_asked(monkeypatch
     left = memory.find("/killed")
     assert "/killed/cube.zarr/zarr.json" not in left  # no reader takes it for a cube
     assert len(left) > 1
-    with pytest.raises(FileExistsError, match=r"stopped or goes on: .* --overwrite it"):
+    with pytest.raises(FileExistsError, match=r"stopped or goes on: .* it \(--overwrite\)"):
         write_two(uri)
     assert memory.find("/killed") == left
     write_two(uri, overwrite=True)

@@ -1,5 +1,6 @@
 """One small cube and one Ray for all sweeps under test."""
 
+import argparse
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -11,7 +12,8 @@ from landslide import simulate_cube
 from landslide.command import run_command
 from landslide.experiment.rows import failed_row
 from landslide.results.table import write_row
-from sweeps.planning import Sweep
+from sweeps.options import chosen
+from sweeps.planning import Sweep, plan_sweep
 
 Fill = Callable[..., None]
 Refused = Callable[[Callable[[list[str]], int | None], Sequence[str]], tuple[str, str]]
@@ -37,15 +39,21 @@ def ray(s3_bucket: str, gs_bucket: str) -> Iterator[None]:
         yield
 
 
+def plan_of(args: argparse.Namespace) -> Sweep:
+    """Plan what a command line chooses."""
+    choices, _ = chosen(args)
+    return plan_sweep(choices)
+
+
 @pytest.fixture
 def fill() -> Fill:
     """Give a sweep's configurations rows in its table, of all inputs or some, that none earned."""
 
     def write(sweep: Sweep, *inputs: str, gpus: float = 0) -> None:
-        for key, config in sweep.keyed(Resources(sweep.base.threads, gpus)).items():
-            if config.inputs in (inputs or sweep.inputs):
+        for key, config in sweep.keyed(Resources(sweep.choices.base.threads, gpus)).items():
+            if config.inputs in (inputs or sweep.choices.inputs):
                 row = failed_row(sweep.experiment, config, key, "-")
-                write_row(sweep.table, replace(row, error=None, auprc=0.5))
+                write_row(sweep.choices.table, replace(row, error=None, auprc=0.5))
 
     return write
 

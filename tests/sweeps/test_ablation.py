@@ -24,8 +24,11 @@ from landslide.experiment.configurations import with_baseline
 from landslide.experiment.keys import row_key
 from landslide.experiment.plan import plan_experiment
 from landslide.training.config import training_config
-from sweeps.ablation import main
-from sweeps.trial import Progress
+from sweeps.ablation import main, run
+from sweeps.choices import SweepChoices
+from sweeps.planning import plan_sweep
+from sweeps.progress import Progress
+from sweeps.workers import Cluster
 
 from .conftest import Refused
 
@@ -114,6 +117,25 @@ def test_a_failed_trial_stays_visible_and_the_others_rows_are_safe(
     parts = [chip["part"] for chip in chosen["chips"]]
     assert rows.loc["vv", "train_chips"] == parts.count("train")
     assert "IsADirectoryError" in capsys.readouterr().out
+
+
+def test_a_sweep_is_run_from_python_too(
+    swept: Path, cube: str, ray: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    choices = SweepChoices(
+        cube,
+        table=str(tmp_path / "table"),
+        base=training_config("quick", epochs=1),
+        chipping=Chipping(chip_size=64),
+        inputs=("vv",),
+        timesteps=(1,),
+    )
+    assert run(plan_sweep(choices), Cluster()) == 0
+    (row,) = results_table(choices.table).itertuples()
+    (saved,) = swept.glob("split-*.json")
+    assert row.key == keys_of(cube, saved.read_text(), ["vv"])["vv"]
+    assert 0 < row.auprc < 1
+    assert f"table:  {choices.table}" in capsys.readouterr().out
 
 
 @pytest.fixture
@@ -211,8 +233,8 @@ def test_impossible_resources_are_an_error_at_once(
 def test_a_node_that_never_comes_is_an_error_after_a_deadline(
     cube: str, ray: None, refused: Refused, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cluster.resources._has_autoscaler", lambda: True)
-    monkeypatch.setattr("cluster.resources._answer", lambda *_: True)
+    monkeypatch.setattr("cluster.resources.is_autoscaler_v2", lambda **_: True)
+    monkeypatch.setattr("cluster.resources.VERDICT_SECONDS", 0)
     arguments = [cube, "--table", str(tmp_path / "table"), *QUICK, "--deadline", "0.1"]
     arguments += ["--gpus-per-trial", "1"]
     arguments += ["--inputs", "vv", "--timesteps", "1"]

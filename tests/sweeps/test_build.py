@@ -115,7 +115,7 @@ def test_workers_that_may_come_are_given_work_for(
     monkeypatch.setattr("landslide.build.asked.build_cube", build)
     how = ("--dask", "kubernetes:a/b", "--dask-workers", "1", "8", "--deadline", "60")
     main(["event.toml", "out.zarr", *how])
-    assert seen == {"cluster": ("kubernetes:a/b", [1, 8], 60), "at once": 32}
+    assert seen == {"cluster": ("kubernetes:a/b", (1, 8), 60), "at once": 32}
     assert capsys.readouterr().out.splitlines() == ["plan", "out.zarr"]
 
 

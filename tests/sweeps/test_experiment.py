@@ -9,12 +9,16 @@ from typing import Any
 
 import pytest
 
+from cluster.dask import DEADLINE
+from cluster.resources import Resources
 from landslide import open_cube, results_table
 from landslide.cube.fetch import fetch_cube
 from landslide.results.setting import PAPER_EPOCHS
 from landslide.training.bundle import DESCRIPTION
-from sweeps.experiment import main, options, plan_protocols
-from sweeps.showing import _train, detector_scores, write_page
+from sweeps.experiment import PROTOCOLS, main, options, plan_protocols
+from sweeps.experiment_page import detector_scores, example_model, write_page
+from sweeps.options import chosen
+from sweeps.planning import Sweep
 
 from .conftest import Fill, Refused
 
@@ -26,6 +30,13 @@ WHAT = ["--inputs", "vv", "vv+vh", "--timesteps", "2", "--seeds", "0", "1"]
 def line(cube: str, folder: Path, *more: str) -> list[str]:
     """Return a command line of two inputs and two seeds, with its table and page in `folder`."""
     return [cube, "--table", str(folder / "table"), *HOW, *WHAT, *more]
+
+
+def planned(words: list[str]) -> dict[str, Sweep]:
+    """Return the sweep of each protocol that a command line asks for."""
+    args = options(words)
+    choices, _ = chosen(args)
+    return plan_protocols(choices, [args.protocol] if args.protocol else PROTOCOLS)
 
 
 @pytest.fixture(scope="module")
@@ -114,22 +125,25 @@ def test_where_the_model_for_the_figure_fails_the_page_goes_without(
 
 
 def test_the_model_for_the_figure_is_trained_where_the_events_file_is_not(
-    cube: str, tmp_path: Path
+    cube: str, ray: None, fill: Fill, tmp_path: Path
 ) -> None:
     file = tmp_path / "event.toml"
     file.write_text('name = "quake"\ntime = 2018-09-05T18:07:59Z\n')
-    args = options(line(cube, tmp_path, "--epochs", "1", "--event", str(file)))
-    sweep = plan_protocols(args)["paper"]
+    more = ("--epochs", "1", "--event", str(file), "--protocol", "paper")
+    sweeps = planned(line(cube, tmp_path, *more))
+    fill(sweeps["paper"])
     file.unlink()
-    _train(args, sweep, sweep.configs[0], str(tmp_path / "model"), 0)
-    assert json.loads((tmp_path / "model" / DESCRIPTION).read_text())["event"]["name"] == "quake"
+    rows = results_table(sweeps["paper"].choices.table)
+    folder = example_model(sweeps, rows, Resources(1), DEADLINE)
+    assert folder is not None
+    assert json.loads((Path(folder) / DESCRIPTION).read_text())["event"]["name"] == "quake"
 
 
 def test_what_ends_the_second_protocol_leaves_the_page_of_the_first(
     ran: Path, cube: str, ray: None, refused: Refused, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    def run(args: Any, sweep: Any) -> int:
+    def run(sweep: Any, _: Any) -> int:
         if sweep.experiment.chipping.protocol == "blocked":
             raise TimeoutError("no node came")
         return 0
@@ -148,14 +162,15 @@ def test_a_page_that_cannot_be_made_yet_ends_nothing(
 ) -> None:  # fmt: skip
     shown: list[list[str]] = []
 
-    def show(_: Any, planned: dict[str, Any], *__: Any) -> bool:
-        shown.append([*planned])
-        if len(planned) == 1:
+    def show(*how: Any) -> bool:
+        *_, complete = how
+        shown.append([*complete])
+        if len(complete) == 1:
             raise ValueError("no row has a score")
         return True
 
     monkeypatch.setattr("sweeps.experiment.run", lambda *_: 0)
-    monkeypatch.setattr("sweeps.experiment.show", show)
+    monkeypatch.setattr("sweeps.experiment.show_page", show)
     assert main(line(cube, ran, "--results", str(tmp_path / "RESULTS.md"))) == 0
     assert shown == [["paper"], ["paper", "blocked"]]
     assert "no page yet: no row has a score" in caplog.text
@@ -165,7 +180,7 @@ def test_a_cube_of_another_simulator_has_no_exact_detector(
     cube: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     other = open_cube(cube).assign_attrs(simulated_scene='{"shape": [384, 512]}')
-    assert detector_scores(other, {}, None) == {}
+    assert detector_scores(other, {}) == {}
     said = capsys.readouterr().err
     assert said.startswith("no exact detector, the page goes without: another version of the simul")
 
@@ -174,12 +189,11 @@ def test_a_cube_without_images_has_a_page_too(cube: str, tmp_path: Path, fill: F
     terrain = str(tmp_path / "terrain.zarr")
     open_cube(cube).drop_dims("timestep").drop_encoding().to_zarr(terrain, zarr_format=2)
     page = tmp_path / "RESULTS.md"
-    args = options([terrain, "--table", str(tmp_path / "table"), *HOW, "--inputs", "dem",
-                    "--protocol", "paper", "--results", str(page)])  # fmt: skip
-    planned = plan_protocols(args)
-    fill(planned["paper"])
-    rows = results_table(planned["paper"].table).assign(train_chips=9)
-    write_page(args, planned, rows, None, "a command")
+    where = [terrain, "--table", str(tmp_path / "table")]
+    sweeps = planned([*where, *HOW, "--inputs", "dem", "--protocol", "paper"])
+    fill(sweeps["paper"])
+    rows = results_table(sweeps["paper"].choices.table).assign(train_chips=9)
+    write_page(str(page), sweeps, rows, None, "a command")
     assert "| cube | 384 x 512 pixels, 0 images, simulated |" in page.read_text()
 
 
@@ -208,10 +222,10 @@ def test_one_protocol_alone_has_the_rows_that_it_has_beside_the_other(
 
 def test_blocked_alone_may_have_chips_that_paper_never_has(cube: str, tmp_path: Path) -> None:
     alone = line(cube, tmp_path, "--protocol", "blocked")
-    least = [plan_protocols(options([*alone, *more])) for more in ([], LEAST)]
-    found = [planned["blocked"] for planned in least]
-    assert found[0].base == found[1].base  # in as many optimiser steps as paper
-    assert [list(planned) for planned in least] == [["blocked"]] * 2
+    least = [planned([*alone, *more]) for more in ([], LEAST)]
+    found = [sweeps["blocked"].choices.base for sweeps in least]
+    assert found[0] == found[1]  # in as many optimiser steps as paper
+    assert [list(sweeps) for sweeps in least] == [["blocked"]] * 2
 
 
 def test_where_blocked_has_no_paper_to_be_as_long_as_that_is_said(
@@ -219,7 +233,7 @@ def test_where_blocked_has_no_paper_to_be_as_long_as_that_is_said(
 ) -> None:
     large = ["--chip-size", "192", "--block-size", "192", "--buffer", "0"]
     with pytest.raises(ValueError, match=r"^blocked is to make as many .* as paper, which cannot"):
-        plan_protocols(options(line(cube, tmp_path, "--protocol", "blocked", *large)))
+        planned(line(cube, tmp_path, "--protocol", "blocked", *large))
 
 
 def test_a_published_event_is_downloaded_first(

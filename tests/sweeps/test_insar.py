@@ -7,9 +7,8 @@ import pytest
 from landslide import results_table
 from sweeps.ablation import options
 from sweeps.insar import INPUTS, main
-from sweeps.planning import plan_sweep
 
-from .conftest import Fill
+from .conftest import Fill, plan_of
 
 QUICK = ["--preset", "quick", "--chip-size", "64", "--epochs", "1", "--timesteps", "1"]
 
@@ -37,7 +36,7 @@ def test_other_inputs_are_swept_without_a_comparison(
 ) -> None:
     table = str(tmp_path / "table")
     line = [cube, "--table", table, *QUICK, "--inputs", "vh+opposite", "coherence"]
-    fill(plan_sweep(options(line)), "coherence")
+    fill(plan_of(options(line)), "coherence")
     assert main(line) == 0
     assert "2 configurations, 1 in the table already" in (said := capsys.readouterr().out)
     rows = results_table(table)
@@ -54,7 +53,7 @@ def test_rows_of_others_in_the_table_are_not_compared(
     others = [cube, "--table", table, *QUICK, "--inputs", "vv+vh", "vv+vh+coherence"]
     mine = [cube, "--table", table, *QUICK, "--inputs", "vh+opposite"]
     for line in (others, mine):
-        fill(plan_sweep(options(line)))
+        fill(plan_of(options(line)))
     assert main(mine) == 0
     said = capsys.readouterr().out
     assert "vv+vh+coherence" in said
@@ -65,7 +64,7 @@ def test_rows_that_cannot_be_compared_say_why(
     cube: str, ray: None, fill: Fill, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     line = [cube, "--table", str(tmp_path / "table"), *QUICK]
-    fill(plan_sweep(options(line, inputs=INPUTS)))
+    fill(plan_of(options(line, inputs=INPUTS)))
     assert main(line) == 0
     first, second = capsys.readouterr().out.split("\nDoes coherence help ")[1:]
     for said, than in ((first, "vv+vh"), (second, "vv+vh+dem")):

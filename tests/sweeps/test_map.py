@@ -393,4 +393,4 @@ def test_workers_that_may_come_are_given_work_for(
     monkeypatch.setattr("sweeps.map.predict_scene", predict)
     how = ("--dask", "kubernetes:a/b", "--dask-workers", "1", "8")
     main(["model", "cube.zarr", "out", *how])
-    assert seen == {"cluster": ("kubernetes:a/b", [1, 8]), "at once": 32}
+    assert seen == {"cluster": ("kubernetes:a/b", (1, 8)), "at once": 32}

@@ -8,10 +8,10 @@ from fsspec.implementations.memory import MemoryFileSystem
 
 from landslide import retries
 from landslide.training.config import training_config
+from sweeps.choices import SweepChoices
 from sweeps.planning import Sweep
 
 CONFIG = training_config("quick", epochs=1, inputs="vv", timesteps=1)
-BESIDE = "memory://patience"
 
 
 def test_the_table_is_asked_again_what_it_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -25,7 +25,6 @@ def test_the_table_is_asked_again_what_it_lacks(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(MemoryFileSystem, "ls", stumbling)
     nothing: Any = None
-    where = (f"{BESIDE}/table", BESIDE, f"{BESIDE}/runs")
-    sweep = Sweep(nothing, nothing, CONFIG, ("vv",), (1,), (0,), *where)
-    assert sweep.lacking({"ab": CONFIG}, force=False) == {"ab": CONFIG}
+    sweep = Sweep(SweepChoices("cube.zarr", "memory://patience/table"), nothing, nothing)
+    assert sweep.lacking({"ab": CONFIG}) == {"ab": CONFIG}
     assert not outage

@@ -1,8 +1,8 @@
 """A preflight of a sweep on a small cube: what passes, what fails, and what it estimates."""
 
 import json
-from argparse import Namespace
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,10 +18,10 @@ from landslide import open_cube
 from landslide.chips.passing import ChipStream
 from landslide.chips.sizes import Room, chip_bytes
 from landslide.chips.split import Chipping
-from landslide.chips.stream import plan_stream
-from landslide.cube.events import find_event
 from landslide.training.config import training_config
 from landslide.training.device import CONTEXT
+from sweeps.choices import SweepChoices
+from sweeps.planning import Sweep, plan_sweep
 
 QUICK = ["--preset", "quick", "--chip-size", "64", "--epochs", "3"]
 Answers = Callable[..., tuple[int, dict[tuple[str, str], dict[str, object]]]]
@@ -127,6 +127,7 @@ def test_the_table_of_checks_ends_with_what_failed(
     ("why", "options", "what", "said"),
     [
         ("no cube", [], ("driver", "sweep"), "nowhere.zarr"),
+        ("no table", ["--table", "gs://bucket"], ("driver", "sweep"), "is a whole bucket: name a"),
         ("no cluster", ["--address", "127.0.0.1:9"], ("Ray", "cluster"), "no Ray cluster answers"),
         (
             "no node",
@@ -153,15 +154,22 @@ def test_what_stops_a_sweep_is_a_check_that_failed(
 
 
 @pytest.fixture
-def stream(cube: str) -> ChipStream:
-    opened = open_cube(cube)
-    return plan_stream(
-        opened,
-        find_event(opened),
-        inputs="vv+vh+dem",
-        timesteps=(1, 2),
-        chipping=Chipping(chip_size=64),
+def sweep(cube: str, tmp_path: Path) -> Sweep:
+    return plan_sweep(
+        SweepChoices(
+            cube,
+            table=str(tmp_path / "table"),
+            base=training_config("quick"),
+            chipping=Chipping(chip_size=64),
+            inputs=("vv+vh+dem",),
+            timesteps=(1, 2),
+        )
     )
+
+
+@pytest.fixture
+def stream(sweep: Sweep) -> ChipStream:
+    return sweep.stream
 
 
 def test_chips_must_fit_where_they_are_to_live(
@@ -213,28 +221,19 @@ def test_how_many_trials_a_gpu_holds_is_told(
 
 @pytest.mark.parametrize(("way", "told"), [("memory", True), ("store", False), ("stream", False)])
 def test_chips_that_are_not_in_memory_lie_on_no_gpu(
-    way: str, told: bool, stream: ChipStream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    way: str, told: bool, sweep: Sweep, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sweep: Any = SimpleNamespace(
-        stream=stream,
-        runs=str(tmp_path),
-        inputs=["vv"],
-        base=training_config("quick"),
-        experiment=SimpleNamespace(chipping=Chipping(chip_size=64)),
-        keyed=lambda _: {},
-        lacking=lambda *_, **__: {},
-    )
+    asked = replace(sweep, choices=replace(sweep.choices, chips=way))
     monkeypatch.setattr(preflighting, "room_for_chips", lambda *_: Room(1e12))
     monkeypatch.setattr(preflighting, "trials_at_once", lambda _: 1)
     step = Step("a GPU, simulated", "float16", seconds=0.1, room=8e9, itemsize=2)
-    args = Namespace(chips=way, force=False)
-    said = estimates(args, sweep, Resources(1, 1), step, rates=[1.0], threads=1)
+    said = estimates(asked, Resources(1, 1), step, rates=[1.0], threads=1)
     assert ("GPU memory" in [check.what for check in said]) is told
 
 
 @pytest.mark.parametrize(("gpus", "precision"), [(0, "float32"), (0.5, "mixed")])
 def test_a_trials_step_is_made_as_the_sweep_plans_it(
-    gpus: float, precision: str, monkeypatch: pytest.MonkeyPatch
+    gpus: float, precision: str, sweep: Sweep, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[Any] = []
 
@@ -243,12 +242,7 @@ def test_a_trials_step_is_made_as_the_sweep_plans_it(
         return "lost"
 
     monkeypatch.setattr(preflighting, "on_a_trial", made)
-    sweep: Any = SimpleNamespace(
-        inputs=["vv"],
-        base=training_config("quick"),
-        experiment=SimpleNamespace(chipping=Chipping(chip_size=64)),
-    )
-    check_trial(Namespace(deadline=1), sweep, Resources(1, gpus))
+    check_trial(sweep, Resources(1, gpus), deadline=1)
     ((config, size, given),) = asked
     assert (config.precision, size, given) == (precision, 64, gpus)
 

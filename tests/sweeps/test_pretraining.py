@@ -13,11 +13,16 @@ from landslide.chips.sizes import Room
 from landslide.results.labels import AS_LONG
 from landslide.results.summary import report
 from sweeps import pretraining
-from sweeps.planning import plan_sweep
 from sweeps.pretraining import main, options
-from sweeps.unlabelled import ORIGIN, configs_of, plan_scene, weights_to_begin_with
+from sweeps.pretraining_plan import (
+    ORIGIN,
+    Pretraining,
+    configs_of,
+    plan_scene,
+    weights_to_begin_with,
+)
 
-from .conftest import Refused
+from .conftest import Refused, plan_of
 
 QUICK = ["--preset", "quick", "--chip-size", "64", "--epochs", "1", "--timesteps", "1"]
 
@@ -72,15 +77,13 @@ def test_what_began_at_random_or_pretrained_is_trained_on_few_labels_and_all(
 
 
 def test_pretraining_may_make_passes_of_its_own(cube: str, tmp_path: Path) -> None:
-    how = [cube, "--inputs", "vv", "--labelled", "2", "--table", str(tmp_path / "table"), *QUICK]
-    found = {}
-    for more in ([], ["--pretraining-epochs", "3"]):
-        args = options([*how, *more])
-        sweep = plan_sweep(args)
-        scene = plan_scene(args, sweep)
-        weights = weights_to_begin_with(args, sweep, scene[0], Resources(1, 0))
+    how = [cube, "--inputs", "vv", "--table", str(tmp_path / "table"), *QUICK]
+    sweep, found = plan_of(options(how)), {}
+    for asked in (Pretraining((2,)), Pretraining((2,), epochs=3)):
+        scene = plan_scene(sweep)
+        weights = weights_to_begin_with(asked, sweep, scene[0], Resources(1, 0))
         (pretrained,) = weights.values()
-        configs = configs_of(args, sweep, scene, weights, sweep.stream.chips)
+        configs = configs_of(asked, sweep, scene, weights, sweep.stream.chips)
         begun = {(each.origin, each.epochs) for each in configs if each.start in weights}
         (as_long,) = [e.epochs for e in configs if (e.origin, e.labelled_chips) == (AS_LONG, None)]
         found[pretrained.epochs] = (begun, as_long, *weights)

@@ -14,11 +14,12 @@ from landslide.chips.sizes import Room, chip_bytes
 from landslide.results.labels import AS_LONG
 from landslide.training.config import training_config
 from sweeps import transfer
+from sweeps.options import chosen
 from sweeps.planning import plan_sweep
-from sweeps.stages import few_labels
-from sweeps.transfer import main, names_of, options, plan_source
+from sweeps.transfer import main, names_of, options, source_of
+from sweeps.transfer_stages import Tuning, few_labels
 
-from .conftest import Refused
+from .conftest import Refused, plan_of
 
 QUICK = ["--preset", "quick", "--chip-size", "64", "--epochs", "2", "--timesteps", "1"]
 
@@ -111,14 +112,13 @@ def test_a_model_is_carried_to_another_event_in_every_way(
 def test_what_is_tuned_begins_with_the_weights_that_are_there(tmp_path: Path) -> None:
     (tmp_path / "weights").write_bytes(b"weights")
     there, lost = (str(tmp_path / name) for name in ("weights", "lost"))
-    args: Any = SimpleNamespace(labelled=[1], fine_tuning_rate=None, fine_tuning_epochs=None)
     base = training_config("quick", epochs=25, inputs="vv", timesteps=1)
-    sweep: Any = SimpleNamespace(base=base, configs=[base])
+    sweep: Any = SimpleNamespace(choices=SimpleNamespace(base=base), configs=[base])
     weights = {
         ("zero-shot from a", "vv", 1, 0): (there, "cd"),
         ("zero-shot from b", "vv", 1, 0): (lost, "ef"),
     }
-    configs = few_labels(args, sweep, 2, weights)
+    configs = few_labels(Tuning((1,)), sweep, 2, weights)
     begun = [(config.start, config.begun_on) for config in configs]
     assert begun == [*[("none", "")] * 4, (there, "cd"), (there, "cd")]
     # Tuned for an eighth of the epochs; what begins at random is trained for as many, or for both.
@@ -170,9 +170,10 @@ def test_a_source_may_be_an_event_file_that_names_its_cube(
     file = tmp_path / "quake.toml"
     file.write_text(f'name = "quake"\ntime = 2018-09-05T18:07:59Z\ncube = "{second}"\n')
     args = options([kaikoura, "--from", str(file), *QUICK, "--event", "kaikoura"])
-    source = plan_source(args, str(file)).experiment
+    target, _ = chosen(args)
+    source = plan_sweep(source_of(target, str(file))).experiment
     assert (source.event.name, source.cube) == ("quake", second)
-    alone = plan_source(args, second).experiment
+    alone = plan_sweep(source_of(target, second)).experiment
     assert (alone.event.name, alone.cube) == ("simulated", second)
 
 
@@ -212,7 +213,7 @@ def test_cubes_that_do_not_fit_together_are_one_line_before_any_is_read(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     line = [kaikoura, "--from", cube, "--inputs", "vv", *QUICK, "--table", str(tmp_path / "table")]
-    sweeps = [plan_sweep(options([address, *line[1:]])) for address in (kaikoura, cube)]
+    sweeps = [plan_of(options([address, *line[1:]])) for address in (kaikoura, cube)]
     size = sum(chip_bytes(sweep.stream) for sweep in sweeps)
     # For the cubes, for what is trained on together, for those that share it, and for a trial.
     monkeypatch.setattr(transfer, "room_for_chips", lambda *_: Room(4 * size - 1))

@@ -21,6 +21,9 @@ from landslide.experiment.rows import failed_row
 from landslide.results.table import write_row
 from landslide.training.config import TrainingConfig, training_config
 from sweeps import trial
+from sweeps.choices import SweepChoices
+from sweeps.planning import Sweep
+from sweeps.progress import Progress
 
 CONFIG = training_config("quick", epochs=1, inputs="vv", timesteps=1)
 
@@ -174,6 +177,16 @@ def _end_elsewhere(here: int) -> Ending:
     return Ending()
 
 
+def run(
+    configs: dict[str, TrainingConfig], body: Any, experiment: Experiment, chips: Any,
+    table: str, runs: str,
+) -> int:  # fmt: skip
+    """Run trials of a sweep without a GPU."""
+    nothing: Any = None
+    sweep = Sweep(SweepChoices(experiment.cube, table, storage=runs), experiment, nothing)
+    return trial.run_trials(sweep, configs, chips, Resources(1), deadline=60, body=body)
+
+
 def test_a_trial_that_never_begins_has_its_row(
     ray: None, shared: dict[str, Any], tmp_path: Path
 ) -> None:
@@ -183,9 +196,7 @@ def test_a_trial_that_never_begins_has_its_row(
         raise AssertionError(f"{ending} was here")
 
     key = row_key(shared["experiment"], CONFIG, "float32")
-    failed = trial.run_trials(
-        configs={key: CONFIG}, resources=Resources(1, 0, None), deadline=60, body=body, **shared
-    )
+    failed = run({key: CONFIG}, body, **shared)
     assert failed == 1
     (row,) = results_table(shared["table"]).itertuples()
     assert row.key == key
@@ -214,9 +225,7 @@ def test_a_device_that_fails_costs_its_own_process_and_no_other_trial(
     for seed in (0, 1):
         config = TrainingConfig(inputs="vv", timesteps=1, seed=seed)
         configs[row_key(shared["experiment"], config, "float32")] = config
-    failed = trial.run_trials(
-        configs=configs, resources=Resources(1, 0, None), deadline=60, body=body, **shared
-    )
+    failed = run(configs, body, **shared)
     assert failed == 1
     (row,) = results_table(shared["table"]).itertuples()
     assert row.seed == 0
@@ -227,7 +236,7 @@ def test_a_device_that_fails_costs_its_own_process_and_no_other_trial(
 
 
 def test_epochs_that_a_trial_repeats_are_counted_once() -> None:
-    bar = trial.Progress([replace(CONFIG, epochs=6)])
+    bar = Progress([replace(CONFIG, epochs=6)])
     bar.setup()
     counted = []
     for epoch in (2, 4, 3, 4, 6):  # its process died in the fifth
@@ -249,7 +258,7 @@ def test_the_line_of_a_trial_says_which_it_was(
     changes: dict[str, Any], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = replace(CONFIG, **changes)
-    bar = trial.Progress([config])
+    bar = Progress([config])
     bar.setup()
     known = {"config": {"trial": {"config": config}}, "last_result": {"auprc": 0.5}}
     bar.on_trial_complete(1, [], SimpleNamespace(**known))

@@ -180,7 +180,9 @@ def test_a_checkpoint_of_another_configuration_is_refused(
     changes: dict[str, int], checkpoint: str, make_chips: MakeChips, small: Small
 ) -> None:
     train(make_chips(), small(epochs=2), checkpoint=checkpoint)
-    with pytest.raises(ValueError, match="of another configuration: remove it") as caught:
+    (other,) = changes
+    said = rf"of another configuration \(in {other}\): remove it"
+    with pytest.raises(ValueError, match=said) as caught:
         train(make_chips(), small(**{"epochs": 2} | changes), checkpoint=checkpoint)
     assert checkpoint in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -230,7 +232,7 @@ def test_a_run_goes_on_with_the_same_weights_from_another_place(
     )
     trained = train(make_chips(), first, checkpoint=checkpoint)
     assert_same(train(make_chips(), then, checkpoint=checkpoint), trained)
-    with pytest.raises(ValueError, match="of another configuration: remove it"):
+    with pytest.raises(ValueError, match=rf"another configuration \(in {setting}\): remove it"):
         train(make_chips(), other, checkpoint=checkpoint)
 
 

@@ -35,7 +35,8 @@ def test_none_leaves_the_presets_value() -> None:
 @pytest.mark.parametrize("field", [field.name for field in fields(TrainingConfig)])
 def test_every_setting_determines_the_score_but_the_preset_and_the_checkpoints(field: str) -> None:
     config = TrainingConfig()
-    other = replace(config, **{field: OTHER_VALUES[type(getattr(config, field))]})
+    value = "mixed" if field == "precision" else OTHER_VALUES[type(getattr(config, field))]
+    other = replace(config, **{field: value})
     assert other != config
     same = determining(other) == determining(config)
     assert same == (field in {"preset", "checkpoint_every", "origin", "begun_on"})
@@ -53,6 +54,20 @@ def test_every_setting_determines_the_score_but_the_preset_and_the_checkpoints(f
 def test_a_value_that_cannot_be_is_named(changes: dict[str, object], named: str) -> None:
     with pytest.raises(ValueError, match=named):
         training_config("paper", **changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"epochs": -1}, "epochs of -1: give 0 to"),
+        ({"batch_size": 2**31}, "batch size of 2147483648: give 1 to 2147483647"),
+        ({"learning_rate": float("nan")}, "learning rate of nan"),
+        ({"precision": "float8"}, "float8"),
+    ],
+)
+def test_nor_can_a_configuration_be_made_with_it(changes: dict[str, Any], named: str) -> None:
+    with pytest.raises(ValueError, match=named):
+        replace(TrainingConfig(), **changes)
 
 
 def test_an_unknown_preset_is_told_the_known() -> None:

@@ -125,7 +125,7 @@ def open_chip_store(address: str, *, reader: str = AUTO) -> xr.Dataset:
         group = open_group(address)
     except FileNotFoundError as error:
         raise FileNotFoundError(
-            f"no chip store at {address}: run with --chips store, which writes it"
+            f"no chip store at {address}: write it by write_chip_store (--chips store)"
         ) from error
     if group.attrs.get("layout") != LAYOUT or not group.attrs.get("complete"):
         raise ValueError(

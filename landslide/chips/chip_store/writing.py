@@ -19,8 +19,8 @@ def _opened(address: str, _token: str) -> dict[str, Any]:
     arrays = writable_arrays(writable_group(address))
     if not arrays:
         raise ValueError(
-            f"{address} is not the same place for a worker: put the chip store where all of them "
-            "reach it with --storage"
+            f"{address} is not the same place for a worker: give the chip store an address that "
+            "all of them reach (--storage)"
         )
     return arrays
 

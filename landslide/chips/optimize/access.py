@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from landslide.chips.images import most_images
-from landslide.chips.optimize.layout import CubeLayout
+from landslide.chips.layout.cube import CubeLayout
 from landslide.cube.events import Event
 from landslide.cube.layers import readable
 from landslide.cube.schema import POLARISATIONS

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 from zarr.core.array_spec import ArrayConfigParams
 
-from landslide.chips.optimize.layout import CubeLayout, StoredVariable
-from landslide.chips.optimize.packing import Counts, backscatter
-from landslide.chips.optimize.records import forget, record
+from landslide.chips.layout.cube import CubeLayout, StoredVariable
+from landslide.chips.layout.packing import Counts, backscatter
+from landslide.chips.layout.records import forget, record
 from landslide.chips.optimize.regions import Region
 from landslide.chips.optimize.source import read_region
 from landslide.chips.optimize.unfinished import Unfinished

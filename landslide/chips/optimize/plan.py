@@ -6,17 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from landslide.chips.layout.cube import CubeLayout, Layout, cube_layout
+from landslide.chips.layout.sizes import SPECKLE, size_text
 from landslide.chips.optimize.access import Access, chip_access, composite_images
-from landslide.chips.optimize.layout import CubeLayout, Layout, cube_layout
 from landslide.chips.optimize.provenance import event_of
 from landslide.chips.optimize.source import divide_variables
 from landslide.chips.optimize.unfinished import grow_at
 from landslide.cube.address import METADATA_FILES, UNLISTED, filesystem_of, plain_errors
 from landslide.cube.schema import POLARISATIONS
 from landslide.cube.store import open_cube
-
-SPECKLE = {"ln": 0.89, "float16": 0.88, "int16": 1.0}
-"""Bytes stored for each byte of speckle (gamma of shape 4) as its logarithm, measured."""
 
 
 @dataclass(frozen=True)
@@ -111,15 +109,6 @@ def optimize_plan(
         out_chip=there,
         reads=sum(d.reads for d in divided) / sum(d.chunks for d in divided),
     )
-
-
-def size_text(count: float) -> str:
-    """Return a number of bytes for people, as three figures of a decimal unit."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.3g} {unit}"
-        count /= 1000
-    return f"{count:.3g} TB"
 
 
 def _words(lay: CubeLayout) -> str:

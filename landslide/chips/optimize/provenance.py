@@ -8,8 +8,8 @@ from typing import Any
 
 import xarray as xr
 
-from landslide.chips.optimize.layout import VERSION, Layout
-from landslide.chips.optimize.packing import Counts
+from landslide.chips.layout.cube import VERSION, Layout
+from landslide.chips.layout.packing import Counts
 from landslide.cube.digest import cube_digest
 from landslide.cube.events import Event, event_to_attribute, find_event
 from landslide.storage import absolute

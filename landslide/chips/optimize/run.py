@@ -7,14 +7,14 @@ from typing import Any
 
 from dask.system import CPU_COUNT
 
+from landslide.chips.layout.cube import Layout, cube_layout
+from landslide.chips.layout.packing import Counts
+from landslide.chips.layout.template import metadata_objects
 from landslide.chips.optimize.copying import Copying
-from landslide.chips.optimize.layout import Layout, cube_layout
-from landslide.chips.optimize.packing import Counts
 from landslide.chips.optimize.provenance import event_of, plan_of, provenance, with_counts
 from landslide.chips.optimize.source import divide_variables
-from landslide.chips.optimize.template import metadata_objects
-from landslide.chips.optimize.unfinished import ROOT, begin, finish, grow_at
-from landslide.cube.address import plain_write_errors
+from landslide.chips.optimize.unfinished import begin, finish, grow_at
+from landslide.cube.address import ROOT, plain_write_errors
 from landslide.cube.store import open_cube
 from landslide.storage import write_whole
 
@@ -101,7 +101,7 @@ def optimize_cube(
     """
     uri, layout = os.fspath(uri), layout or Layout()
     if threads is not None and threads < 1:
-        raise ValueError(f"--threads is {threads}: give 1 or more")
+        raise ValueError(f"threads is {threads} (--threads): give 1 or more")
     target = grow_at(out, uri)
     cube = open_cube(uri, block_pixels=layout.shard_side, **opening)
     about = event_of(cube, event)

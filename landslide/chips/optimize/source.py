@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from landslide.chips.optimize.layout import CubeLayout
+from landslide.chips.layout.cube import CubeLayout
 from landslide.chips.optimize.regions import Region, Regions, divide
 from landslide.cube.layers import readable
 

@@ -15,14 +15,17 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 from zarr.abc.store import Store
 
-from landslide.chips.optimize.records import PROGRESS, records
+from landslide.chips.layout.records import PROGRESS, records
 from landslide.cube.address import (
+    ROOT,
+    ROOT_FILES,
     UNLISTED,
     filesystem_of,
     is_zip,
     plain_write_errors,
     writable_store,
 )
+from landslide.errors import differing
 from landslide.storage import (
     absolute,
     read_bytes,
@@ -32,8 +35,6 @@ from landslide.storage import (
     write_whole,
 )
 
-ROOT = "zarr.json"
-GROUP = (ROOT, ".zgroup", ".zmetadata")
 PLAN_NAME = "plan.json"
 PLAN = f"{PROGRESS}/{PLAN_NAME}"
 
@@ -96,13 +97,16 @@ def begin(cube: Unfinished, plan: Mapping[str, Any], *, overwrite: bool) -> dict
         raise FileExistsError(f"{cube.growing} is in the way and was not begun here: move it away")
     if there and (begun is None or cube.growing != cube.out):
         if not overwrite:
-            raise FileExistsError(f"{cube.out} exists: choose another address, or --overwrite it")
+            raise FileExistsError(
+                f"{cube.out} exists: choose another address, or overwrite it (--overwrite)"
+            )
         if not is_zarr:
             raise FileExistsError(f"{cube.out} exists and is no Zarr: choose another address")
     if begun not in (None, wanted) and not overwrite:
+        others = ", ".join(differing(begun if isinstance(begun, dict) else {}, wanted))
         raise FileExistsError(
-            f"{cube.growing} was begun from another cube or with other options: give the same "
-            "ones to go on, or --overwrite to begin again"
+            f"{cube.growing} was begun from another cube or with other options ({others}): give "
+            "the same to go on, or overwrite it (--overwrite) to begin again"
         )
     with plain_write_errors(cube.out):
         if begun == wanted:
@@ -123,7 +127,7 @@ def _files(address: str) -> tuple[fsspec.AbstractFileSystem, str]:
 def _found(address: str) -> tuple[bool, bool]:
     """Return whether something lies at an address, and whether it is a Zarr group."""
     filesystem, path = _files(address)
-    is_zarr = any(filesystem.exists(f"{path}/{name}") for name in GROUP)
+    is_zarr = any(filesystem.exists(f"{path}/{name}") for name in ROOT_FILES)
     return is_zarr or bool(filesystem.exists(path)), is_zarr
 
 
@@ -136,7 +140,7 @@ def _plan(cube: Unfinished) -> Any:
 
 def _clear(address: str) -> None:
     """Remove all but the plan, first what makes it a group."""
-    for name in GROUP:
+    for name in ROOT_FILES:
         remove(f"{address}/{name}")
     for folder, kept in ((f"{address}/{PROGRESS}", PLAN_NAME), (address, PROGRESS)):
         filesystem, path = _files(folder)

@@ -45,9 +45,8 @@ def model_of(bundle: Bundle, device: torch.device) -> Model:
         torch.tensor(values, dtype=torch.float32, device=device)[:, None, None]
         for values in (bundle.normalization.mean, bundle.normalization.std)
     )
-    temperature = bundle.calibration.temperature if bundle.calibration else 1.0
     precision = working_precision(bundle.config.precision, device)
-    return Model(network.eval(), mean, std, temperature, precision)
+    return Model(network.eval(), mean, std, bundle.temperature, precision)
 
 
 @functools.lru_cache(maxsize=2)

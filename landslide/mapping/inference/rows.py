@@ -16,6 +16,7 @@ from landslide.mapping.inference.sliding import Columns, Finished, slide
 from landslide.mapping.inference.squares import Square, as_columns, read_strips
 from landslide.mapping.inference.strips import ScenePlan, Strip
 from landslide.mapping.inference.work import COLUMNS, Rows, Work
+from landslide.training.calibration import probability
 from landslide.training.device import device_name, telling_batch_size, this_device, threads_of
 from landslide.training.prefetch import read_ahead
 
@@ -219,7 +220,7 @@ def _write_outputs(
         way_out = "give --precision float32, and another OUT" if half else "train it anew"
         raise ValueError(f"a model's score of a pixel that has data is no number: {way_out}")
     members = [
-        torch.sigmoid(torch.from_numpy(plane) / model.temperature).numpy()
+        probability(torch.from_numpy(plane), model.temperature).numpy()
         for plane, model in zip(logits, models, strict=True)
     ]
     for name, rows in out.items():

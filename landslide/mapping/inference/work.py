@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from zarr.errors import ChunkNotFoundError
 
 from landslide.cube.address import writable_store
+from landslide.errors import differing
 from landslide.storage import absolute, read_bytes, remove_all, write_whole
 
 log = logging.getLogger(__name__)
@@ -59,10 +60,12 @@ class Work:
             return False
         except ValueError:
             found = None
-        if found != json.loads(json.dumps(plan)):
+        wanted = json.loads(json.dumps(plan))
+        if found != wanted:
+            others = ", ".join(differing(found if isinstance(found, dict) else {}, wanted))
             raise FileExistsError(
-                f"{self.address} holds the beginning of another map (other models, cube, event, "
-                "area or options): give the same ones to go on, or another place, or remove it"
+                f"{self.address} holds the beginning of another map (other {others}): give the "
+                "same to go on, or another place, or remove it"
             )
         return True
 

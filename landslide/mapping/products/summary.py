@@ -12,17 +12,17 @@ import pandas as pd
 
 from landslide.mapping.facts import MapFacts, facts_to_json
 from landslide.mapping.products.areas import slope_class_names
+from landslide.mapping.products.counting import Counted
 from landslide.mapping.products.ground import Ground
 from landslide.mapping.products.polygons import area_columns
 from landslide.mapping.products.scoring import MATCH
-from landslide.mapping.products.survey import Survey
 
 
 def summary_of(
     facts: MapFacts,
     ground: Ground,
     polygons: pd.DataFrame,
-    counted: Survey,
+    counted: Counted,
     *,
     minimum_area: float,
     dropped: int,
@@ -36,7 +36,7 @@ def summary_of(
         Of the map.
     polygons : DataFrame
         As `polygon_table` gives them.
-    counted : Survey
+    counted : Counted
     minimum_area : float
         Below which polygons were dropped, in the ground's area unit.
     dropped : int

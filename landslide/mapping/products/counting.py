@@ -29,7 +29,7 @@ from landslide.mapping.products.zones import combine, zone_sums
 
 
 @dataclass(frozen=True)
-class Survey:
+class Counted:
     """What a pass over a map found."""
 
     zones: pd.DataFrame
@@ -44,13 +44,13 @@ class Survey:
     """None where the cube has no labels, or none of a landslide or of other ground is seen."""
 
 
-def survey(
+def count_map(
     layers: Layers,
     cube: xr.Dataset,
     ground: Ground,
     facts: MapFacts,
     damages: set[str] | None = None,
-) -> Survey:
+) -> Counted:
     """Go over a map, block by block, and count.
 
     Parameters
@@ -98,7 +98,7 @@ def survey(
                 landslides, _other_scores(layers.planes, ground)
             )
             scores = scoring.scores_of(confusion, precision, scoring.object_rates(pairs))
-    return Survey(combine(zones), cells, dict(areas), classes, estimates, scores)
+    return Counted(combine(zones), cells, dict(areas), classes, estimates, scores)
 
 
 def _other_scores(planes: Planes, ground: Ground) -> Iterator[NDArray[np.float32]]:

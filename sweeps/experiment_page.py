@@ -1,6 +1,5 @@
 """What the page of an experiment shows beside its rows: two figures and the exact detector."""
 
-import argparse
 import sys
 from collections import Counter
 from collections.abc import Mapping
@@ -17,8 +16,8 @@ from landslide.chips.loading import load_chips
 from landslide.chips.split import PARTS, TEST, spatial_blocks
 from landslide.chips.windows import corners_of
 from landslide.cube.labels import NO_DATA, read_labels
+from landslide.experiment.plan import Experiment
 from landslide.mapping.predicted_chips import predict_chips
-from landslide.options import opened_cube
 from landslide.results.ablation_figure import figure4
 from landslide.results.histograms import class_histograms
 from landslide.results.page import results_page
@@ -32,7 +31,8 @@ from landslide.training.bundle import DESCRIPTION
 from landslide.training.config import TrainingConfig
 from landslide.training.device import begin_as_planned
 from landslide.training.metrics import average_precision
-from sweeps.planning import Sweep
+from sweeps.choices import SweepChoices
+from sweeps.planning import Sweep, opened_cube
 
 FIGURES = "docs"
 """The folder of a page's figures, beside it."""
@@ -45,7 +45,7 @@ def check_page(results: str) -> None:
     require_writable(
         _folder(results),
         f"the page {results}",
-        "name one that you may write with --results",
+        "name one that you may write (--results)",
     )
 
 
@@ -54,10 +54,7 @@ def _folder(results: str) -> str:
 
 
 def example_model(
-    args: argparse.Namespace,
-    planned: Mapping[str, Sweep],
-    rows: pd.DataFrame,
-    resources: Resources,
+    planned: Mapping[str, Sweep], rows: pd.DataFrame, resources: Resources, deadline: float
 ) -> str | None:
     """Train the best configuration once more where Ray says, to keep; return its bundle's folder.
 
@@ -74,12 +71,12 @@ def example_model(
     for sweep in planned.values():
         of_sweep = scored[scored["split_digest"] == sweep.experiment.split_digest]
         if len(of_sweep):
-            return _best_model(args, sweep, of_sweep, resources)
+            return _best_model(sweep, of_sweep, resources, deadline)
     raise ValueError("no row of the table has a score: every trial failed")
 
 
 def _best_model(
-    args: argparse.Namespace, sweep: Sweep, scored: pd.DataFrame, resources: Resources
+    sweep: Sweep, scored: pd.DataFrame, resources: Resources, deadline: float
 ) -> str | None:
     import ray  # noqa: PLC0415 - after cluster.ray, which sets what it reads when imported
 
@@ -89,13 +86,14 @@ def _best_model(
         for key, config in sweep.keyed(resources).items()
         if (config.inputs, config.timesteps) == best
     )
-    folder = f"{sweep.runs}/model-{key}"
+    folder = f"{sweep.choices.runs}/model-{key}"
     if not exists(f"{folder}/{DESCRIPTION}"):
-        await_node(resources, args.deadline)
+        await_node(resources, deadline)
         print(f"training {config.inputs}, timesteps {config.timesteps}, for Figure 5", flush=True)
-        task = ray.remote(**resources.options())(_train)
+        task = ray.remote(**resources.options())(train_example)
+        known = (sweep.choices, sweep.experiment)
         try:
-            ray.get(task.remote(args, sweep, config, folder, resources.gpus))
+            ray.get(task.remote(*known, config, folder, resources.gpus))
         except ray.exceptions.RayError as error:
             said = f"no model for Figure 5, the page goes without: {last_line(error)}"
             print(said, file=sys.stderr)
@@ -103,25 +101,29 @@ def _best_model(
     return folder
 
 
-def _train(
-    args: argparse.Namespace, sweep: Sweep, config: TrainingConfig, folder: str, gpus: float
+def train_example(
+    choices: SweepChoices,
+    experiment: Experiment,
+    config: TrainingConfig,
+    folder: str,
+    gpus: float,
 ) -> None:
+    """Train one configuration of a sweep with what a trial is given here, and keep its bundle."""
     begin_as_planned(config.precision, gpus)
-    experiment = sweep.experiment
     train_bundle(
-        opened_cube(args),
+        opened_cube(choices),
         config,
         experiment.chipping,
         out=folder,
         event=experiment.event,  # whose file may lie with the driver alone
-        orbit=args.orbit,
+        orbit=experiment.orbit,
         split=experiment.split,
-        skip_damaged=args.skip_damaged,
+        skip_damaged=experiment.skip_damaged,
     )
 
 
 def write_page(
-    args: argparse.Namespace,
+    page: str,
     planned: Mapping[str, Sweep],
     rows: pd.DataFrame,
     model: str | None,
@@ -131,10 +133,10 @@ def write_page(
 
     Parameters
     ----------
-    args
-        The options of the sweeps, and `results`, the address of the page.
+    page : str
+        Its address.
     planned : mapping
-        The sweeps by protocol.
+        The sweeps by protocol, all of one cube.
     rows : DataFrame
         Theirs alone.
     model : str or None
@@ -142,15 +144,15 @@ def write_page(
     command : str
         What was run.
     """
-    cube = opened_cube(args)
-    event = next(iter(planned.values())).experiment.event
-    page = absolute(args.results)
+    first = next(iter(planned.values()))
+    cube, experiment = opened_cube(first.choices), first.experiment
+    page = absolute(page)
     stem = page.rpartition("/")[2].partition(".")[0].lower()
     ablation, predicted = (f"{FIGURES}/{stem}-figure{number}.png" for number in (4, 5))
     figure4(rows, f"{_folder(page)}/{ablation}")
     figures = {"Figure 4: AUPRC over timesteps; bars are standard deviations over seeds": ablation}
     if model is not None:
-        chips = predict_chips(model, cube, event, skip_damaged=args.skip_damaged)
+        chips = predict_chips(model, cube, experiment.event, skip_damaged=experiment.skip_damaged)
         figure5(chips, f"{_folder(page)}/{predicted}")
         figures[f"Figure 5: predicted above mapped ({chips.title})"] = predicted
     setting = Setting(
@@ -160,7 +162,7 @@ def write_page(
         chips={name: _parts(sweep) for name, sweep in planned.items()},
         chipping={name: sweep.experiment.chipping for name, sweep in planned.items()},
         figures=figures,
-        detector=detector_scores(cube, planned, args.orbit),
+        detector=detector_scores(cube, planned),
     )
     earlier = read_bytes(page).decode() if exists(page) else ""
     write_whole(page, results_page(rows, setting, earlier).encode())
@@ -171,9 +173,7 @@ def _parts(sweep: Sweep) -> dict[str, int]:
     return {part: found[part] for part in PARTS if found[part]}
 
 
-def detector_scores(
-    cube: xr.Dataset, planned: Mapping[str, Sweep], orbit: str | None
-) -> dict[str, Detector]:
+def detector_scores(cube: xr.Dataset, planned: Mapping[str, Sweep]) -> dict[str, Detector]:
     """Score the exact detector on each protocol's test chips; nothing of a cube not simulated."""
     if "simulated_scene" not in cube.attrs:
         return {}
@@ -191,9 +191,16 @@ def detector_scores(
         chips = load_chips(sweep.stream.only(test))
         chips = chips.isel(chip=(chips["part"] == TEST).to_numpy())  # some turn out to be unused
         label = chips["label"].to_numpy()
-        blocks = spatial_blocks(corners_of(chips), sweep.experiment.chipping)
+        experiment = sweep.experiment
+        blocks = spatial_blocks(corners_of(chips), experiment.chipping)
         found = detector_odds(
-            scene, truth, cube, chips, sweep.inputs, sweep.experiment.event, orbit
+            scene,
+            truth,
+            cube,
+            chips,
+            sweep.choices.inputs,
+            experiment.event,
+            experiment.orbit,
         )
         rows = pd.DataFrame(
             {"inputs": name, "timesteps": count, "told": told, "test_blocks": blocks, "seed": 0}

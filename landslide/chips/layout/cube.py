@@ -13,8 +13,8 @@ import xarray as xr
 from zarr.codecs import BloscCodec, Crc32cCodec
 
 from landslide.chips.images import geometries, sides
-from landslide.chips.optimize.order import chunk_dates, storage_order
-from landslide.chips.optimize.packing import PACKINGS, Packing
+from landslide.chips.layout.order import chunk_dates, storage_order
+from landslide.chips.layout.packing import PACKINGS, Packing
 from landslide.cube.events import Event
 from landslide.cube.schema import POLARISATIONS
 
@@ -39,12 +39,12 @@ class Layout:
     shard_pixels: int = 1024
     """Side of a shard [pixels], rounded down to whole chips; one chip at least."""
     packing: str = "ln"
-    """One of `landslide.chips.optimize.packing.PACKINGS`."""
+    """One of `landslide.chips.layout.packing.PACKINGS`."""
 
     def __post_init__(self) -> None:
-        for name, value in (("--chip-size", self.chip_size), ("--dates", self.dates)):
-            if value < 1:
-                raise ValueError(f"{name} is {value}: give 1 or more")
+        for name, flag in (("chip_size", " (--chip-size)"), ("dates", " (--dates)")):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}{flag}: give 1 or more")
         if self.packing not in PACKINGS:
             raise ValueError(f"no packing {self.packing!r}: choose one of {', '.join(PACKINGS)}")
 
@@ -115,12 +115,12 @@ def cube_layout(cube: xr.Dataset, event: Event | None, layout: Layout) -> CubeLa
     if planes and layout.chip_size > max(cube.sizes["y"], cube.sizes["x"]):
         raise ValueError(
             f"chunks of {layout.chip_size} pixels are larger than the scene of "
-            f"{cube.sizes['y']} x {cube.sizes['x']}: choose a smaller --chip-size"
+            f"{cube.sizes['y']} x {cube.sizes['x']}: choose a smaller chip_size (--chip-size)"
         )
     order, dates = tuple(range(cube.sizes.get("timestep", 0))), 1
     if any("timestep" in variable.dims for variable in planes.values()):
         if event is None:
-            raise ValueError("a cube with images is laid out for an event: give it with --event")
+            raise ValueError("a cube with images is laid out for an event: give one (--event)")
         names, times = geometries(cube), cube["timestep"].to_numpy()
         before, after = sides(times, event)
         dates = chunk_dates(names, before, after, layout.dates)

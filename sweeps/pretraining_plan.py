@@ -1,7 +1,6 @@
 """What is pretrained without labels, and begins with that: planned, no image is read yet."""
 
-import argparse
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import xarray as xr
 
@@ -10,39 +9,42 @@ from landslide.chips.passing import ChipStream
 from landslide.chips.plan import plan_unlabelled
 from landslide.experiment.keys import origin_digest, row_key
 from landslide.experiment.plan import Experiment, stream_of
-from landslide.options import opened_cube
 from landslide.results.labels import AS_LONG
 from landslide.storage import exists
 from landslide.training.config import TrainingConfig
 from landslide.training.labelled import chips_trained, with_labels, with_more_steps
-from sweeps.planning import Sweep
+from sweeps.planning import Sweep, opened_cube
 
 ORIGIN = "pretrained without labels"
 
 
-def plan_scene(args: argparse.Namespace, sweep: Sweep) -> tuple[Experiment, ChipStream]:
+@dataclass(frozen=True)
+class Pretraining:
+    """What may be chosen of pretraining, and of what is trained then."""
+
+    labelled: tuple[int, ...] = (2, 10, 50)
+    """Numbers of labelled chips to train on, besides all; those that there are not are left out."""
+    epochs: int | None = None
+    """Passes over the unlabelled chips; None: as many as over the others."""
+
+
+def plan_scene(sweep: Sweep) -> tuple[Experiment, ChipStream]:
     """Plan the scene's chips without labels, those of the test part left out."""
-    cube, experiment = opened_cube(args), sweep.experiment
+    cube, experiment = opened_cube(sweep.choices), sweep.experiment
     shape = cube.sizes["y"], cube.sizes["x"]
     split = plan_unlabelled(shape, sweep.stream.chips, experiment.chipping)
     unlabelled = replace(experiment, split=split)
     return unlabelled, stream_of(cube, unlabelled)
 
 
-def epochs_of(args: argparse.Namespace, sweep: Sweep) -> int:
-    """Return how often pretraining passes over the unlabelled chips."""
-    epochs: int = args.pretraining_epochs or sweep.base.epochs
-    return epochs
-
-
 def weights_to_begin_with(
-    args: argparse.Namespace, sweep: Sweep, experiment: Experiment, resources: Resources
+    pretraining: Pretraining, sweep: Sweep, experiment: Experiment, resources: Resources
 ) -> dict[str, TrainingConfig]:
     """Return by their addresses the weights that pretraining makes, and what makes them."""
-    epochs = epochs_of(args, sweep)
-    pretraining = [replace(each, epochs=epochs) for each in sweep.keyed(resources).values()]
-    keyed = {row_key(experiment, each, each.precision): each for each in pretraining}
-    stem = f"{sweep.runs}/{ORIGIN.split(maxsplit=1)[0]}"
+    epochs = pretraining.epochs or sweep.choices.base.epochs
+    configs = [replace(each, epochs=epochs) for each in sweep.keyed(resources).values()]
+    keyed = {row_key(experiment, each, each.precision): each for each in configs}
+    stem = f"{sweep.choices.runs}/{ORIGIN.split(maxsplit=1)[0]}"
     return {f"{stem}-{key}.safetensors": config for key, config in keyed.items()}
 
 
@@ -52,7 +54,7 @@ def lacking(weights: dict[str, TrainingConfig]) -> dict[str, TrainingConfig]:
 
 
 def configs_of(
-    args: argparse.Namespace,
+    pretraining: Pretraining,
     sweep: Sweep,
     scene: tuple[Experiment, ChipStream],
     weights: dict[str, TrainingConfig],
@@ -61,23 +63,23 @@ def configs_of(
     """Return what is trained on few labels and on all of the training part of some chips."""
     experiment, stream = scene
     own, unlabelled = chips_trained(chips), stream.chips.sizes["chip"]
-    epochs = epochs_of(args, sweep)
+    epochs = pretraining.epochs or sweep.choices.base.epochs
     as_long = [
         replace(with_more_steps(config, epochs, unlabelled, own), origin=AS_LONG)
         for config in sweep.configs
     ]
-    origin = ORIGIN if args.pretraining_epochs is None else f"{ORIGIN} for {epochs} epochs"
+    origin = ORIGIN if pretraining.epochs is None else f"{ORIGIN} for {epochs} epochs"
     begun = [
         replace(
             config,
-            epochs=sweep.base.epochs,
+            epochs=sweep.choices.base.epochs,
             start=address,
             origin=origin,
             begun_on=origin_digest(experiment, config),
         )
         for address, config in weights.items()
     ]
-    labelled = [k for k in sorted(set(args.labelled)) if k < own]
+    labelled = [k for k in sorted(set(pretraining.labelled)) if k < own]
     return [
         with_labels(config, k, own)
         for config in (*sweep.configs, *as_long, *begun)

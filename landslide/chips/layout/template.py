@@ -9,7 +9,7 @@ import xarray as xr
 import zarr
 from zarr.storage import MemoryStore
 
-from landslide.chips.optimize.layout import CubeLayout
+from landslide.chips.layout.cube import CubeLayout
 
 TIMES = {"units": "nanoseconds since 1970-01-01", "dtype": "int64"}
 """How instants are stored: to the last bit."""

@@ -1,8 +1,8 @@
 """What a transfer trains, stage by stage, on which cubes' chips: known before any is read."""
 
-import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import xarray as xr
 
@@ -10,7 +10,6 @@ from cluster.resources import Resources
 from landslide.chips.joining import join_cubes
 from landslide.chips.split import TEST
 from landslide.experiment.keys import origin_digest
-from landslide.experiment.plan import Experiment
 from landslide.results.labels import AS_LONG
 from landslide.storage import exists
 from landslide.training.config import TrainingConfig
@@ -20,10 +19,24 @@ from sweeps.trial import weights_of
 
 
 @dataclass(frozen=True)
+class Tuning:
+    """What may be chosen of what begins with the sources' weights, and of what it is set beside."""
+
+    labelled: tuple[int, ...] = (1, 4, 16, 64)
+    """Labelled chips of the target to train on, besides none; those that it lacks are left out."""
+    rate: float | None = None
+    """Initial learning rate; None: a hundredth of the rest."""
+    epochs: int | None = None
+    """Passes over all of the target's training chips whose steps are made; None: an eighth of the
+    rest's."""
+
+
+@dataclass(frozen=True)
 class Stage:
     """Configurations on one set of chips, which wait for what an earlier stage leaves."""
 
-    experiment: Experiment
+    sweep: Sweep
+    """The target's, with what its models are trained on."""
     configs: Sequence[TrainingConfig]
     sources: tuple[int, ...] = ()
     """Numbers of the sources whose chips are trained on."""
@@ -34,13 +47,13 @@ class Stage:
         """Return its chips, of those of the target and of all sources; joined, they are a copy."""
         if not self.sources:
             return own
-        if self.experiment.without_own:
+        if self.sweep.experiment.without_own:
             own = own.isel(chip=(own["part"] == TEST).to_numpy())
         return join_cubes(own, [others[number] for number in self.sources])
 
 
 def stages_of(
-    args: argparse.Namespace,
+    tuning: Tuning,
     target: Sweep,
     sources: Sequence[Sweep],
     names: Sequence[str],
@@ -51,7 +64,7 @@ def stages_of(
 
     Parameters
     ----------
-    args : Namespace
+    tuning : Tuning
     target : Sweep
     sources : sequence of Sweep
     names : sequence of str
@@ -64,12 +77,12 @@ def stages_of(
     weights = {}
     for stage in joint_stages(target, sources, names, trained):
         yield stage
-        keyed = target.keyed(resources, stage.configs, stage.experiment) if stage.keep else {}
+        keyed = stage.sweep.keyed(resources, stage.configs) if stage.keep else {}
         for key, config in keyed.items():
             which = (config.origin, config.inputs, config.timesteps, config.seed)
-            begun_on = origin_digest(stage.experiment, config)
-            weights[which] = (weights_of(target.runs, key), begun_on)
-    yield Stage(target.experiment, few_labels(args, target, trained[0], weights))
+            begun_on = origin_digest(stage.sweep.experiment, config)
+            weights[which] = (weights_of(target.choices.runs, key), begun_on)
+    yield Stage(target, few_labels(tuning, target, trained[0], weights))
 
 
 def joint_stages(
@@ -86,7 +99,7 @@ def joint_stages(
     groups = [(number,) for number in everyone] + [everyone] * (len(sources) > 1)
     for group in groups:
         yield Stage(
-            replace(target.experiment, sources=tuple(digests[n] for n in group), without_own=True),
+            trained_on(target, sources=tuple(digests[n] for n in group), without_own=True),
             in_as_many_steps(
                 target.configs,
                 (own, sum(others[n] for n in group)),
@@ -96,10 +109,15 @@ def joint_stages(
             keep=True,
         )
     yield Stage(
-        replace(target.experiment, sources=tuple(digests)),
+        trained_on(target, sources=tuple(digests)),
         in_as_many_steps(target.configs, (own, sum(trained)), f"with {'+'.join(names)}"),
         sources=everyone,
     )
+
+
+def trained_on(target: Sweep, **changes: Any) -> Sweep:
+    """Return the target's sweep with other chips to train on, see `Experiment.sources`."""
+    return replace(target, experiment=replace(target.experiment, **changes))
 
 
 def in_as_many_steps(
@@ -113,7 +131,7 @@ def in_as_many_steps(
 
 
 def few_labels(
-    args: argparse.Namespace,
+    tuning: Tuning,
     target: Sweep,
     own: int,
     weights: dict[tuple[str, str, int, int], tuple[str, str]],
@@ -124,7 +142,7 @@ def few_labels(
 
     Parameters
     ----------
-    args : Namespace
+    tuning : Tuning
     target : Sweep
     own : int
         How many chips its training part has.
@@ -132,9 +150,9 @@ def few_labels(
         Address of weights to begin with, and what they were trained on, as `origin_digest` says
         it, by origin, inputs, timesteps and seed. Those that are not there are left out.
     """
-    labelled = [k for k in sorted(set(args.labelled)) if k < own]
-    rate = args.fine_tuning_rate or target.base.learning_rate / 100
-    epochs = args.fine_tuning_epochs or max(1, target.base.epochs // 8)
+    labelled = [k for k in sorted(set(tuning.labelled)) if k < own]
+    rate = tuning.rate or target.choices.base.learning_rate / 100
+    epochs = tuning.epochs or max(1, target.choices.base.epochs // 8)
     configs = []
     for base in target.configs:
         as_long = replace(with_more_steps(base, epochs, own, own), origin=AS_LONG)
