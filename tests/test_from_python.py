@@ -1,5 +1,6 @@
 """The five things that a researcher wants, from Python and with public names alone."""
 
+import json
 from contextlib import chdir
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,8 @@ def test_a_model_is_trained_and_kept_and_maps_a_scene(done: Any, here: Path) -> 
     from rasterio import open as open_raster
 
     assert done["trained"].prevalence < done["trained"].auprc <= 1
+    kept = json.loads((here / "data/first-model/bundle.json").read_text())
+    assert Path(kept["cube"]) == here / "data" / "simulated.zarr"
     probability, mask = (
         open_raster(here / done["products"][name]).read(1)
         for name in ("probability.tif", "mask.tif")

@@ -29,6 +29,7 @@ from landslide.chips.windows import corners_of
 from landslide.cube.digest import cube_digest, how_read, label_digest
 from landslide.cube.events import Event, event_to_attribute
 from landslide.cube.labels import read_labels
+from landslide.storage import absolute
 
 log = logging.getLogger(__name__)
 
@@ -143,7 +144,7 @@ def plan_experiment(
     ValueError
         As `plan_chips`, `require_apart` and `require_landslides` do.
     """
-    address = str(cube.encoding["source"])
+    address = absolute(str(cube.encoding["source"]))  # a worker's folder is another
     labels = read_labels(cube)
     # What lets a damaged cube pass makes it another: its rows and chips are not those of a whole.
     read_as = how_read(cube, skip_damaged=skip_damaged)
